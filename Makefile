@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# One make, no recursion. Each folder's module.mk adds to these lists; everything is built below build/ (build/san with SAN=1):
+#   CORE_SRCS   pure files -> liblbcore.a, all that unit tests link
+#   EDGE_SRCS   files that do I/O -> liblbedge.a
+#   PROGRAMS    names; NAME_SRCS are its own files (main and what only it needs)
+#   BPF_SRCS    *.bpf.c -> build/bpf/*.bpf.o and a skeleton build/bpf/*.skel.h
+#   UNIT_TESTS  tests/unit/test_x.c -> build/tests/test_x, cmocka, no root
+#   EDGE_TESTS  tests/…/test_y.c -> the same with liblbedge.a, root allowed (packet tests, FRR in namespaces)
+# Verbose with V=1; `make help` lists the targets.
+
+BUILD := build$(if $(SAN),/san)
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PKGS := libbpf libsystemd libcjson yaml-0.1 libnl-3.0 libnl-route-3.0 libmicrohttpd smartcols libcap
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+WARNINGS := -Wall -Wextra -Wswitch-enum -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla -Wno-unused-parameter
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -fno-common -I. -I$(BUILD) $(PKG_CFLAGS) $(SAN_FLAGS) -MMD -MP
+SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+comma := ,
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter -target bpf -mcpu=v3 -I. -I/usr/include/$(shell uname -m)-linux-gnu
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+include $(sort $(wildcard */module.mk */*/module.mk))
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+BPF_OBJS := $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(BPF_SRCS))
+BPF_SKELS := $(patsubst %.bpf.c,$(BUILD)/%.skel.h,$(BPF_SRCS))
+PROGRAM_FILES := $(addprefix $(BUILD)/,$(PROGRAMS))
+UNIT_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT_TESTS)))
+EDGE_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(EDGE_TESTS)))
+vpath %.c $(sort $(dir $(UNIT_TESTS) $(EDGE_TESTS)))
+
+all: $(PROGRAM_FILES) $(BPF_OBJS) ## build every program into build/
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22 | sort
+
+unit: $(UNIT_TEST_FILES) ## build and run the unit tests (no root, seconds)
+	$(Q)tests/run $(BUILD) unit
+
+clean: ## remove build/
+	$(Q)rm -rf build
+
+$(BUILD)/liblbcore.a: $(call objects,$(CORE_SRCS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/liblbedge.a: $(call objects,$(EDGE_SRCS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+define program
+$(BUILD)/$(1): $(call objects,$($(1)_SRCS)) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(SAN_FLAGS) -o $$@ $$(filter %.o,$$^) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a $$(PKG_LIBS) -lm
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+$(UNIT_TEST_FILES): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(UNIT_HELPER_SRCS)) $(BUILD)/liblbcore.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(SAN_FLAGS) -o $@ $^ -lcmocka -lcjson -lyaml -lm
+
+# An edge test may live in any folder: its object is found by name.
+define edge_test
+$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,$(1)) $(call objects,$(EDGE_HELPER_SRCS)) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CFLAGS) $$(SAN_FLAGS) -o $$@ $$^ -lcmocka $$(PKG_LIBS) -lm
+endef
+$(foreach t,$(EDGE_TESTS),$(eval $(call edge_test,$(t))))
+
+$(BUILD)/obj/%.o: %.c | $(BPF_SKELS)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.bpf.o: %.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)llvm-strip -g $@
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all help unit clean

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Log lines on stderr: see log.h. A line is written with one write(2), so that lines never mix. */
+#include "userspace/base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/strbuf.h"
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+enum log_level log_threshold = LOG_LEVEL_INFO;
+
+int log_level_parse(const char *text, enum log_level *ret)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(level_names); i++)
+		if (!strcmp(text, level_names[i])) {
+			*ret = (enum log_level)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static void append_escaped(struct strbuf *line, const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			strbuf_appendf(line, "\\x%02x", (unsigned char)*text);
+		else
+			strbuf_append_bytes(line, text, 1);
+	}
+}
+
+void log_at(enum log_level level, const char *format, ...)
+{
+	cleanup(strbuf_done) struct strbuf text = { 0 }, line = { 0 };
+	struct timespec now;
+	struct tm utc;
+	va_list arguments;
+	char stamp[32];
+
+	if (level > log_threshold)
+		return;
+	va_start(arguments, format);
+	strbuf_vappendf(&text, format, arguments);
+	va_end(arguments);
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
+	strbuf_appendf(&line, "%s.%03ldZ %-5s ", stamp, now.tv_nsec / 1000000, level_names[level]);
+	append_escaped(&line, strbuf_text(&text));
+	strbuf_append(&line, "\n");
+	if (write(STDERR_FILENO, strbuf_text(&line), line.length) < 0)
+		return; /* nowhere left to tell it */
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A growing, always NUL-terminated text. `{ 0 }` is a valid empty one; text may be NULL only then
+ * (strbuf_text() never is). Out of memory is remembered: later appends do nothing, and
+ * strbuf_failed() tells once at the end, so that callers need no check after each append. */
+#ifndef FAIRWAY_BASE_STRBUF_H
+#define FAIRWAY_BASE_STRBUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct strbuf {
+	char *text;
+	size_t length, capacity;
+	bool failed;
+};
+
+void strbuf_done(struct strbuf *);
+void strbuf_reset(struct strbuf *); /* empty it, keep the memory */
+void strbuf_append(struct strbuf *, const char *text);
+void strbuf_append_bytes(struct strbuf *, const void *bytes, size_t length);
+void strbuf_appendf(struct strbuf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void strbuf_vappendf(struct strbuf *, const char *format, va_list) __attribute__((format(printf, 2, 0)));
+const char *strbuf_text(const struct strbuf *);	   /* borrowed; "" for an empty one */
+char *strbuf_take(struct strbuf *);		   /* the caller frees; NULL if it had failed */
+bool strbuf_failed(const struct strbuf *);
+
+#endif

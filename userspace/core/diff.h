@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what is applied to what is wanted: ordered steps, make before break.
+ *
+ * `struct applied` is the truth about the data path: which ids, generations and table ranges stand in the maps. It is
+ * read from the pinned maps at start, changed only by diff_commit() after a step was executed, and so stays truthful
+ * through failures. Ids are decided here and nowhere else.
+ *
+ * Order: add backends, change backend states, write tables, set frontends | announce (not a step: the agent's) |
+ * and in a second phase, after routes were withdrawn and the drain delay is over: delete frontends, free tables,
+ * retire backends. An id returns to use only when the flow collector found no flow that holds it; a table range after
+ * at least DIFF_TABLE_QUARANTINE_MSEC, for a packet in flight may still read it. */
+#ifndef FAIRWAY_CORE_DIFF_H
+#define FAIRWAY_CORE_DIFF_H
+
+#include "userspace/core/plan.h"
+
+#define DIFF_TABLE_QUARANTINE_MSEC 1000
+
+enum backend_state {
+	BACKEND_ACTIVE,
+	BACKEND_DRAINING, /* serving and terminating: established flows stay, of every protocol */
+	BACKEND_GONE,	  /* no longer an endpoint: TCP flows are left alone, UDP flows miss and choose anew (P10) */
+};
+
+struct applied_backend { /* sorted by addr, port, protocol */
+	struct addr addr;
+	uint16_t port;
+	enum l4_protocol protocol;
+	uint32_t id, generation;
+	enum backend_state state;
+	bool local;
+};
+
+struct applied_frontend { /* sorted by addr, port, protocol */
+	struct addr addr;
+	uint16_t port;
+	enum l4_protocol protocol;
+	uint32_t id, generation;
+	enum verdict verdict;
+	enum frontend_type type;
+	enum traffic_policy policy;
+	uint32_t table_offset, table_size; /* size 0: no table */
+	uint64_t digest;		   /* of the table's backends; see maglev_digest() */
+	uint32_t affinity_sec;
+	struct prefix *source_ranges; /* owned */
+	size_t n_source_ranges;
+	bool source_ranges_deny, source_ranges_closed;
+};
+
+/* Limits of the data path, from the sizes of its maps. */
+struct diff_limits {
+	uint32_t frontends, backends, table_slots;
+};
+
+struct applied; /* opaque: sorted arrays, free ids, free table ranges, quarantine */
+
+struct applied *applied_new(const struct diff_limits *); /* NULL: out of memory */
+void applied_free(struct applied *);
+/* Filling it at start from the maps; -EEXIST if an id, a key or an overlapping range stands twice. */
+int applied_add_backend(struct applied *, const struct applied_backend *);
+int applied_add_frontend(struct applied *, const struct applied_frontend *); /* copies source_ranges */
+const struct applied_frontend *applied_find_frontend(const struct applied *, const struct addr *, uint16_t port,
+						     enum l4_protocol);
+const struct applied_backend *applied_find_backend(const struct applied *, const struct addr *, uint16_t port,
+						   enum l4_protocol);
+const struct applied_frontend *applied_frontends(const struct applied *, size_t *ret_n);
+const struct applied_backend *applied_backends(const struct applied *, size_t *ret_n);
+/* The collector's finding: no flow holds this backend or frontend id any more; it may be given anew (with another generation). */
+void applied_backend_unused(struct applied *, uint32_t id);
+void applied_frontend_unused(struct applied *, uint32_t id);
+
+enum step_kind {
+	STEP_BACKEND_SET,     /* add, or change the state of, a backend: .backend */
+	STEP_TABLE_WRITE,     /* write .table_ids[.table_size] at .table_offset */
+	STEP_FRONTEND_SET,    /* add or switch a frontend in one update: .frontend */
+	STEP_FRONTEND_DELETE, /* .frontend's key */
+	STEP_TABLE_FREE,      /* .table_offset/.table_size: into quarantine */
+	STEP_BACKEND_DELETE,  /* .backend: no flow holds it, the entry is cleared and the id free */
+};
+
+enum step_phase { STEP_MAKE, STEP_BREAK };
+
+struct step {
+	enum step_kind kind;
+	enum step_phase phase;
+	struct applied_backend backend;
+	struct applied_frontend frontend;
+	uint32_t table_offset, table_size;
+	uint32_t *table_ids; /* backend ids by slot, owned */
+	const char *service; /* "namespace/name" or "": who asked for it, borrowed from the plan */
+};
+
+struct steps {
+	struct step *items;
+	size_t n, capacity;
+	struct problems problems; /* services that did not fit: which limit, how many */
+};
+
+void steps_done(struct steps *);
+
+/* Make and break steps that lead from applied to the plan. `changed` as in plan_update(), or NULL for everything (only
+ * then frontends of unknown services are deleted). `now_msec` is any monotonic clock. 0 or -ENOMEM.
+ * Ids named in steps are reserved in `applied` until diff_commit() or diff_abort() of that step. */
+int diff_plan(struct applied *, const struct node_plan *wanted, const struct strings *changed, uint64_t now_msec,
+	      struct steps *ret);
+void diff_commit(struct applied *, const struct step *, uint64_t now_msec); /* it was executed */
+void diff_abort(struct applied *, const struct step *);			     /* it was not: reservations return */
+
+#endif
