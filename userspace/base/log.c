@@ -27,15 +27,7 @@ int log_level_parse(const char *text, enum log_level *ret)
 	return -EINVAL;
 }
 
-static void append_escaped(struct strbuf *line, const char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			strbuf_appendf(line, "\\x%02x", (unsigned char)*text);
-		else
-			strbuf_append_bytes(line, text, 1);
-	}
-}
+#define LINE_MAX_BYTES 16384 /* a hostile name must not fill the journal */
 
 void log_at(enum log_level level, const char *format, ...)
 {
@@ -54,7 +46,7 @@ void log_at(enum log_level level, const char *format, ...)
 	gmtime_r(&now.tv_sec, &utc);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
 	strbuf_appendf(&line, "%s.%03ldZ %-5s ", stamp, now.tv_nsec / 1000000, level_names[level]);
-	append_escaped(&line, strbuf_text(&text));
+	strbuf_append_escaped(&line, strbuf_text(&text), LINE_MAX_BYTES);
 	strbuf_append(&line, "\n");
 	if (write(STDERR_FILENO, strbuf_text(&line), line.length) < 0)
 		return; /* nowhere left to tell it */

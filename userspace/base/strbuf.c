@@ -84,6 +84,59 @@ void strbuf_appendf(struct strbuf *buffer, const char *format, ...)
 	va_end(arguments);
 }
 
+size_t utf8_length(const char *text)
+{
+	const unsigned char *b = (const unsigned char *)text;
+
+	/* The range of the second byte excludes overlong forms, surrogates and what lies above U+10FFFF. */
+	static const struct {
+		unsigned char first, last, second_min, second_max, length;
+	} forms[] = {
+		{ 0x01, 0x7f, 0, 0, 1 },	{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },	{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },	{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t i, j;
+
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (b[0] < forms[i].first || b[0] > forms[i].last)
+			continue;
+		if (forms[i].length > 1 && (b[1] < forms[i].second_min || b[1] > forms[i].second_max))
+			return 0;
+		for (j = 2; j < forms[i].length; j++)
+			if (b[j] < 0x80 || b[j] > 0xbf)
+				return 0;
+		return forms[i].length;
+	}
+	return 0;
+}
+
+void strbuf_append_escaped(struct strbuf *buffer, const char *text, size_t limit)
+{
+	size_t start = buffer->length, length, width;
+	bool plain;
+
+	for (; *text; text += length ? length : 1) {
+		const unsigned char *b = (const unsigned char *)text;
+
+		length = utf8_length(text);
+		plain = length > 1 ? !(b[0] == 0xc2 && b[1] < 0xa0) : length == 1 && b[0] >= 0x20 && b[0] != 0x7f;
+		if (!plain)
+			length = 1;
+		width = plain ? length : 4;
+		if (buffer->length - start + width > limit) {
+			strbuf_append(buffer, "...");
+			return;
+		}
+		if (plain)
+			strbuf_append_bytes(buffer, text, length);
+		else
+			strbuf_appendf(buffer, "\\x%02x", b[0]);
+		if (buffer->failed)
+			return;
+	}
+}
+
 const char *strbuf_text(const struct strbuf *buffer)
 {
 	return buffer->text ? buffer->text : "";

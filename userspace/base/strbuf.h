@@ -21,6 +21,11 @@ void strbuf_append(struct strbuf *, const char *text);
 void strbuf_append_bytes(struct strbuf *, const void *bytes, size_t length);
 void strbuf_appendf(struct strbuf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vappendf(struct strbuf *, const char *format, va_list) __attribute__((format(printf, 2, 0)));
+/* Text of unknown origin for people's eyes: control characters (C0, DEL, C1) and bytes that are no UTF-8 become \\xNN;
+ * what exceeds `limit` bytes of output is cut and replaced by "...". */
+void strbuf_append_escaped(struct strbuf *, const char *text, size_t limit);
+/* Length of the valid UTF-8 sequence at text (1 to 4; no surrogates, nothing overlong), 0 if there is none. */
+size_t utf8_length(const char *text);
 const char *strbuf_text(const struct strbuf *);	   /* borrowed; "" for an empty one */
 char *strbuf_take(struct strbuf *);		   /* the caller frees; NULL if it had failed */
 bool strbuf_failed(const struct strbuf *);
