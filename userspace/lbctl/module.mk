@@ -1,0 +1,2 @@
+PROGRAMS += lbctl
+lbctl_SRCS := userspace/lbctl/main.c
