@@ -1,2 +1,3 @@
-# Every tests/unit/test_*.c is a test of its own; other files here are helpers, listed by the test that needs them.
+# Every tests/unit/test_*.c is a test of its own; the helpers are linked to each of them.
 UNIT_TESTS += $(sort $(wildcard tests/unit/test_*.c))
+UNIT_HELPER_SRCS += tests/unit/world.c

@@ -25,11 +25,14 @@ struct endpoint_choice {
 	struct backends local;	     /* E4: for policy Local on this node */
 	struct backends terminating; /* serving and terminating ones, any node: draining unless they are in use */
 	struct backends leaving;     /* terminating that no longer serve: known, never given new flows */
+	struct backends keep;	     /* P10: what may keep established flows of every protocol: all that serve, wherever
+				      * they are and whatever the policy; if none serves: all */
 	bool any;		     /* E5 hasAnyEndpoints, UsesLocal counted */
-	size_t n_total;		     /* distinct address:port of every condition */
+	size_t n_ready, n_total;     /* distinct address:port: ready ones, those of every condition */
 };
 
-/* `node` may be NULL (no node is local). 0 or -ENOMEM. */
+/* `node` may be NULL (no node is local). 0 or -ENOMEM. Slices with the headless label are left out, and so are endpoints
+ * whose address endpoint_why_unusable() refuses. */
 int endpoints_choose(struct arena *, const struct cluster *, const struct service *, const struct service_port *,
 		     enum addr_family, const char *node, struct endpoint_choice *ret);
 
@@ -43,8 +46,12 @@ struct endpoint_nodes {
 int endpoints_nodes(struct arena *, const struct cluster *, const struct service *, enum addr_family,
 		    struct endpoint_nodes *ret);
 
-/* H3: distinct local ready endpoint addresses of one family, over all ports and slices. */
-size_t endpoints_count_local_ready(const struct cluster *, const struct service *, enum addr_family,
-				   const char *node);
+/* H3: distinct local ready endpoint addresses of one family, over all ports and slices. Terminating ones never count.
+ * 0 or -ENOMEM. */
+int endpoints_count_local_ready(const struct cluster *, const struct service *, enum addr_family, const char *node,
+				size_t *ret);
+
+/* NULL if the address may be an endpoint, else why not (a static string). The API server refuses the same ones. */
+const char *endpoint_why_unusable(const struct addr *);
 
 #endif
