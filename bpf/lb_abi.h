@@ -63,6 +63,15 @@ lb_inline __u32 lb_handle_id(__u32 handle)
 	return handle & (LB_MAX_IDS - 1);
 }
 
+/* --- rodata ------------------------------------------------------------------------------------------------ */
+
+/* Set before load (skeleton: skel->rodata->lb_config.…). Masks are buckets - 1. lb_replies4|6 have lb_flows4|6's size. */
+struct lb_config {
+	__u32 fe_index_mask, be_index_mask;
+	__u32 flow4_mask, flow6_mask;
+	__u32 weak_memory; /* 1 on CPUs that reorder loads and stores (not x86): readers and publishers take full barriers */
+};
+
 /* --- hashing ---------------------------------------------------------------------------------------------- */
 
 lb_inline __u64 lb_mix(__u64 a, __u64 b)

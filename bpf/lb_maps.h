@@ -4,7 +4,7 @@
  * with bpf_map__reuse_fd() before load. BPF programs only.
  *
  * Sizes: max_entries here are the defaults; user space may set others before load (bpf_map__set_max_entries). Tables of
- * buckets must have a power of two of them, and the masks in rodata (struct below, `lb_config`) must say that number - 1,
+ * buckets must have a power of two of them, and the masks in rodata (`lb_config`) must say that number - 1,
  * of the map that is really used, also of an adopted one. With an index, at most half of its slots may be filled.
  *
  * Two objects, the same maps in both: lb_xdp.bpf.o (skeleton build/bpf/lb_xdp.skel.h, struct lb_xdp_bpf) and lb_tc.bpf.o
@@ -77,13 +77,7 @@ struct {
 	__uint(max_entries, 1 << 16);
 } lb_events SEC(".maps");
 
-/* Set before load (skeleton: skel->rodata->lb_config.…). Masks are buckets - 1. lb_replies4|6 have lb_flows4|6's size. */
-struct lb_config {
-	__u32 fe_index_mask, be_index_mask;
-	__u32 flow4_mask, flow6_mask;
-	__u32 weak_memory; /* 1 on CPUs that reorder loads and stores (not x86): readers and publishers take full barriers */
-};
-
+/* Set by user space before load: skel->rodata->lb_config. */
 const volatile struct lb_config lb_config = {
 	.fe_index_mask = LB_DEFAULT_FRONTENDS / 2 - 1,
 	.be_index_mask = LB_DEFAULT_BACKENDS / 2 - 1,
