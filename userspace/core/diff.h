@@ -59,6 +59,8 @@ void applied_free(struct applied *);
 /* Filling it at start from the maps; -EEXIST if an id, a key or an overlapping range stands twice. */
 int applied_add_backend(struct applied *, const struct applied_backend *);
 int applied_add_frontend(struct applied *, const struct applied_frontend *); /* copies source_ranges */
+/* At start: a deleted frontend whose id flows may still hold. Not given anew before applied_frontend_unused(). 0, -EEXIST, -ENOMEM. */
+int applied_add_retired_frontend(struct applied *, uint32_t id, uint32_t generation);
 const struct applied_frontend *applied_find_frontend(const struct applied *, const struct addr *, uint16_t port,
 						     enum l4_protocol);
 const struct applied_backend *applied_find_backend(const struct applied *, const struct addr *, uint16_t port,
