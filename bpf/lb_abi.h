@@ -289,6 +289,14 @@ _Static_assert(sizeof(struct lb_range4_key) == 12 && sizeof(struct lb_range6_key
 
 /* --- lb_maglev: slots, each the id of a backend (__u32) ------------------------------------------------------ */
 
+/* Slot i is word i & 15 of element i >> 4: the kernel rounds each element of an array map up to 8 bytes, so that an array
+ * of __u32 would take twice the memory and not be one run of words for the agent. */
+#define LB_MAGLEV_LINE 16
+struct lb_maglev_line {
+	__u32 slot[LB_MAGLEV_LINE];
+};
+_Static_assert(sizeof(struct lb_maglev_line) == 64, "one cache line");
+
 /* Written by memory copy into a free range, then named by `choice`. A slot that names a backend which is not LB_USED
  * drops the packet (reason no_backend).
  *

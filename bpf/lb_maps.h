@@ -24,7 +24,7 @@
  *   lb_vips         hash           agent             programs    no    frontends
  *   lb_frontends    array          agent             programs    yes   frontends
  *   lb_ranges4|6    LPM trie       agent             programs    no    not preallocated
- *   lb_maglev       array of u32   agent             programs    yes   slots
+ *   lb_maglev       array          agent             programs    yes   slots / LB_MAGLEV_LINE
  *   lb_backends     array          agent; WANTED by programs     yes   backends
  *   lb_links        array          agent             programs    yes   LB_MAX_LINKS
  *   lb_flows4|6     array          programs; freed by the agent  yes   buckets
@@ -60,7 +60,7 @@ LB_MAP(lb_vips, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, struct lb_vip_key, struct 
 LB_MEMORY(lb_frontends, struct lb_frontend, LB_DEFAULT_FRONTENDS);
 LB_MAP(lb_ranges4, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct lb_range4_key, __u8, 1 << 20);
 LB_MAP(lb_ranges6, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, struct lb_range6_key, __u8, 1 << 20);
-LB_MEMORY(lb_maglev, __u32, LB_DEFAULT_MAGLEV_SLOTS);
+LB_MEMORY(lb_maglev, struct lb_maglev_line, LB_DEFAULT_MAGLEV_SLOTS / LB_MAGLEV_LINE);
 LB_MEMORY(lb_backends, struct lb_backend, LB_DEFAULT_BACKENDS);
 LB_MEMORY(lb_links, struct lb_link, LB_MAX_LINKS);
 LB_MEMORY(lb_flows4, struct lb_flow4_bucket, LB_DEFAULT_FLOW4_BUCKETS);
