@@ -238,6 +238,74 @@ struct bgp_peer *world_peer(struct world *world, const char *name, const char *p
 	return peer;
 }
 
+struct bgp_advertisement *world_advertisement(struct world *world, const char *name)
+{
+	struct bgp_advertisement *advertisement = new_object(world, OBJECT_BGP_ADVERTISEMENT, sizeof(*advertisement), name);
+
+	advertisement->aggregation_length = 32;
+	advertisement->aggregation_length_v6 = 128;
+	return advertisement;
+}
+
+struct bfd_profile *world_bfd_profile(struct world *world, const char *name)
+{
+	struct bfd_profile *profile = new_object(world, OBJECT_BFD_PROFILE, sizeof(*profile), name);
+
+	profile->receive_interval_msec = profile->transmit_interval_msec = 300;
+	profile->detect_multiplier = 3;
+	profile->echo_interval_msec = 50;
+	profile->minimum_ttl = 254;
+	return profile;
+}
+
+struct secret *world_secret(struct world *world, const char *name, const char *password)
+{
+	struct secret *secret = new_object(world, OBJECT_SECRET, sizeof(*secret), name);
+
+	secret->password = password;
+	return secret;
+}
+
+struct community_object *world_community(struct world *world, const char *name, const char *alias, const char *value)
+{
+	struct community_object *object = new_object(world, OBJECT_COMMUNITY, sizeof(*object), name);
+
+	object->aliases = need(arena_alloc(&world->arena, sizeof(*object->aliases)));
+	object->aliases[0] = (struct community_alias){ .name = alias, .value = value };
+	object->n_aliases = 1;
+	return object;
+}
+
+struct selectors world_selectors(struct world *world, const char *text)
+{
+	struct selectors selectors = { .items = need(arena_alloc(&world->arena, sizeof(struct selector))), .n = 1 };
+	const char *why;
+
+	must(selector_parse(&world->arena, text, selectors.items, &why) == 0, text);
+	return selectors;
+}
+
+void world_taint(struct world *world, struct node *node, const char *key, enum taint_effect effect)
+{
+	struct taint *taints = need(arena_array(&world->arena, node->n_taints + 1, sizeof(*taints)));
+
+	if (node->n_taints)
+		memcpy(taints, node->taints, node->n_taints * sizeof(*taints));
+	taints[node->n_taints++] = (struct taint){ .key = key, .value = "", .effect = effect };
+	node->taints = taints;
+}
+
+void world_pod_cidrs(struct world *world, struct node *node, const char *prefixes)
+{
+	struct strings words = world_words(world, prefixes);
+	size_t i;
+
+	node->pod_cidrs = need(arena_array(&world->arena, words.n, sizeof(*node->pod_cidrs)));
+	node->n_pod_cidrs = words.n;
+	for (i = 0; i < words.n; i++)
+		must(prefix_parse(words.items[i], &node->pod_cidrs[i]) == 0, words.items[i]);
+}
+
 static int meta_compare(const void *a, const void *b)
 {
 	const struct meta *left = *(const struct meta *const *)a, *right = *(const struct meta *const *)b;

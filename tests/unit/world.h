@@ -32,9 +32,16 @@ struct endpoint_slice *world_slice(struct world *, const char *name, const char 
 				   const char *endpoints);
 struct node *world_node(struct world *, const char *name, const char *internal_ips, const char *zone);
 struct service_ip_pool *world_pool(struct world *, const char *name, const char *ranges);
-struct bgp_peer *world_peer(struct world *, const char *name, const char *address);
+struct bgp_peer *world_peer(struct world *, const char *name, const char *address); /* external: AS 65001 to 65000 */
+struct bgp_advertisement *world_advertisement(struct world *, const char *name); /* Service, exact, selects everything */
+struct bfd_profile *world_bfd_profile(struct world *, const char *name);	  /* the defaults */
+struct secret *world_secret(struct world *, const char *name, const char *password); /* "namespace/name" */
+struct community_object *world_community(struct world *, const char *name, const char *alias, const char *value);
 
 struct strings world_words(struct world *, const char *text); /* split at blanks */
+struct selectors world_selectors(struct world *, const char *text); /* one entry, in kubectl's syntax */
+void world_taint(struct world *, struct node *, const char *key, enum taint_effect);
+void world_pod_cidrs(struct world *, struct node *, const char *prefixes); /* separated by blanks */
 void world_label(struct world *, struct labels *, const char *key, const char *value); /* sets or replaces */
 
 /* N services with one TCP port and M endpoints each, spread over nodes n0 .. n(nodes-1), half of them IPv6, and the pool

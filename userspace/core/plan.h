@@ -13,6 +13,7 @@
 
 struct plan_options {
 	const char *node;	 /* this node's name */
+	const char *secret_namespace; /* of the peers' passwordSecrets; NULL: fairway-system */
 	bool default_class;	 /* class-less LoadBalancer Services are ours */
 	bool full_proxy;	 /* --proxy-mode full: ClusterIP, NodePort, ExternalIP and foreign VIPs too */
 	const struct addr *extra_addresses; /* addresses of this node's interfaces, never accepted as a VIP; may be NULL */

@@ -4,24 +4,14 @@
 #ifndef FAIRWAY_CORE_ROUTES_H
 #define FAIRWAY_CORE_ROUTES_H
 
+#include "userspace/core/community.h"
 #include "userspace/core/plan.h"
 
 enum route_kind { ROUTE_SERVICE_IP, ROUTE_POD_CIDR };
 
 const char *route_kind_name(enum route_kind); /* "ServiceIP", "PodCIDR" */
 
-struct community { /* standard (RFC 1997) as one 32-bit value, or large (RFC 8092) */
-	bool large;
-	uint32_t global, local1, local2; /* standard: high half, low half, 0 */
-};
-
-#define COMMUNITY_TEXT_MAX 48
-char *community_format(const struct community *, char buffer[static COMMUNITY_TEXT_MAX]); /* "65000:1", "large:1:2:3" */
-int community_compare(const struct community *, const struct community *);
-/* "65000:1", "large:a:b:c", a well-known name ("no-export", …), or an alias of a Community object. 0 or -EINVAL. */
-int community_resolve(const struct cluster *, const char *text, struct community *ret);
-
-struct route { /* sorted by prefix, then peer */
+struct route { /* sorted by prefix, then peer; one per prefix and peer: what this peer will receive */
 	struct prefix prefix;
 	enum route_kind kind;
 	const char *peer;
@@ -38,20 +28,35 @@ struct routes {
 	struct problems problems;
 };
 
-/* What this node's data path has accepted: "only an accepted service is announced". Sorted by service. NULL stands
- * for "all" (offline planning). */
+/* What this node's data path has accepted: "only an accepted service is announced". Sorted by service, as strcmp() sorts
+ * "namespace/name". NULL stands for "all" (offline planning). */
 struct accepted {
 	const char *const *services; /* "namespace/name" */
 	size_t n;
 };
 
-/* `plan` tells the served VIPs of each service (refused and conflicting ones are not in it). 0 or -ENOMEM. */
+/* `plan` tells the served VIPs of each service (refused and conflicting ones are not in it). A service that is being
+ * deleted is not announced: routes go first, and its finalizer holds it until frontends and address may follow. Neither is
+ * one whose node-selector can't be read: it narrows, so guessing would announce from nodes that were ruled out.
+ * 0 or -ENOMEM; *ret untouched then. */
 int routes_decide(const struct cluster *, const struct plan_options *, const struct node_plan *,
 		  const struct accepted *, struct routes *ret);
 void routes_done(struct routes *);
 
-/* The peers that select this node and are usable (borrowed, sorted by name); problems of the others are added. */
-int routes_peers(struct arena *, const struct cluster *, const char *node, const struct bgp_peer ***ret_peers,
-		 size_t *ret_n, struct problems *);
+/* The same decision, remembering what each service contributes, so that a change of one service among ten thousand costs
+ * what that service costs and one pass over the rest. `changed` (sorted, each once) as in plan_update(): only Services and
+ * EndpointSlices changed, and no others; NULL: anything may have changed, everything is decided anew. After -ENOMEM the book
+ * is empty and the next update decides everything. The book borrows nodes, pools, peers and advertisements of the cluster
+ * between calls; a change of those comes with NULL. */
+struct routes_book;
+struct routes_book *routes_book_new(void); /* NULL: out of memory */
+void routes_book_free(struct routes_book *);
+int routes_book_update(struct routes_book *, const struct cluster *, const struct plan_options *,
+		       const struct node_plan *, const struct strings *changed, const struct accepted *,
+		       struct routes *ret);
+
+/* The peers that select this node and are usable (borrowed, sorted by name); problems of the others are added. See peers.h. */
+int routes_peers(struct arena *, const struct cluster *, const struct plan_options *,
+		 const struct bgp_peer ***ret_peers, size_t *ret_n, struct problems *);
 
 #endif
