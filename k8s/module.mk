@@ -1,0 +1,1 @@
+CORE_SRCS += k8s/json.c k8s/yaml.c k8s/decode.c k8s/decode_common.c k8s/decode_core.c k8s/decode_fairway.c k8s/store.c

@@ -193,6 +193,7 @@ struct bgp_peer {
 	struct addr source_address; /* ADDR_NONE: unset */
 	struct addr router_id;	    /* v4, ADDR_NONE: unset */
 	uint32_t hold_time_sec, keepalive_time_sec, connect_time_sec; /* 0: unset */
+	bool hold_time_off; /* holdTime 0 was asked for: neither keepalives nor hold timer */
 	struct selectors node_selectors; /* empty: every node */
 	const char *password_secret;	 /* name, or NULL */
 	const char *bfd_profile;	 /* name, or NULL */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From one JSON value to one object: which kind it is, its metadata, then its kind's decoder. The kinds of Kubernetes are
+ * in decode_core.c, Fairway's own in decode_fairway.c. */
+#include "k8s/decode.h"
+
+#include <string.h>
+
+#include "k8s/decode_common.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+
+DEFINE_CLEANUP(struct object *, object_free);
+
+#define MAX_LABELS	     256
+#define LABEL_VALUE_MAX	     63
+#define MAX_ANNOTATIONS	     1000
+#define ANNOTATION_VALUE_MAX (256 * 1024) /* the API server's limit for all of them */
+
+#define FAIRWAY_API "fairway.dev/v1alpha1"
+
+struct kind {
+	const char *api_version, *name;
+	enum object_kind kind;
+	bool namespaced;
+	decode_fn *decode;
+};
+
+static const struct kind kinds[] = {
+	{ "v1", "Service", OBJECT_SERVICE, true, decode_service },
+	{ "discovery.k8s.io/v1", "EndpointSlice", OBJECT_ENDPOINT_SLICE, true, decode_endpoint_slice },
+	{ "discovery.k8s.io/v1beta1", "EndpointSlice", OBJECT_ENDPOINT_SLICE, true, decode_endpoint_slice },
+	{ "v1", "Node", OBJECT_NODE, false, decode_node },
+	{ "v1", "Namespace", OBJECT_NAMESPACE, false, decode_namespace },
+	{ "v1", "Secret", OBJECT_SECRET, true, decode_secret },
+	{ FAIRWAY_API, "ServiceIPPool", OBJECT_SERVICE_IP_POOL, false, decode_service_ip_pool },
+	{ FAIRWAY_API, "BGPPeer", OBJECT_BGP_PEER, false, decode_bgp_peer },
+	{ FAIRWAY_API, "BGPAdvertisement", OBJECT_BGP_ADVERTISEMENT, false, decode_bgp_advertisement },
+	{ FAIRWAY_API, "BFDProfile", OBJECT_BFD_PROFILE, false, decode_bfd_profile },
+	{ FAIRWAY_API, "Community", OBJECT_COMMUNITY, false, decode_community },
+};
+
+static const struct kind *find_kind(const char *api_version, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(kinds[i].api_version, api_version) == 0 && strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+/* What can be said about a value before it has a name: with the line, for the object is known by its file only. */
+static enum decode_result refuse_nameless(struct problems *problems, const char *origin, const char *field,
+					  unsigned line, const char *what)
+{
+	return problems_add(problems, origin, field, "line %u: %s", line, what) < 0 ? DECODE_NO_MEMORY : DECODE_REFUSED;
+}
+
+static int64_t field_time(struct decoder *decoder, const struct json *parent, const char *name, int64_t fallback)
+{
+	const char *text = field_text(decoder, parent, name);
+	int64_t seconds;
+
+	if (!text || !*text)
+		return fallback;
+	if (time_parse(text, &seconds) < 0) {
+		decode_refuse(decoder, parent, name, "not a time such as 2024-01-31T12:00:00Z: %.100s", text);
+		return fallback;
+	}
+	return seconds;
+}
+
+static void decode_meta(struct decoder *decoder, const struct json *metadata, struct meta *meta)
+{
+	struct labels *annotations = &meta->annotations;
+	size_t kept = 0;
+
+	meta->uid = field_text_or(decoder, metadata, "uid", "");
+	meta->created_sec = field_time(decoder, metadata, "creationTimestamp", INT64_MAX);
+	meta->deleting = field_text(decoder, metadata, "deletionTimestamp") != NULL;
+	meta->labels = field_labels(decoder, metadata, "labels", MAX_LABELS, LABEL_VALUE_MAX);
+	*annotations = field_labels(decoder, metadata, "annotations", MAX_ANNOTATIONS, ANNOTATION_VALUE_MAX);
+	/* kubectl's copy of the whole object: nobody reads it, and it doubles the memory of every object. */
+	for (size_t i = 0; i < annotations->n && !decoder->no_memory; i++)
+		if (strcmp(annotations->items[i].key, "kubectl.kubernetes.io/last-applied-configuration") != 0)
+			annotations->items[kept++] = annotations->items[i];
+	annotations->n = kept;
+}
+
+/* Namespace and name, checked. NULL: *ret_why and *ret_field say what is wrong. */
+static const char *find_name(const struct json *metadata, const struct kind *kind, const char **ret_namespace,
+			     const char **ret_field, const char **ret_why)
+{
+	const struct json *name = json_member(metadata, "name"), *namespace = json_member(metadata, "namespace");
+
+	*ret_namespace = "";
+	*ret_field = "metadata.name";
+	*ret_why = "missing";
+	if (!name || name->type == JSON_NULL)
+		return NULL;
+	*ret_why = "not a name";
+	if (name->type != JSON_STRING || !text_is_dns_subdomain(name->text))
+		return NULL;
+	if (!kind->namespaced)
+		return name->text;
+	*ret_namespace = "default";
+	if (!namespace || namespace->type == JSON_NULL || (namespace->type == JSON_STRING && !*namespace->text))
+		return name->text;
+	*ret_field = "metadata.namespace";
+	if (namespace->type != JSON_STRING || !text_is_dns_label(namespace->text))
+		return NULL;
+	*ret_namespace = namespace->text;
+	return name->text;
+}
+
+static enum decode_result decode_kind(const struct kind *kind, const struct json *root, const char *namespace,
+				      const char *name, struct object **ret_object, struct problems *problems)
+{
+	cleanup(object_freep) struct object *object = object_new(kind->kind);
+	cleanup(strbuf_done) struct strbuf identity = { 0 };
+	struct decoder decoder = { .root = root, .problems = problems };
+
+	strbuf_appendf(&identity, "%s/%s%s%s", kind->name, namespace, *namespace ? "/" : "", name);
+	if (!object || strbuf_failed(&identity))
+		return DECODE_NO_MEMORY;
+	decoder.arena = &object->arena;
+	decoder.object = strbuf_text(&identity);
+	object->meta.namespace = keep_text(&decoder, namespace);
+	object->meta.name = keep_text(&decoder, name);
+	decode_meta(&decoder, json_member(root, "metadata"), &object->meta);
+	kind->decode(&decoder, root, object);
+	if (decoder.no_memory)
+		return DECODE_NO_MEMORY;
+	if (decoder.refused)
+		return DECODE_REFUSED;
+	*ret_object = take(object);
+	return DECODED;
+}
+
+enum decode_result decode_object(const struct json *root, const char *origin, struct object **ret_object,
+				 struct problems *problems)
+{
+	const struct json *api_version = json_member(root, "apiVersion"), *kind_name = json_member(root, "kind");
+	const char *namespace, *name, *field, *why;
+	const struct kind *kind;
+
+	if (root->type != JSON_OBJECT)
+		return refuse_nameless(problems, origin, "", root->line, "not an object: a map is expected");
+	if (!kind_name || kind_name->type != JSON_STRING || !*kind_name->text)
+		return refuse_nameless(problems, origin, "kind", root->line, "missing");
+	if (!api_version || api_version->type != JSON_STRING || !*api_version->text)
+		return refuse_nameless(problems, origin, "apiVersion", root->line, "missing");
+	kind = find_kind(api_version->text, kind_name->text);
+	if (!kind)
+		return DECODE_SKIPPED;
+	name = find_name(json_member(root, "metadata"), kind, &namespace, &field, &why);
+	if (!name)
+		return refuse_nameless(problems, origin, field, root->line, why);
+	return decode_kind(kind, root, namespace, name, ret_object, problems);
+}
