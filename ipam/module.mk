@@ -1,0 +1,2 @@
+CORE_SRCS += ipam/allocator.c ipam/offer.c ipam/answer.c ipam/allocations_json.c
+CORE_SRCS += ipam/pool.c ipam/request.c ipam/sharing.c ipam/used.c

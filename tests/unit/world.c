@@ -224,6 +224,11 @@ struct service_ip_pool *world_pool(struct world *world, const char *name, const 
 	return pool;
 }
 
+struct namespace_object *world_namespace(struct world *world, const char *name)
+{
+	return new_object(world, OBJECT_NAMESPACE, sizeof(struct namespace_object), name);
+}
+
 struct bgp_peer *world_peer(struct world *world, const char *name, const char *peer_address)
 {
 	struct bgp_peer *peer = new_object(world, OBJECT_BGP_PEER, sizeof(*peer), name);

@@ -31,6 +31,7 @@ void world_ingress(struct world *, struct service *, const char *addresses); /* 
 struct endpoint_slice *world_slice(struct world *, const char *name, const char *service, const char *ports,
 				   const char *endpoints);
 struct node *world_node(struct world *, const char *name, const char *internal_ips, const char *zone);
+struct namespace_object *world_namespace(struct world *, const char *name);
 struct service_ip_pool *world_pool(struct world *, const char *name, const char *ranges);
 struct bgp_peer *world_peer(struct world *, const char *name, const char *address); /* external: AS 65001 to 65000 */
 struct bgp_advertisement *world_advertisement(struct world *, const char *name); /* Service, exact, selects everything */
