@@ -46,7 +46,30 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22 | sort
 
 unit: $(UNIT_TEST_FILES) ## build and run the unit tests (no root, seconds)
-	$(Q)tests/run $(BUILD) unit
+	$(Q)tests/run $(BUILD) unit --unit $(UNIT_TEST_FILES)
+
+deps: ## install the Debian packages that are missing (starts no service)
+	$(Q)scripts/install-packages
+
+# What needs installed packages first is built by a second make: this one looked for pkg-config and its answers too early.
+then_make = $(MAKE) --no-print-directory $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
+
+check: deps ## install what is missing, build, run every test (root; within 15 minutes)
+	$(Q)$(then_make) all tests
+	$(Q)tests/run $(BUILD) check --unit $(UNIT_TEST_FILES) --edge $(EDGE_TEST_FILES)
+
+lab: all ## run the laboratory's tests alone
+	$(Q)tests/run $(BUILD) lab
+
+soak: deps ## the long repetitions (root; hours)
+	$(Q)$(then_make) all
+	$(Q)tests/run $(BUILD) soak
+
+demo: deps ## show it: a client reaches pods by routes from FRR, pods roll, a node dies (root; KEEP=1 leaves it up)
+	$(Q)$(then_make) all
+	$(Q)tests/lab/demo --build $(BUILD) $(if $(filter-out 0,$(KEEP)),--keep)
+
+tests: $(UNIT_TEST_FILES) $(EDGE_TEST_FILES) ## build the tests
 
 clean: ## remove build/
 	$(Q)rm -rf build
@@ -93,4 +116,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit clean
+.PHONY: all help unit deps check lab soak demo tests clean
