@@ -12,7 +12,7 @@ BUILD := build$(if $(SAN),/san)
 CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
-PKGS := libbpf libsystemd libcjson yaml-0.1 libnl-3.0 libnl-route-3.0 libmicrohttpd smartcols libcap
+PKGS := libbpf libsystemd libcjson yaml-0.1 libnl-3.0 libnl-route-3.0 libmicrohttpd libcurl smartcols libcap
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')

@@ -2,7 +2,6 @@
 /* Log lines on stderr: see log.h. A line is written with one write(2), so that lines never mix. */
 #include "userspace/base/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,21 +10,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/strbuf.h"
 
-static const char *const level_names[] = { "error", "warn", "info", "debug" };
-
 enum log_level log_threshold = LOG_LEVEL_INFO;
-
-int log_level_parse(const char *text, enum log_level *ret)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(level_names); i++)
-		if (!strcmp(text, level_names[i])) {
-			*ret = (enum log_level)i;
-			return 0;
-		}
-	return -EINVAL;
-}
 
 #define LINE_MAX_BYTES 16384 /* a hostile name must not fill the journal */
 
@@ -45,7 +30,7 @@ void log_at(enum log_level level, const char *format, ...)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
-	strbuf_appendf(&line, "%s.%03ldZ %-5s ", stamp, now.tv_nsec / 1000000, level_names[level]);
+	strbuf_appendf(&line, "%s.%03ldZ %-5s ", stamp, now.tv_nsec / 1000000, log_level_name(level));
 	strbuf_append_escaped(&line, strbuf_text(&text), LINE_MAX_BYTES);
 	strbuf_append(&line, "\n");
 	if (write(STDERR_FILENO, strbuf_text(&line), line.length) < 0)

@@ -11,6 +11,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 extern enum log_level log_threshold; /* default LOG_LEVEL_INFO */
 
 int log_level_parse(const char *text, enum log_level *ret); /* "error" … "debug"; -EINVAL */
+const char *log_level_name(enum log_level);
 void log_at(enum log_level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -10,10 +10,20 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/lbctl/live.h"
 
 static int run_help(int argc, char **argv);
 
 static const struct command commands[] = {
+	{ "svc ls", command_svc_ls, "Services as this node serves and announces them" },
+	{ "svc show", command_svc_show, "one Service in full: frontends, backends, routes, problems" },
+	{ "why", command_why, "the first broken step of a Service's way from class to router" },
+	{ "pool ls", command_pool_ls, "ServiceIPPools, used and free addresses" },
+	{ "bgp peers", command_bgp_peers, "this node's BGP sessions" },
+	{ "bgp routes", command_bgp_routes, "what each peer should receive" },
+	{ "node show", command_node_show, "interfaces, hooks and why; what of the host is in the way" },
+	{ "flow ls", command_flow_ls, "open flows, by VIP, backend or client" },
+	{ "drops", command_drops, "refused packets by reason" },
 	{ "help", run_help, "this list" },
 };
 

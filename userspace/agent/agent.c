@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Opening and closing of everything an agent holds, and the events that end in a round: see agent.h. */
+#include "userspace/agent/agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/array.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/parse.h"
+#include "userspace/io/run_dir.h"
+
+#define RECONCILE_LIMIT_MSEC 50 /* at the latest so long after the first change */
+
+DEFINE_CLEANUP(struct agent *, agent_free);
+
+/* --- events ---------------------------------------------------------------------------------------------------- */
+
+static void source_changed(void *userdata)
+{
+	struct agent *agent = userdata;
+
+	debounce_kick(agent->reconcile);
+}
+
+static void host_addresses_changed(void *userdata)
+{
+	struct agent *agent = userdata;
+
+	agent->plan_all = true; /* a VIP may have become an address of this host, or ceased to be one */
+	debounce_kick(agent->reconcile);
+}
+
+static void retry_due(void *userdata)
+{
+	struct agent *agent = userdata;
+
+	debounce_kick(agent->reconcile);
+}
+
+static void break_due(void *userdata)
+{
+	agent_break(userdata);
+}
+
+static void reconcile_due(void *userdata)
+{
+	agent_reconcile(userdata);
+}
+
+static bool id_listed(const uint32_t *ids, size_t n, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+/* An id came back: a backend that left can be cleared now, and what did not fit may fit. */
+static void ids_unused(void *userdata, const uint32_t *backend_ids, size_t n_backends, const uint32_t *frontend_ids,
+		       size_t n_frontends)
+{
+	struct agent *agent = userdata;
+	const struct applied_backend *backends;
+	bool due = agent->steps.problems.n > 0;
+	size_t i, n;
+
+	for (i = 0; i < n_backends; i++)
+		applied_backend_unused(agent->applied, backend_ids[i]);
+	for (i = 0; i < n_frontends; i++)
+		applied_frontend_unused(agent->applied, frontend_ids[i]);
+	backends = applied_backends(agent->applied, &n);
+	for (i = 0; i < n && !due; i++)
+		due = backends[i].state == BACKEND_GONE && id_listed(backend_ids, n_backends, backends[i].id);
+	if (!due || !agent->delivered)
+		return;
+	agent->dirty_all = true;
+	debounce_kick(agent->reconcile);
+}
+
+/* --- BGP sessions: one line when one comes up or goes down ------------------------------------------------------ */
+
+static struct peer_state *peer_state_of(struct agent *agent, const char *name)
+{
+	struct peer_state *grown;
+	char *copy;
+	size_t i;
+
+	for (i = 0; i < agent->n_peer_states; i++)
+		if (text_equal(agent->peer_states[i].name, name))
+			return &agent->peer_states[i];
+	grown = realloc(agent->peer_states, (agent->n_peer_states + 1) * sizeof(*grown));
+	if (!grown)
+		return NULL;
+	agent->peer_states = grown;
+	copy = strdup(name);
+	if (!copy)
+		return NULL;
+	grown[agent->n_peer_states] = (struct peer_state){ .name = copy };
+	return &grown[agent->n_peer_states++];
+}
+
+static void log_session(const struct frr_peer_view *peer, bool established)
+{
+	char address[ADDR_TEXT_MAX];
+	const char *where = peer->address.family == ADDR_NONE ? peer->interface : addr_format(&peer->address, address);
+
+	if (established)
+		log_info("peer %s (%s): session is up", peer->name, where);
+	else
+		log_warn("peer %s (%s): session is down (%s)%s%s", peer->name, where, peer->state,
+			 *peer->last_error ? ": " : "", peer->last_error);
+}
+
+static bool is_current_peer(const struct frr_peer_view *peers, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (text_equal(peers[i].name, name))
+			return true;
+	return false;
+}
+
+/* A peer that was deleted and comes back later is a new one. */
+static void forget_old_peers(struct agent *agent, const struct frr_peer_view *peers, size_t n)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < agent->n_peer_states; i++) {
+		if (is_current_peer(peers, n, agent->peer_states[i].name))
+			agent->peer_states[kept++] = agent->peer_states[i];
+		else
+			free(agent->peer_states[i].name);
+	}
+	agent->n_peer_states = kept;
+}
+
+static void frr_changed(void *userdata)
+{
+	struct agent *agent = userdata;
+	const struct frr_peer_view *peers;
+	size_t i, n = frr_peers(agent->frr, &peers);
+	struct peer_state *state;
+	bool established;
+
+	for (i = 0; i < n; i++) {
+		established = text_equal(peers[i].state, "Established");
+		state = peer_state_of(agent, peers[i].name);
+		if (!state || state->established == established)
+			continue;
+		state->established = established;
+		log_session(&peers[i], established);
+	}
+	forget_old_peers(agent, peers, n);
+	agent_break(agent);
+}
+
+/* --- what the data path is told of the cluster ------------------------------------------------------------------- */
+
+static struct addr first_of_family(const struct node *node, enum addr_family family)
+{
+	size_t i;
+
+	for (i = 0; node && i < node->n_internal_ips; i++)
+		if (node->internal_ips[i].family == family)
+			return node->internal_ips[i];
+	return (struct addr){ 0 };
+}
+
+static size_t peer_addresses(const struct agent *agent, const struct cluster *cluster, struct addr **ret)
+{
+	const struct node *node = cluster_find_node(cluster, agent->node);
+	const struct bgp_peer *peer;
+	struct addr *list;
+	size_t i, n = 0;
+
+	list = calloc(cluster->n_peers ? cluster->n_peers : 1, sizeof(*list));
+	for (i = 0; list && node && i < cluster->n_peers; i++) {
+		peer = cluster->peers[i];
+		if (peer->peer_address.family != ADDR_NONE &&
+		    selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+			list[n++] = peer->peer_address;
+	}
+	*ret = list;
+	return n;
+}
+
+static bool addresses_equal(const struct addr *a, size_t n_a, const struct addr *b, size_t n_b)
+{
+	size_t i;
+
+	for (i = 0; i < n_a && i < n_b; i++)
+		if (!addr_equal(&a[i], &b[i]))
+			return false;
+	return n_a == n_b;
+}
+
+bool agent_datapath_options(struct agent *agent, const struct cluster *cluster, struct datapath_options *ret)
+{
+	const struct node *node = cluster ? cluster_find_node(cluster, agent->node) : NULL;
+	struct addr snat_v4 = first_of_family(node, ADDR_IPV4), snat_v6 = first_of_family(node, ADDR_IPV6);
+	const struct agent_options *options = agent->options;
+	struct addr *peers = NULL;
+	size_t n = cluster ? peer_addresses(agent, cluster, &peers) : 0;
+	bool changed = !agent->datapath_told || !addr_equal(&snat_v4, &agent->snat_v4) ||
+		       !addr_equal(&snat_v6, &agent->snat_v6) ||
+		       !addresses_equal(peers, n, agent->peer_addresses, agent->n_peer_addresses);
+
+	free(agent->peer_addresses);
+	agent->peer_addresses = peers;
+	agent->n_peer_addresses = n;
+	agent->snat_v4 = snat_v4;
+	agent->snat_v6 = snat_v6;
+	*ret = (struct datapath_options){
+		.pin_dir = options->pin_dir,
+		.interfaces = (const char *const *)options->interfaces,
+		.n_interfaces = options->n_interfaces,
+		.peers = peers,
+		.n_peers = n,
+		.hook = options->hook,
+		.snat_port_first = options->snat_port_first,
+		.snat_port_last = options->snat_port_last,
+		.snat_v4 = snat_v4,
+		.snat_v6 = snat_v6,
+	};
+	return changed;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static int failed(const char *what, int error)
+{
+	log_error("%s: %s", what, strerror(-error));
+	return error;
+}
+
+static int open_sources(struct agent *agent)
+{
+	const struct agent_options *options = agent->options;
+	int r;
+
+	agent->store = store_new();
+	if (!agent->store)
+		return failed("store of objects", -ENOMEM);
+	r = host_addresses_new(agent->event, host_addresses_changed, agent, &agent->host_addresses);
+	if (r < 0)
+		return failed("addresses of this host", r);
+	r = manifests_watch(agent->event, options->manifests, options->status_file, agent->store, source_changed, agent,
+			    &agent->manifests);
+	if (r < 0)
+		return failed(options->manifests, r);
+	if (!manifests_result(agent->manifests)->delivered)
+		log_warn("%s: no manifests there yet; what stands in the maps and in FRR stays as it is until there are",
+			 options->manifests);
+	return 0;
+}
+
+static int open_datapath(struct agent *agent)
+{
+	bool delivered = manifests_result(agent->manifests)->delivered;
+	const struct cluster *cluster = delivered ? store_cluster(agent->store) : NULL;
+	struct datapath_options options;
+	struct diff_limits limits;
+	int r;
+
+	agent_datapath_options(agent, cluster, &options);
+	r = datapath_open(agent->event, &options, &agent->datapath);
+	if (r == -EBUSY) {
+		log_error("%s: another lbagent holds the maps pinned there; one agent for each --pin-dir", options.pin_dir);
+		return r;
+	}
+	if (r < 0)
+		return failed("data path", r);
+	agent->datapath_told = delivered;
+	limits = datapath_limits(agent->datapath);
+	agent->applied = applied_new(&limits);
+	if (!agent->applied)
+		return failed("data path", -ENOMEM);
+	r = datapath_read_applied(agent->datapath, agent->applied);
+	if (r < 0)
+		return failed("data path: what stands in the pinned maps cannot be read (lbagent --cleanup removes it)", r);
+	datapath_on_unused(agent->datapath, ids_unused, agent);
+	return 0;
+}
+
+static int open_frr(struct agent *agent)
+{
+	const struct frr_options options = {
+		.vty_dir = agent->options->frr_vty_dir,
+		.config_file = agent->options->frr_config,
+		.secret_namespace = agent->options->namespace,
+		.cluster_cidrs = agent->options->cluster_cidrs,
+		.n_cluster_cidrs = agent->options->n_cluster_cidrs,
+	};
+	int r = frr_new(agent->event, &options, frr_changed, agent, &agent->frr);
+
+	return r < 0 ? failed("FRR driver", r) : 0;
+}
+
+static int open_control(struct agent *agent)
+{
+	char path[PATH_MAX];
+	int fd, r;
+
+	if (snprintf(path, sizeof(path), "%s/" AGENT_SOCKET, agent->options->run_dir) >= (int)sizeof(path))
+		return failed(agent->options->run_dir, -ENAMETOOLONG);
+	r = unix_listen(path, &fd);
+	if (r >= 0)
+		r = http_server_new(agent->event, fd, control_answer, agent, &agent->control);
+	return r < 0 ? failed(path, r) : 0;
+}
+
+static int open_loop(struct agent *agent)
+{
+	int r = debounce_new(agent->event, RECONCILE_LIMIT_MSEC, reconcile_due, agent, &agent->reconcile);
+
+	if (r >= 0)
+		r = loop_timer_new(agent->event, retry_due, agent, &agent->retry);
+	if (r >= 0)
+		r = loop_timer_new(agent->event, break_due, agent, &agent->breaking);
+	return r < 0 ? failed("event loop", r) : 0;
+}
+
+static void log_started(const struct agent *agent)
+{
+	cleanup(strbuf_done) struct strbuf hooks = { 0 };
+	const struct interface_view *interfaces;
+	size_t i, n = datapath_interfaces(agent->datapath, &interfaces), n_frontends;
+
+	for (i = 0; i < n; i++)
+		strbuf_appendf(&hooks, "%s%s (%s)", i ? ", " : "", interfaces[i].name, interfaces[i].hook);
+	applied_frontends(agent->applied, &n_frontends);
+	log_info("lbagent " FAIRWAY_VERSION " on node %s: interfaces %s; %zu frontends adopted; FRR at %s; socket %s/" AGENT_SOCKET,
+		 agent->node, n ? strbuf_text(&hooks) : "none yet", n_frontends, agent->options->frr_vty_dir,
+		 agent->options->run_dir);
+}
+
+int agent_new(struct sd_event *event, const struct agent_options *options, const char *node, struct agent **ret)
+{
+	cleanup(agent_freep) struct agent *agent = calloc(1, sizeof(*agent));
+	int r;
+
+	if (!agent)
+		return failed("agent", -ENOMEM);
+	agent->event = event;
+	agent->options = options;
+	agent->node = node;
+	r = open_loop(agent);
+	if (r >= 0)
+		r = open_sources(agent);
+	if (r >= 0)
+		r = open_datapath(agent);
+	if (r >= 0)
+		r = open_frr(agent);
+	if (r >= 0)
+		r = open_control(agent);
+	if (r < 0)
+		return r;
+	log_started(agent);
+	if (options->full_proxy)
+		log_warn("--proxy-mode full: ClusterIP, NodePort and externalIP frontends are planned (lbctl plan shows them), but "
+			 "this version's data path serves LoadBalancer VIPs only: keep kube-proxy or its like running");
+	debounce_kick(agent->reconcile);
+	*ret = take(agent);
+	return 0;
+}
+
+void agent_free(struct agent *agent)
+{
+	size_t i;
+
+	if (!agent)
+		return;
+	http_server_free(agent->control);
+	frr_free(agent->frr);
+	datapath_close(agent->datapath);
+	manifests_free(agent->manifests);
+	host_addresses_free(agent->host_addresses);
+	debounce_free(agent->reconcile);
+	loop_timer_free(agent->retry);
+	loop_timer_free(agent->breaking);
+	steps_done(&agent->steps);
+	retiring_done(&agent->retiring);
+	names_done(&agent->dirty);
+	accepted_done(&agent->accepted);
+	node_plan_done(&agent->plan);
+	routes_done(&agent->routes);
+	applied_free(agent->applied);
+	store_free(agent->store);
+	problems_done(&agent->problems);
+	problems_done(&agent->frr_problems);
+	for (i = 0; i < agent->n_peer_states; i++)
+		free(agent->peer_states[i].name);
+	free(agent->peer_states);
+	free(agent->peer_addresses);
+	free(agent);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One merge walk over two sorted lists of problems: see problem_log.h. */
+#include "userspace/agent/problem_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int compare(const struct problem *a, const struct problem *b)
+{
+	int order = strcmp(a->object, b->object);
+
+	if (!order)
+		order = strcmp(a->field, b->field);
+	return order ? order : strcmp(a->message, b->message);
+}
+
+void problems_compare(const struct problems *before, const struct problems *now, problem_fn *appeared,
+		      problem_fn *vanished, void *userdata)
+{
+	size_t i = 0, j = 0;
+	int order;
+
+	while (i < before->n || j < now->n) {
+		if (i == before->n)
+			order = 1;
+		else if (j == now->n)
+			order = -1;
+		else
+			order = compare(&before->items[i], &now->items[j]);
+		if (order < 0)
+			vanished(userdata, &before->items[i]);
+		else if (order > 0)
+			appeared(userdata, &now->items[j]);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+int problems_add_all(struct problems *to, const struct problems *from)
+{
+	const struct problem *problem;
+	size_t i;
+	int r;
+
+	for (i = 0; i < from->n; i++) {
+		problem = &from->items[i];
+		r = problems_add(to, problem->object, problem->field, "%s", problem->message);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+const struct problem *problems_find_service(const struct problems *problems, const char *namespace, const char *name)
+{
+	char object[600];
+	size_t low = 0, high = problems->n, middle;
+
+	if (snprintf(object, sizeof(object), "Service/%s/%s", namespace, name) >= (int)sizeof(object))
+		return NULL;
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (strcmp(problems->items[middle].object, object) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < problems->n && !strcmp(problems->items[low].object, object) ? &problems->items[low] : NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What appeared and what vanished between two lists of problems (PURE), so that each is logged once, when it comes and
+ * when it goes. */
+#ifndef FAIRWAY_AGENT_PROBLEM_LOG_H
+#define FAIRWAY_AGENT_PROBLEM_LOG_H
+
+#include "userspace/core/cluster.h"
+
+typedef void problem_fn(void *userdata, const struct problem *);
+
+/* Both lists as problems_sort_unique() leaves them. */
+void problems_compare(const struct problems *before, const struct problems *now, problem_fn *appeared,
+		      problem_fn *vanished, void *userdata);
+
+/* Adds copies of all of `from`. 0 or -ENOMEM. */
+int problems_add_all(struct problems *, const struct problems *from);
+
+/* The first problem of "Service/NAMESPACE/NAME" in a sorted list, or NULL. */
+const struct problem *problems_find_service(const struct problems *, const char *namespace, const char *name);
+
+#endif

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One round from what changed to what stands in the maps and in FRR (see DESIGN "One way for the data").
+ *
+ * A round: plan what changed, find the steps, execute those that make, tell FRR what may be announced, and keep the
+ * steps that break until their routes are withdrawn and the drain delay is over. Whatever fails stays dirty and is tried
+ * again with growing delay; a service is dirty until nothing of it is left to do, so an interrupted round is only
+ * repeated, never remembered in part.
+ *
+ * Before every source has delivered its first complete list nothing is done at all: with a part of the objects every
+ * step might remove something that serves. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/agent/agent.h"
+#include "userspace/agent/problem_log.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/core/explain.h"
+
+#define RETRY_FIRST_MSEC 100
+#define RETRY_MAX_MSEC	 30000
+#define UNFIT_FIRST_MSEC DIFF_TABLE_QUARANTINE_MSEC /* what does not fit may fit once freed tables are out of quarantine */
+#define NAMES_LOGGED	 4
+#define PROBLEMS_LOGGED	 20
+
+/* A withdrawal that bgpd does not confirm is waited for so long, or as long as the longest hold time of a peer. */
+#define WITHDRAW_LIMIT_MSEC 10000
+
+/* --- planning ------------------------------------------------------------------------------------------------ */
+
+struct plan_options agent_plan_options(const struct agent *agent)
+{
+	struct plan_options options = { .node = agent->node, .default_class = agent->options->default_class };
+
+	options.extra_addresses = host_addresses_list(agent->host_addresses, &options.n_extra_addresses);
+	return options;
+}
+
+/* Brings `plan` up to date and adds to the dirty services those that it touched. */
+static int refresh_plan(struct agent *agent, const struct cluster *cluster)
+{
+	struct plan_options options = agent_plan_options(agent);
+	struct store_changes changes = store_changes(agent->store);
+	struct node_plan fresh;
+	int r;
+
+	if (!agent->planned || agent->plan_all || changes.others) {
+		r = plan_node(cluster, &options, &fresh);
+		if (r < 0)
+			return r;
+		node_plan_done(&agent->plan);
+		agent->plan = fresh;
+		agent->dirty_all = true;
+	} else if (changes.services.n) {
+		r = names_unite(&agent->dirty, &changes.services);
+		if (r >= 0)
+			r = plan_update(&agent->plan, cluster, &options, &changes.services);
+		if (r < 0)
+			return r;
+	} else {
+		return 0;
+	}
+	agent->planned = true;
+	agent->plan_all = false;
+	agent->generation++;
+	store_changes_reset(agent->store);
+	return 0;
+}
+
+/* --- problems ------------------------------------------------------------------------------------------------ */
+
+struct problem_lines {
+	unsigned appeared, vanished;
+};
+
+static void log_appeared(void *userdata, const struct problem *problem)
+{
+	struct problem_lines *lines = userdata;
+
+	if (lines->appeared++ < PROBLEMS_LOGGED)
+		log_warn("problem: %s: %s%s%s", problem->object, problem->field, *problem->field ? ": " : "",
+			 problem->message);
+}
+
+static void log_vanished(void *userdata, const struct problem *problem)
+{
+	struct problem_lines *lines = userdata;
+
+	if (lines->vanished++ < PROBLEMS_LOGGED)
+		log_info("solved: %s: %s%s%s", problem->object, problem->field, *problem->field ? ": " : "",
+			 problem->message);
+}
+
+static int collect_problems(const struct agent *agent, const struct problems *steps_problems, struct problems *all)
+{
+	size_t i;
+	int r;
+
+	r = problems_add_all(all, &manifests_result(agent->manifests)->problems);
+	if (r >= 0)
+		r = problems_add_all(all, &agent->plan.problems);
+	for (i = 0; r >= 0 && i < agent->plan.n_services; i++)
+		r = problems_add_all(all, &agent->plan.services[i]->problems);
+	if (r >= 0)
+		r = problems_add_all(all, steps_problems);
+	if (r >= 0)
+		r = problems_add_all(all, &agent->routes.problems);
+	if (r >= 0)
+		r = problems_add_all(all, &agent->frr_problems);
+	return r;
+}
+
+static void update_problems(struct agent *agent)
+{
+	cleanup(problems_done) struct problems all = { 0 };
+	struct problem_lines lines = { 0 };
+
+	if (collect_problems(agent, &agent->steps.problems, &all) < 0)
+		return; /* out of memory: the next round shows them */
+	problems_sort_unique(&all);
+	problems_compare(&agent->problems, &all, log_appeared, log_vanished, &lines);
+	if (lines.appeared > PROBLEMS_LOGGED)
+		log_warn("%u more problems; lbctl node show lists them", lines.appeared - PROBLEMS_LOGGED);
+	if (lines.vanished > PROBLEMS_LOGGED)
+		log_info("%u more problems are solved", lines.vanished - PROBLEMS_LOGGED);
+	problems_done(&agent->problems);
+	agent->problems = all;
+	all = (struct problems){ 0 };
+}
+
+/* --- steps --------------------------------------------------------------------------------------------------- */
+
+struct round {
+	size_t n_kind[STEP_BACKEND_DELETE + 1];
+	size_t n_failed;
+	int error; /* the first */
+	const char *names[NAMES_LOGGED];
+	size_t n_names; /* distinct neighbours; more than NAMES_LOGGED: the rest is only counted */
+	const char *last_name;
+};
+
+static void round_note(struct round *round, const struct step *step)
+{
+	round->n_kind[step->kind]++;
+	if (!step->service || !*step->service || (round->last_name && !strcmp(round->last_name, step->service)))
+		return;
+	round->last_name = step->service;
+	if (round->n_names < NAMES_LOGGED)
+		round->names[round->n_names] = step->service;
+	round->n_names++;
+}
+
+static void count_one(struct strbuf *out, size_t n, const char *one, const char *many)
+{
+	if (n)
+		strbuf_appendf(out, "%s%zu %s", out->length ? ", " : "", n, n == 1 ? one : many);
+}
+
+/* One line for what a phase did; nothing for nothing. */
+static void round_log(const struct round *round, const struct agent *agent)
+{
+	cleanup(strbuf_done) struct strbuf who = { 0 }, what = { 0 };
+	size_t i;
+
+	for (i = 0; i < round->n_names && i < NAMES_LOGGED; i++)
+		strbuf_appendf(&who, "%s%s", i ? ", " : "", round->names[i]);
+	if (round->n_names > NAMES_LOGGED)
+		strbuf_appendf(&who, " and %zu more", round->n_names - NAMES_LOGGED);
+	count_one(&what, round->n_kind[STEP_FRONTEND_SET], "frontend set", "frontends set");
+	count_one(&what, round->n_kind[STEP_FRONTEND_DELETE], "frontend deleted", "frontends deleted");
+	count_one(&what, round->n_kind[STEP_BACKEND_SET], "backend set", "backends set");
+	count_one(&what, round->n_kind[STEP_BACKEND_DELETE], "backend id freed", "backend ids freed");
+	if (what.length)
+		log_info("plan %" PRIu64 ": %s%s%s", agent->generation, strbuf_text(&who), who.length ? ": " : "",
+			 strbuf_text(&what));
+}
+
+/* Moves the selected steps out of `steps`, in order. 0 or -ENOMEM (nothing was moved). */
+static int split(struct steps *steps, const bool *selected, size_t n_selected, struct steps *ret)
+{
+	struct step *moved = calloc(n_selected ? n_selected : 1, sizeof(*moved));
+	size_t i, n = 0, kept = 0;
+
+	if (!moved)
+		return -ENOMEM;
+	for (i = 0; i < steps->n; i++) {
+		if (selected[i])
+			moved[n++] = steps->items[i];
+		else
+			steps->items[kept++] = steps->items[i];
+	}
+	steps->n = kept;
+	*ret = (struct steps){ .items = moved, .n = n, .capacity = n_selected };
+	return 0;
+}
+
+/* Executes steps of one phase and makes `applied` follow. Those that failed are given back: they are found again by the
+ * next round, for their services stay dirty. */
+static void execute(struct agent *agent, const struct steps *steps, enum step_phase phase, struct round *round)
+{
+	cleanup(freep) bool *done = calloc(steps->n ? steps->n : 1, sizeof(*done));
+	uint64_t now = loop_now_msec();
+	int r = -ENOMEM;
+	size_t i;
+
+	if (done && steps->n)
+		r = datapath_execute(agent->datapath, steps, phase, done);
+	for (i = 0; i < steps->n; i++) {
+		if (done && done[i]) {
+			diff_commit(agent->applied, &steps->items[i], now);
+			round_note(round, &steps->items[i]);
+			continue;
+		}
+		diff_abort(agent->applied, &steps->items[i]);
+		round->n_failed++;
+		if (!round->error)
+			round->error = r < 0 ? r : -EIO;
+	}
+}
+
+static uint64_t backoff_msec(uint64_t first, unsigned times)
+{
+	while (times-- && first < RETRY_MAX_MSEC)
+		first *= 2;
+	return first < RETRY_MAX_MSEC ? first : RETRY_MAX_MSEC;
+}
+
+static void schedule_retry(struct agent *agent, const struct round *round)
+{
+	uint64_t delay = backoff_msec(RETRY_FIRST_MSEC, agent->failures);
+
+	if (!agent->failures++)
+		log_warn("data path: %zu steps were not executed (%s); what stood before stays in force, retry in %" PRIu64 " ms",
+			 round->n_failed, strerror(-round->error), delay);
+	agent->n_reconcile_failures++;
+	loop_timer_set_earlier(agent->retry, delay);
+}
+
+static void note_success(struct agent *agent)
+{
+	if (agent->failures)
+		log_info("data path: all steps are executed again, after %u rounds with failures", agent->failures);
+	agent->failures = 0;
+}
+
+/* Gives back what the last round left waiting; the next diff finds it again if it is still wanted. Before the plan
+ * changes: steps borrow from it. */
+static void abort_waiting(struct agent *agent)
+{
+	size_t i;
+
+	for (i = 0; i < agent->steps.n; i++)
+		diff_abort(agent->applied, &agent->steps.items[i]);
+	steps_done(&agent->steps);
+	agent->steps = (struct steps){ 0 };
+}
+
+/* Executes what makes; what breaks stays in agent->steps. */
+static int make(struct agent *agent, struct round *round)
+{
+	struct strings dirty = names_view(&agent->dirty);
+	cleanup(steps_done) struct steps steps = { 0 };
+	cleanup(freep) bool *selected = NULL;
+	size_t i, n = 0;
+	int r;
+
+	if (!agent->dirty_all && !dirty.n)
+		return 0;
+	r = diff_plan(agent->applied, &agent->plan, agent->dirty_all ? NULL : &dirty, loop_now_msec(), &agent->steps);
+	if (r < 0)
+		return r;
+	selected = calloc(agent->steps.n ? agent->steps.n : 1, sizeof(*selected));
+	if (!selected)
+		return -ENOMEM;
+	for (i = 0; i < agent->steps.n; i++)
+		n += selected[i] = agent->steps.items[i].phase == STEP_MAKE;
+	r = split(&agent->steps, selected, n, &steps);
+	if (r < 0)
+		return r;
+	execute(agent, &steps, STEP_MAKE, round);
+	round_log(round, agent);
+	return retiring_update(&agent->retiring, &agent->steps, loop_now_msec());
+}
+
+/* --- announcing ----------------------------------------------------------------------------------------------- */
+
+static int announce(struct agent *agent, const struct cluster *cluster)
+{
+	cleanup(problems_done) struct problems problems = { 0 };
+	cleanup(accepted_done) struct accepted_set accepted = { 0 };
+	struct plan_options options = agent_plan_options(agent);
+	struct accepted view;
+	struct routes routes;
+	int r;
+
+	r = accepted_decide(&agent->plan, agent->applied, agent->accepted_known ? &agent->accepted : NULL, &accepted);
+	if (r < 0)
+		return r;
+	view = accepted_view(&accepted);
+	r = routes_decide(cluster, &options, &agent->plan, &view, &routes);
+	if (r < 0)
+		return r;
+	routes_done(&agent->routes);
+	agent->routes = routes;
+	accepted_done(&agent->accepted);
+	agent->accepted = accepted;
+	accepted = (struct accepted_set){ 0 };
+	agent->accepted_known = true;
+	r = frr_want(agent->frr, cluster, agent->node, &agent->routes, &problems);
+	problems_done(&agent->frr_problems);
+	agent->frr_problems = problems;
+	problems = (struct problems){ 0 };
+	return r;
+}
+
+/* --- breaking ------------------------------------------------------------------------------------------------- */
+
+static struct retiring_times break_times(struct agent *agent)
+{
+	struct retiring_times times = { .drain_msec = agent->options->drain_delay_msec,
+					.limit_msec = WITHDRAW_LIMIT_MSEC };
+	const struct cluster *cluster = store_cluster(agent->store);
+	uint64_t hold_msec;
+	size_t i;
+
+	for (i = 0; cluster && i < cluster->n_peers; i++) {
+		hold_msec = (uint64_t)cluster->peers[i]->hold_time_sec * 1000;
+		if (hold_msec > times.limit_msec)
+			times.limit_msec = hold_msec;
+	}
+	return times;
+}
+
+/* Is it certain that no router sends to the address any more because of a route of ours? With no peer there never was
+ * one. A bgpd that does not answer tells nothing: retiring's limit decides then. */
+static bool is_withdrawn(const struct agent *agent, const struct addr *addr)
+{
+	struct prefix prefix = prefix_host(addr);
+	const struct frr_peer_view *peers;
+
+	if (!frr_peers(agent->frr, &peers))
+		return true;
+	if (strcmp(frr_daemon_state(agent->frr), "connected"))
+		return false;
+	return frr_in_sync(agent->frr) || !frr_announces(agent->frr, &prefix);
+}
+
+static void mark_withdrawn(struct agent *agent, uint64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < agent->retiring.n; i++)
+		if (agent->retiring.items[i].withdrawn_msec == UINT64_MAX &&
+		    is_withdrawn(agent, &agent->retiring.items[i].addr))
+			retiring_withdrawn(&agent->retiring.items[i], now);
+}
+
+static void log_given_up(const struct agent *agent, const struct steps *steps)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < steps->n; i++)
+		n += steps->items[i].kind == STEP_FRONTEND_DELETE && !is_withdrawn(agent, &steps->items[i].frontend.addr);
+	if (n)
+		log_warn("FRR is %s: %zu frontends are deleted without a confirmed withdrawal, for the peers' hold time is over",
+			 frr_daemon_state(agent->frr), n);
+}
+
+/* Nothing waits and nothing failed: all services are clean. */
+static void finish(struct agent *agent)
+{
+	if (agent->steps.n || agent->failures || agent->steps.problems.n)
+		return;
+	names_done(&agent->dirty);
+	agent->dirty_all = false;
+	agent->converged = true;
+}
+
+void agent_break(struct agent *agent)
+{
+	cleanup(freep) bool *selected = calloc(agent->steps.n ? agent->steps.n : 1, sizeof(*selected));
+	struct retiring_times times = break_times(agent);
+	cleanup(steps_done) struct steps steps = { 0 };
+	uint64_t now = loop_now_msec(), next = UINT64_MAX;
+	struct round round = { 0 };
+	size_t n;
+
+	if (!agent->steps.n || !selected)
+		return;
+	mark_withdrawn(agent, now);
+	n = retiring_select(&agent->retiring, &agent->steps, &times, now, selected, &next);
+	if (next != UINT64_MAX)
+		loop_timer_set(agent->breaking, next > now ? next - now : 1);
+	if (!n || split(&agent->steps, selected, n, &steps) < 0)
+		return;
+	log_given_up(agent, &steps);
+	execute(agent, &steps, STEP_BREAK, &round);
+	round_log(&round, agent);
+	if (round.n_failed)
+		schedule_retry(agent, &round);
+	finish(agent);
+}
+
+/* --- the round ------------------------------------------------------------------------------------------------ */
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool sources_delivered(struct agent *agent)
+{
+	if (!agent->delivered && manifests_result(agent->manifests)->delivered) {
+		agent->delivered = true;
+		log_info("%s: read; from now on the objects there decide", agent->options->manifests);
+	}
+	return agent->delivered;
+}
+
+static int run_round(struct agent *agent, struct round *round)
+{
+	const struct cluster *cluster = store_cluster(agent->store);
+	struct datapath_options datapath;
+	int r;
+
+	if (!cluster)
+		return -ENOMEM;
+	abort_waiting(agent);
+	r = refresh_plan(agent, cluster);
+	if (r < 0)
+		return r;
+	if (agent_datapath_options(agent, cluster, &datapath)) {
+		r = datapath_update_options(agent->datapath, &datapath);
+		agent->datapath_told = r >= 0;
+		if (r < 0)
+			log_warn("interfaces and SNAT addresses stay as they were: %s", strerror(-r));
+	}
+	r = make(agent, round);
+	return r < 0 ? r : announce(agent, cluster);
+}
+
+void agent_reconcile(struct agent *agent)
+{
+	double started = seconds_now();
+	struct round round = { 0 };
+	int r;
+
+	if (!sources_delivered(agent)) {
+		update_problems(agent);
+		return;
+	}
+	agent->converged = false;
+	r = run_round(agent, &round);
+	if (r < 0) {
+		round.n_failed += !round.n_failed;
+		round.error = r;
+	}
+	update_problems(agent);
+	if (round.n_failed)
+		schedule_retry(agent, &round);
+	else
+		note_success(agent);
+	if (agent->steps.problems.n)
+		loop_timer_set_earlier(agent->retry, backoff_msec(UNFIT_FIRST_MSEC, agent->unfit_rounds++));
+	else
+		agent->unfit_rounds = 0;
+	agent_break(agent);
+	finish(agent);
+	agent->n_reconciles++;
+	agent->reconcile_seconds_last = seconds_now() - started;
+	agent->reconcile_seconds_sum += agent->reconcile_seconds_last;
+}

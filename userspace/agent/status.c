@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is true now, as rows: see status.h. Nothing is kept here; each request collects anew. */
+#include "userspace/agent/status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "userspace/agent/problem_log.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+
+#define REMOTE_MODE "snat" /* how remote backends of policy Cluster are reached: see DESIGN, "Forwarding" */
+
+static void add_counters(struct frontend_counters *sum, const struct frontend_counters *more)
+{
+	sum->packets += more->packets;
+	sum->bytes += more->bytes;
+	sum->drops += more->drops;
+	sum->flows += more->flows;
+}
+
+static const char *peer_session(const struct agent *agent, const char *name)
+{
+	const struct frr_peer_view *peers;
+	size_t i, n = frr_peers(agent->frr, &peers);
+
+	for (i = 0; i < n; i++)
+		if (text_equal(peers[i].name, name))
+			return peers[i].state;
+	return "";
+}
+
+static bool route_serves(const struct route *route, const char *service)
+{
+	size_t i;
+
+	for (i = 0; i < route->services.n; i++)
+		if (text_equal(route->services.items[i], service))
+			return true;
+	return false;
+}
+
+static const char *full_name(struct arena *arena, const char *namespace, const char *name)
+{
+	size_t length = strlen(namespace) + 1 + strlen(name) + 1;
+	char *text = arena_alloc(arena, length);
+
+	if (text)
+		snprintf(text, length, "%s/%s", namespace, name);
+	return text;
+}
+
+/* --- routes ------------------------------------------------------------------------------------------------- */
+
+int status_routes(struct agent *agent, struct arena *arena, const char *service, struct route_row **ret, size_t *ret_n)
+{
+	const struct route *route;
+	struct route_row *rows;
+	size_t i, n = 0;
+
+	rows = arena_array(arena, agent->routes.n, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	for (i = 0; i < agent->routes.n; i++) {
+		route = &agent->routes.items[i];
+		if (service && !route_serves(route, service))
+			continue;
+		rows[n++] = (struct route_row){ .route = route, .announced = frr_announces(agent->frr, &route->prefix),
+						.session = peer_session(agent, route->peer) };
+	}
+	*ret = rows;
+	*ret_n = n;
+	return 0;
+}
+
+/* --- services: one walk over the routes gives the peers of all of them ----------------------------------------- */
+
+struct announcement { /* sorted by service, peer */
+	const char *service, *peer;
+};
+
+static int compare_announcements(const void *a, const void *b)
+{
+	const struct announcement *left = a, *right = b;
+	int order = strcmp(left->service, right->service);
+
+	return order ? order : strcmp(left->peer, right->peer);
+}
+
+struct announcements {
+	struct announcement *items;
+	size_t n;
+};
+
+static int collect_announcements(struct agent *agent, struct arena *arena, struct announcements *ret)
+{
+	const struct route *route;
+	size_t i, j, total = 0, n = 0;
+
+	for (i = 0; i < agent->routes.n; i++)
+		total += agent->routes.items[i].services.n;
+	ret->items = arena_array(arena, total, sizeof(*ret->items));
+	if (!ret->items)
+		return -ENOMEM;
+	for (i = 0; i < agent->routes.n; i++) {
+		route = &agent->routes.items[i];
+		if (!text_equal(peer_session(agent, route->peer), "Established") ||
+		    !frr_announces(agent->frr, &route->prefix))
+			continue;
+		for (j = 0; j < route->services.n; j++)
+			ret->items[n++] = (struct announcement){ route->services.items[j], route->peer };
+	}
+	if (n)
+		qsort(ret->items, n, sizeof(*ret->items), compare_announcements);
+	ret->n = n;
+	return 0;
+}
+
+static int peers_of_service(struct arena *arena, const struct announcements *all, const char *service,
+			    struct strings *ret)
+{
+	size_t low = 0, high = all->n, middle, end;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (strcmp(all->items[middle].service, service) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < all->n && text_equal(all->items[end].service, service); end++)
+		;
+	ret->n = 0;
+	ret->items = arena_array(arena, end - low, sizeof(*ret->items));
+	if (!ret->items)
+		return -ENOMEM;
+	for (; low < end; low++) /* several VIPs to one peer count once */
+		if (!ret->n || strcmp(ret->items[ret->n - 1], all->items[low].peer))
+			ret->items[ret->n++] = all->items[low].peer;
+	return 0;
+}
+
+static const char *service_problem(const struct agent *agent, const struct service_row *row)
+{
+	const struct meta *meta = &row->service->meta;
+	const struct problem *problem = problems_find_service(&agent->problems, meta->namespace, meta->name);
+	struct addr address;
+
+	if (problem)
+		return problem->message;
+	if (!service_row_addresses(row, &address, 1))
+		return "no address yet";
+	if (!agent->delivered)
+		return "";
+	if (row->plan && row->plan->n_vips && !row->accepted)
+		return "not programmed: what the maps lack is tried again";
+	return "";
+}
+
+struct frontend_state *status_frontends(struct agent *agent, struct arena *arena, const struct service_plan *plan)
+{
+	size_t i, n = plan ? plan->n_frontends : 0;
+	const struct applied_frontend *standing;
+	const struct frontend *frontend;
+	struct frontend_state *states;
+
+	states = arena_array(arena, n, sizeof(*states));
+	if (!states)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		frontend = &plan->frontends[i];
+		standing = applied_find_frontend(agent->applied, &frontend->addr, frontend->port, frontend->protocol);
+		if (!standing)
+			continue;
+		states[i].id = standing->id;
+		states[i].in_maps = true;
+		states[i].standing = frontend_stands(agent->applied, plan, frontend);
+		datapath_frontend_counters(agent->datapath, standing->id, &states[i].counters);
+	}
+	return states;
+}
+
+static int fill_row(struct agent *agent, struct arena *arena, const struct service *service,
+		    const struct announcements *announcements, struct service_row *row)
+{
+	const char *name = full_name(arena, service->meta.namespace, service->meta.name);
+	struct frontend_state *states;
+	size_t i;
+
+	*row = (struct service_row){ .service = service, .mode = REMOTE_MODE };
+	row->plan = node_plan_find(&agent->plan, service->meta.namespace, service->meta.name);
+	states = status_frontends(agent, arena, row->plan);
+	if (!name || !states)
+		return -ENOMEM;
+	for (i = 0; row->plan && i < row->plan->n_frontends; i++)
+		add_counters(&row->counters, &states[i].counters);
+	row->accepted = accepted_contains(&agent->accepted, name);
+	row->problem = service_problem(agent, row);
+	return peers_of_service(arena, announcements, name, &row->announced_to);
+}
+
+static bool is_listed(const struct agent *agent, const struct service *service, const char *namespace, const char *name)
+{
+	if (namespace && !text_equal(service->meta.namespace, namespace))
+		return false;
+	if (name && !text_equal(service->meta.name, name))
+		return false;
+	return name || service_is_ours(service, agent->options->default_class) ||
+	       node_plan_find(&agent->plan, service->meta.namespace, service->meta.name);
+}
+
+int status_services(struct agent *agent, struct arena *arena, const char *namespace, const char *name,
+		    struct service_row **ret, size_t *ret_n)
+{
+	const struct cluster *cluster = store_cluster(agent->store);
+	struct announcements announcements;
+	struct service_row *rows;
+	size_t i, n = 0;
+	int r;
+
+	if (!cluster || collect_announcements(agent, arena, &announcements) < 0)
+		return -ENOMEM;
+	rows = arena_array(arena, cluster->n_services, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	for (i = 0; i < cluster->n_services; i++) {
+		if (!is_listed(agent, cluster->services[i], namespace, name))
+			continue;
+		r = fill_row(agent, arena, cluster->services[i], &announcements, &rows[n++]);
+		if (r < 0)
+			return r;
+	}
+	*ret = rows;
+	*ret_n = n;
+	return 0;
+}
+
+/* --- node, metrics ------------------------------------------------------------------------------------------- */
+
+struct node_row status_node(struct agent *agent)
+{
+	struct node_row row = {
+		.node = agent->node,
+		.version = FAIRWAY_VERSION,
+		.delivered = agent->delivered,
+		.converged = agent->converged,
+		.generation = agent->generation,
+		.n_services = agent->plan.n_services,
+		.limits = datapath_limits(agent->datapath),
+		.daemon_state = frr_daemon_state(agent->frr),
+		.proxy_mode = "loadbalancer",
+		.problems = &agent->problems,
+	};
+
+	applied_frontends(agent->applied, &row.n_frontends);
+	applied_backends(agent->applied, &row.n_backends);
+	row.n_interfaces = datapath_interfaces(agent->datapath, &row.interfaces);
+	row.n_findings = datapath_host_findings(agent->datapath, &row.findings);
+	return row;
+}
+
+struct metrics status_metrics(struct agent *agent)
+{
+	const struct applied_frontend *frontends;
+	struct frontend_counters counters;
+	struct metrics metrics = {
+		.n_services = agent->plan.n_services,
+		.n_accepted = agent->accepted.n,
+		.n_routes = agent->routes.n,
+		.n_problems = agent->problems.n,
+		.limits = datapath_limits(agent->datapath),
+		.reconciles = agent->n_reconciles,
+		.reconcile_failures = agent->n_reconcile_failures,
+		.reconcile_seconds_sum = agent->reconcile_seconds_sum,
+		.reconcile_seconds_last = agent->reconcile_seconds_last,
+		.delivered = agent->delivered,
+		.bgp_in_sync = frr_in_sync(agent->frr),
+	};
+	size_t i;
+
+	metrics.n_drops = datapath_drops(agent->datapath, &metrics.drops);
+	metrics.n_peers = frr_peers(agent->frr, &metrics.peers);
+	applied_backends(agent->applied, &metrics.n_backends);
+	frontends = applied_frontends(agent->applied, &metrics.n_frontends);
+	for (i = 0; i < metrics.n_frontends; i++) {
+		if (datapath_frontend_counters(agent->datapath, frontends[i].id, &counters) < 0)
+			continue;
+		metrics.flows += counters.flows;
+		metrics.packets += counters.packets;
+		metrics.bytes += counters.bytes;
+	}
+	return metrics;
+}
