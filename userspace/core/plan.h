@@ -31,14 +31,17 @@ enum verdict { VERDICT_FORWARD, VERDICT_REJECT, VERDICT_DROP };
 const char *frontend_type_name(enum frontend_type); /* "LoadBalancer" … */
 const char *verdict_name(enum verdict);		    /* "forward" … */
 
-/* One set of backends serves every frontend of the same service port, family and policy: they share a Maglev table. */
+/* One set of backends serves every frontend of the same service port, family and policy: they share a Maglev table.
+ * `node` of a backend is "" if unknown. */
 struct backend_set {
 	enum addr_family family;
 	enum l4_protocol protocol;
 	enum traffic_policy policy;
 	const char *port_name;
 	struct backends active;	  /* get new flows */
-	struct backends draining; /* keep established ones */
+	struct backends draining; /* keep established ones: serving and terminating */
+	struct backends keep;	  /* neither of both, but still serving (other nodes' under Local, other zones'): backends that are
+				   * in the maps already keep their flows (P10); never added for that */
 	uint32_t table_size;	  /* maglev_size(active.n) */
 	uint64_t digest;	  /* maglev_digest(); 0 without active ones */
 };
@@ -67,28 +70,41 @@ struct service_plan {
 	size_t n_frontends;
 	struct backend_set *sets;
 	size_t n_sets;
-	struct addr *vips; /* LoadBalancer addresses that are served, sorted, each once: announced once accepted */
+	struct addr *vips; /* LoadBalancer addresses of ours that are served, sorted, each once: announced once accepted.
+			    * Foreign classes' (proxy-mode full) are not in it: served, never announced */
 	size_t n_vips;
 	enum traffic_policy external_policy;
 	size_t n_ready, n_total, n_local; /* endpoints, for `svc ls`: of the first port's larger family */
 	uint16_t health_check_port; /* 0: none */
 	uint32_t health_check_local;
-	struct problems problems; /* what is wrong with this service */
+	struct problems problems; /* what is wrong with this service, conflicts that it lost too */
 };
+
+struct plan_index; /* who claims which address and port, which VIPs are pods' addresses: what plan_update() decides from */
 
 struct node_plan {
 	char *node;
-	struct service_plan **services; /* sorted by namespace, name; each owned */
+	struct service_plan **services; /* sorted by namespace, name; each owned. Only those with a frontend, a health check
+					 * or a problem; n_frontends may be 0 */
 	size_t n_services, capacity;
-	struct problems problems; /* conflicts between services, an unknown node, … */
+	struct problems problems; /* of no single service: an unknown node */
+	struct plan_index *index;
+	struct strings touched; /* "namespace/name", sorted: what the last plan_update() recomputed, `changed` and the services
+				 * whose conflicts it decided anew */
+	struct arena touched_arena;
 };
 
-/* 0 or -ENOMEM; *ret is untouched on failure. An unknown node is a problem, not an error: nothing is local then. */
+/* 0 or -ENOMEM; *ret is untouched on failure. An unknown node is a problem, not an error: nothing is local then.
+ *
+ * Addresses. A VIP in a status is refused (a problem, no frontend) if it cannot be one (loopback, …) or is a node's, a
+ * pod's or a router's own address; one that no pool contains is served, and reported. Of two services that claim one
+ * address, port and protocol the older (creationTimestamp, namespace, name) gets it; the other has a problem. An SCTP
+ * port is planned like any other; the data path does not carry it yet, so diff leaves it out and says so. */
 int plan_node(const struct cluster *, const struct plan_options *, struct node_plan *ret);
 
 /* Recomputes the services named in `changed` ("namespace/name", sorted, each once) in place; everything else that the
  * plan depends on (nodes, options) must be unchanged since. Cross-service conflicts are decided anew for the
- * addresses involved. 0 or -ENOMEM (the plan is then as it was). */
+ * addresses involved (see node_plan.touched). 0 or -ENOMEM (the plan is then as it was). */
 int plan_update(struct node_plan *, const struct cluster *, const struct plan_options *, const struct strings *changed);
 
 void node_plan_done(struct node_plan *);
