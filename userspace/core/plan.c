@@ -211,7 +211,7 @@ static void put_in_place(struct node_plan *plan, struct replacement *fresh)
 	}
 }
 
-static int remember_touched(struct arena *arena, const struct names *names, struct strings *ret)
+static int remember_touched(struct arena *arena, const struct service_names *names, struct strings *ret)
 {
 	size_t i;
 
@@ -228,7 +228,7 @@ static int remember_touched(struct arena *arena, const struct names *names, stru
 }
 
 static int replan(struct node_plan *plan, const struct cluster *cluster, const struct plan_options *options,
-		  const struct names *names)
+		  const struct service_names *names)
 {
 	cleanup(replacements_done) struct replacements replacements = { 0 };
 	struct arena touched_arena = { 0 };
@@ -259,18 +259,18 @@ static int replan(struct node_plan *plan, const struct cluster *cluster, const s
 /* After a failure the index no longer tells what depends on what: everything is planned anew, and touched. */
 static int start_over(struct node_plan *plan, const struct cluster *cluster, const struct plan_options *options)
 {
-	cleanup(names_done) struct names names = { 0 };
+	cleanup(service_names_done) struct service_names names = { 0 };
 	struct node_plan fresh = { 0 };
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < plan->n_services; i++)
-		r = names_add(&names, plan->services[i]->namespace, plan->services[i]->name);
+		r = service_names_add(&names, plan->services[i]->namespace, plan->services[i]->name);
 	if (r == 0)
 		r = plan_node(cluster, options, &fresh);
 	for (i = 0; r == 0 && i < fresh.n_services; i++)
-		r = names_add(&names, fresh.services[i]->namespace, fresh.services[i]->name);
-	names_sort_unique(&names);
+		r = service_names_add(&names, fresh.services[i]->namespace, fresh.services[i]->name);
+	service_names_sort_unique(&names);
 	if (r == 0)
 		r = remember_touched(&fresh.touched_arena, &names, &fresh.touched);
 	if (r < 0) {
@@ -282,7 +282,7 @@ static int start_over(struct node_plan *plan, const struct cluster *cluster, con
 	return 0;
 }
 
-static int names_add_text(struct names *names, const char *text)
+static int service_names_add_text(struct service_names *names, const char *text)
 {
 	char *copy;
 
@@ -298,7 +298,7 @@ static int names_add_text(struct names *names, const char *text)
 int plan_update(struct node_plan *plan, const struct cluster *cluster, const struct plan_options *options,
 		const struct strings *changed)
 {
-	cleanup(names_done) struct names names = { 0 };
+	cleanup(service_names_done) struct service_names names = { 0 };
 	size_t i;
 	int r;
 
@@ -306,11 +306,11 @@ int plan_update(struct node_plan *plan, const struct cluster *cluster, const str
 		return start_over(plan, cluster, options);
 	r = plan_index_update(plan->index, cluster, options, changed, &names);
 	for (i = 0; r == 0 && i < changed->n; i++)
-		r = names_add_text(&names, changed->items[i]);
+		r = service_names_add_text(&names, changed->items[i]);
 	if (r < 0) {
 		plan->index->stale = true;
 		return r;
 	}
-	names_sort_unique(&names);
+	service_names_sort_unique(&names);
 	return replan(plan, cluster, options, &names);
 }

@@ -12,14 +12,14 @@
 
 /* --- names -------------------------------------------------------------------------------------------------- */
 
-void names_done(struct names *names)
+void service_names_done(struct service_names *names)
 {
 	size_t i;
 
 	for (i = 0; i < names->n; i++)
 		free(names->items[i]);
 	free(names->items);
-	*names = (struct names){ 0 };
+	*names = (struct service_names){ 0 };
 }
 
 static char *full_name(const char *namespace, const char *name)
@@ -32,7 +32,7 @@ static char *full_name(const char *namespace, const char *name)
 	return strbuf_take(&text);
 }
 
-int names_add(struct names *names, const char *namespace, const char *name)
+int service_names_add(struct service_names *names, const char *namespace, const char *name)
 {
 	char *text;
 
@@ -50,7 +50,7 @@ static int text_pointer_compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-void names_sort_unique(struct names *names)
+void service_names_sort_unique(struct service_names *names)
 {
 	size_t i, kept = 0;
 
@@ -234,7 +234,7 @@ static int claims_append(struct plan_index *index, const struct owner *owner)
 }
 
 /* Everybody else who claims what this owner claims. */
-static int claims_rivals(const struct plan_index *index, const struct owner *owner, struct names *affected)
+static int claims_rivals(const struct plan_index *index, const struct owner *owner, struct service_names *affected)
 {
 	size_t i, j;
 	int r;
@@ -250,7 +250,7 @@ static int claims_rivals(const struct plan_index *index, const struct owner *own
 
 			if (!owner_name_compare(rival, owner->namespace, owner->name))
 				continue;
-			r = names_add(affected, rival->namespace, rival->name);
+			r = service_names_add(affected, rival->namespace, rival->name);
 			if (r < 0)
 				return r;
 		}
@@ -292,14 +292,14 @@ const char *plan_index_shadow(const struct plan_index *index, const struct addr 
 }
 
 /* Services that claim this VIP. */
-static int vip_claimants(const struct plan_index *index, const struct addr *addr, struct names *affected)
+static int vip_claimants(const struct plan_index *index, const struct addr *addr, struct service_names *affected)
 {
 	size_t i;
 	int r;
 
 	for (i = claim_position(index, addr, 0, (enum l4_protocol)0);
 	     i < index->n_claims && addr_equal(&index->claims[i].addr, addr); i++) {
-		r = names_add(affected, index->claims[i].owner->namespace, index->claims[i].owner->name);
+		r = service_names_add(affected, index->claims[i].owner->namespace, index->claims[i].owner->name);
 		if (r < 0)
 			return r;
 	}
@@ -307,7 +307,7 @@ static int vip_claimants(const struct plan_index *index, const struct addr *addr
 }
 
 static int shadow_add(struct plan_index *index, const struct addr *addr, const struct endpoint_slice *slice,
-		      struct names *affected)
+		      struct service_names *affected)
 {
 	char *by;
 
@@ -322,7 +322,7 @@ static int shadow_add(struct plan_index *index, const struct addr *addr, const s
 
 /* Appends; call shadows_sort() at the end. */
 static int shadows_scan(struct plan_index *index, const struct endpoint_slice *const *slices, size_t n_slices,
-			struct names *affected)
+			struct service_names *affected)
 {
 	size_t i, j;
 	int r;
@@ -362,7 +362,7 @@ static bool strings_hold(const struct strings *sorted, const char *text)
 }
 
 /* Shadows thrown by changed services, and those of addresses that nobody claims any more, go. */
-static int shadows_drop(struct plan_index *index, const struct strings *changed, struct names *affected)
+static int shadows_drop(struct plan_index *index, const struct strings *changed, struct service_names *affected)
 {
 	size_t i, kept = 0;
 	int r = 0;
@@ -490,7 +490,7 @@ static void exchange_done(struct exchange *exchange)
 }
 
 static int exchange_one(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
-			const char *text, struct exchange *exchange, struct names *affected)
+			const char *text, struct exchange *exchange, struct service_names *affected)
 {
 	cleanup(owner_freep) struct owner *fresh = NULL;
 	cleanup(freep) char *namespace = NULL;
@@ -606,7 +606,7 @@ static int take_in(struct plan_index *index, struct exchange *exchange)
 }
 
 static int rescan_changed(struct plan_index *index, const struct cluster *cluster, const struct strings *changed,
-			  struct names *affected)
+			  struct service_names *affected)
 {
 	const struct endpoint_slice *const *slices;
 	size_t i, n_slices;
@@ -626,7 +626,7 @@ static int rescan_changed(struct plan_index *index, const struct cluster *cluste
 }
 
 static int update(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
-		  const struct strings *changed, struct exchange *exchange, struct names *affected)
+		  const struct strings *changed, struct exchange *exchange, struct service_names *affected)
 {
 	struct owner **come;
 	size_t i, n_come;
@@ -659,7 +659,7 @@ static int update(struct plan_index *index, const struct cluster *cluster, const
 }
 
 int plan_index_update(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
-		      const struct strings *changed, struct names *affected)
+		      const struct strings *changed, struct service_names *affected)
 {
 	cleanup(exchange_done) struct exchange exchange = { 0 };
 	int r = update(index, cluster, options, changed, &exchange, affected);

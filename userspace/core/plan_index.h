@@ -43,13 +43,13 @@ struct plan_index {
 };
 
 /* A growing set of "namespace/name", owned. */
-struct names {
+struct service_names {
 	char **items;
 	size_t n, capacity;
 };
-void names_done(struct names *);
-int names_add(struct names *, const char *namespace, const char *name);
-void names_sort_unique(struct names *);
+void service_names_done(struct service_names *);
+int service_names_add(struct service_names *, const char *namespace, const char *name);
+void service_names_sort_unique(struct service_names *);
 
 struct plan_index *plan_index_new(const struct cluster *, const struct plan_options *); /* NULL: out of memory */
 void plan_index_free(struct plan_index *);
@@ -57,7 +57,7 @@ void plan_index_free(struct plan_index *);
 /* Services of which the Service or its slices changed. Services that gain or lose an address or a VIP's good standing
  * through it are added to *affected. 0 or -ENOMEM. */
 int plan_index_update(struct plan_index *, const struct cluster *, const struct plan_options *,
-		      const struct strings *changed, struct names *affected);
+		      const struct strings *changed, struct service_names *affected);
 
 /* The owner whose claim holds: the eldest. NULL if nobody claims it. */
 const struct owner *plan_index_winner(const struct plan_index *, const struct addr *, uint16_t port, enum l4_protocol);
