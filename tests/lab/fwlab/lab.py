@@ -578,7 +578,7 @@ table inet kube {{
     # --- questions -----------------------------------------------------------------------------------------
 
     def lbctl(self, node, *arguments, check=False):
-        return netns.run_in(self.ns(node), [f'{self.build}/lbctl', '--socket', f'{self.run_dir(node)}/agent.sock', *arguments],
+        return netns.run_in(self.ns(node), [f'{self.build}/lbctl', *arguments, '--run-dir', self.run_dir(node)],
                             check=check, timeout=20)
 
     def lbctl_json(self, node, *arguments):

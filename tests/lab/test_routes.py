@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is announced to whom, seen from the router and from the nodes' kernels."""
+import ipaddress
+import json
+
+from fwlab import netns
+from fwlab.lab import POOL, wait_for
+
+
+def node_routes(lab, node):
+    """{prefix: protocol} of a node's main tables."""
+    table = {}
+    for family in ('-4', '-6'):
+        for route in json.loads(netns.run(['ip', '-n', lab.ns(node), '-j', family, 'route', 'show']) or '[]'):
+            if route['dst'] != 'default':
+                table[str(ipaddress.ip_network(route['dst']))] = route.get('protocol')
+    return table
+
+
+def test_pod_cidrs_go_to_the_router_and_to_the_other_nodes(lab):
+    for node in lab.nodes:
+        for cidr in lab.pod_cidrs(node):
+            wait_for(f'{cidr} at the router', lambda: lab.routes().get(cidr) == [node])
+            for other in lab.nodes:
+                if other != node:
+                    wait_for(f'{cidr} at {other}', lambda: node_routes(lab, other).get(cidr) == 'bgp')
+
+
+def test_nodes_refuse_what_is_no_pod_cidr(lab, service):
+    """The router offers each node the VIPs of the others; a node that took one would route VIP traffic by it."""
+    addresses = service('web/refused', {'n1': 1}, policy='Local')
+    lab.wait_announced(addresses, ['n1'])
+    pools = [ipaddress.ip_network(p) for p in POOL]
+    for node in lab.nodes:
+        for prefix in map(ipaddress.ip_network, node_routes(lab, node)):
+            assert not any(p.version == prefix.version and prefix.subnet_of(p) for p in pools), f'{node} took {prefix}'
+            assert prefix.prefixlen > 0, f'{node} took a default route'
+
+
+def test_five_hundred_services_come_and_go_without_a_session_noticing(lab, service):
+    """The table is exact at both ends, and no session's uptime moves."""
+    lab.world.pool('bulk', ['198.18.0.0/22', '2001:db8:2::/112'])
+    keeper = service('web/keeper', {'n1': 1, 'n3': 1})
+    lab.pod_add('bulk-pod', 'n2', [f'bulk/s{i}' for i in range(500)])
+    lab.wait_announced(keeper, lab.nodes)
+    sessions, before = lab.sessions(), lab.routes()
+    pool = {'annotations': {'fairway.dev/pool': 'bulk'}}
+    bulk = [ipaddress.ip_network(p) for p in ('198.18.0.0/22', '2001:db8:2::/112')]
+
+    def bulk_routes():
+        return {p: h for p, h in lab.routes().items()
+                if any(b.version == ipaddress.ip_network(p).version and ipaddress.ip_network(p).subnet_of(b) for b in bulk)}
+
+    try:
+        lab.world.namespace('bulk')
+        with lab.changing():
+            for i in range(500):
+                lab.world.service(f'bulk/s{i}', **pool)
+        wait_for('1000 routes by all nodes',
+                 lambda: len(bulk_routes()) == 1000 and all(h == lab.nodes for h in bulk_routes().values()), timeout=60, pause=0.3)
+        answer = lab.http_get('client', next(iter(bulk_routes())).split('/')[0])
+        assert answer['pod'] == 'bulk-pod'
+        assert {p: h for p, h in lab.routes().items() if p not in bulk_routes()} == before
+    finally:
+        with lab.changing():
+            for i in range(500):
+                lab.world.service_remove(f'bulk/s{i}')
+    wait_for('the table as before', lambda: lab.routes() == before, timeout=60, pause=0.3)
+    lab.pod_delete('bulk-pod')
+    lab.world.remove('ServiceIPPool', 'bulk')
+    after = lab.sessions()
+    for address, session in sessions.items():
+        assert (after[address]['established'], after[address]['flaps']) == (session['established'], session['flaps']), address
