@@ -55,11 +55,11 @@ static int refresh_plan(struct agent *agent, const struct cluster *cluster)
 		agent->plan = fresh;
 		agent->dirty_all = true;
 	} else if (changes.services.n) {
-		r = names_unite(&agent->dirty, &changes.services);
-		if (r >= 0)
-			r = plan_update(&agent->plan, cluster, &options, &changes.services);
+		r = plan_update(&agent->plan, cluster, &options, &changes.services);
 		if (r < 0)
 			return r;
+		if (names_unite(&agent->dirty, &agent->plan.touched) < 0)
+			agent->dirty_all = true;
 	} else {
 		return 0;
 	}
