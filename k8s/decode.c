@@ -39,14 +39,6 @@ static const struct kind kinds[] = {
 	{ FAIRWAY_API, "Community", OBJECT_COMMUNITY, false, decode_community },
 };
 
-static const struct kind *find_kind(const char *api_version, const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(kinds[i].api_version, api_version) == 0 && strcmp(kinds[i].name, name) == 0)
-			return &kinds[i];
-	return NULL;
-}
-
 /* What can be said about a value before it has a name: with the line, for the object is known by its file only. */
 static enum decode_result refuse_nameless(struct problems *problems, const char *origin, const char *field,
 					  unsigned line, const char *what)
@@ -135,24 +127,102 @@ static enum decode_result decode_kind(const struct kind *kind, const struct json
 	return DECODED;
 }
 
-enum decode_result decode_object(const struct json *root, const char *origin, struct object **ret_object,
-				 struct problems *problems)
+bool decode_is_list(const struct json *value, const struct json **ret_items)
 {
-	const struct json *api_version = json_member(root, "apiVersion"), *kind_name = json_member(root, "kind");
+	const struct json *kind = json_member(value, "kind"), *items = json_member(value, "items");
+	size_t length = kind && kind->type == JSON_STRING ? strlen(kind->text) : 0;
+
+	if (length < 4 || strcmp(kind->text + length - 4, "List") != 0)
+		return false;
+	if (items && items->type != JSON_NULL && items->type != JSON_ARRAY)
+		return false;
+	*ret_items = items && items->type == JSON_ARRAY ? items : NULL;
+	return true;
+}
+
+/* Kind and apiVersion as texts; NULL what is neither said nor inherited. `kind` is not NUL-terminated where inherited. */
+struct type_meta {
+	const char *api_version, *kind;
+	size_t kind_length;
+};
+
+static const char *text_member(const struct json *value, const char *key)
+{
+	const struct json *member = json_member(value, key);
+
+	return member && member->type == JSON_STRING && *member->text ? member->text : NULL;
+}
+
+static struct type_meta type_of(const struct json *list, const struct json *item)
+{
+	struct type_meta type = { .api_version = text_member(item, "apiVersion"), .kind = text_member(item, "kind") };
+	const char *list_kind = text_member(list, "kind");
+
+	type.kind_length = type.kind ? strlen(type.kind) : 0;
+	if (!type.kind && list_kind && strlen(list_kind) > 4) { /* "ServiceList" holds Services, "List" anything */
+		type.kind = list_kind;
+		type.kind_length = strlen(list_kind) - 4;
+		if (!type.api_version)
+			type.api_version = text_member(list, "apiVersion");
+	}
+	return type;
+}
+
+static const struct kind *find_kind(const struct type_meta *type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(kinds[i].api_version, type->api_version) == 0 &&
+		    strlen(kinds[i].name) == type->kind_length &&
+		    strncmp(kinds[i].name, type->kind, type->kind_length) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+bool decode_identity(const struct json *list, const struct json *item, struct object_id *ret)
+{
+	struct type_meta type = type_of(list, item);
+	const struct kind *kind = type.kind && type.api_version ? find_kind(&type) : NULL;
+	const char *namespace, *name, *field, *why;
+
+	name = kind ? find_name(json_member(item, "metadata"), kind, &namespace, &field, &why) : NULL;
+	if (!name)
+		return false;
+	*ret = (struct object_id){ .kind = kind->kind, .namespace = namespace, .name = name };
+	return true;
+}
+
+void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *text)
+{
+	struct type_meta type = type_of(list, item);
+
+	strbuf_appendf(text, "%.*s (%.100s)", type.kind_length > 100 ? 100 : (int)type.kind_length,
+		       type.kind ? type.kind : "", type.api_version ? type.api_version : "");
+}
+
+enum decode_result decode_item(const struct json *list, const struct json *root, const char *origin,
+			       struct object **ret_object, struct problems *problems)
+{
+	struct type_meta type = type_of(list, root);
 	const char *namespace, *name, *field, *why;
 	const struct kind *kind;
 
 	if (root->type != JSON_OBJECT)
 		return refuse_nameless(problems, origin, "", root->line, "not an object: a map is expected");
-	if (!kind_name || kind_name->type != JSON_STRING || !*kind_name->text)
+	if (!type.kind)
 		return refuse_nameless(problems, origin, "kind", root->line, "missing");
-	if (!api_version || api_version->type != JSON_STRING || !*api_version->text)
+	if (!type.api_version)
 		return refuse_nameless(problems, origin, "apiVersion", root->line, "missing");
-	kind = find_kind(api_version->text, kind_name->text);
+	kind = find_kind(&type);
 	if (!kind)
 		return DECODE_SKIPPED;
 	name = find_name(json_member(root, "metadata"), kind, &namespace, &field, &why);
 	if (!name)
 		return refuse_nameless(problems, origin, field, root->line, why);
 	return decode_kind(kind, root, namespace, name, ret_object, problems);
+}
+
+enum decode_result decode_object(const struct json *root, const char *origin, struct object **ret_object,
+				 struct problems *problems)
+{
+	return decode_item(NULL, root, origin, ret_object, problems);
 }

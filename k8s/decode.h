@@ -16,8 +16,23 @@ enum decode_result {
 };
 
 /* `origin`: a file's name or "", for problems of a value without kind or name. Lists (kind List, ServiceList, …) are
- * the caller's to unfold. */
+ * the caller's to unfold: decode_list_items() and decode_item(). */
 enum decode_result decode_object(const struct json *, const char *origin, struct object **ret_object,
 				 struct problems *);
+
+/* Is this value a list of objects ("…List" with items)? *ret_items is borrowed; NULL: the list is empty. */
+bool decode_is_list(const struct json *, const struct json **ret_items);
+/* As decode_object(); what `list` (may be NULL) says about kind and apiVersion holds for an item that says nothing. */
+enum decode_result decode_item(const struct json *list, const struct json *item, const char *origin,
+			       struct object **ret_object, struct problems *);
+
+struct object_id { /* borrowed from the JSON */
+	enum object_kind kind;
+	const char *namespace, *name;
+};
+/* Whose value this is, also if decoding would refuse it. False: a kind that is not read, or no valid name. */
+bool decode_identity(const struct json *list, const struct json *item, struct object_id *ret);
+/* "Pod (v1)", for notices about kinds that are not read. */
+void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *);
 
 #endif

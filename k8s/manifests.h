@@ -14,24 +14,27 @@
 struct sd_event;
 struct manifests;
 
-struct manifests_notice { /* not a problem: exit code stays 0 */
-	char *text;
-};
-
 struct manifests_result {
 	struct problems problems; /* what is wrong now, over all files */
-	char **notices;
+	char **notices;		  /* what is worth a line but not wrong: the exit code stays 0 */
 	size_t n_notices;
-	bool delivered; /* the directory exists and holds at least one manifest: the first complete list is there */
+	/* The first complete list is there: the directory holds at least one manifest, and each could be read once. Before that
+	 * nothing may be removed, withdrawn or allocated: what a broken file holds is unknown. Stays true once it is. */
+	bool delivered;
 };
 
-/* Once, for offline commands and tests. `status_file` may be NULL. 0, -ENOMEM, or -errno of the directory itself. */
+/* Once, for offline commands and tests. `status_file` may be NULL; one that does not exist is empty. 0, -ENOMEM, or
+ * -errno of the directory itself. An empty directory is a problem. */
 int manifests_read(const char *directory, const char *status_file, struct store *, struct manifests_result *ret);
 void manifests_result_done(struct manifests_result *);
 
-/* Live: inotify on the directory and the status file's directory. `on_change` is called from the loop after the store
- * was updated, at most once per 50 ms burst; also when the directory vanishes (objects stay: nothing is withdrawn because
- * a source is missing) or comes back. The store must outlive it. */
+/* Live: inotify on the directory and the status file's directory. The first reading is done before this returns.
+ * `on_change` is called from the loop, once soon after the start, then after each change of objects or problems, at most
+ * once per 50 ms. A directory that vanishes or is empty takes nothing away: its objects stay, with a problem; so do the
+ * statuses of a status file that vanishes. A file that vanishes takes its objects along after MANIFESTS_GRACE_MSEC, so
+ * that an editor's rename removes nothing. New problems and notices are logged here. The store must outlive it.
+ * 0, -ENOMEM, or -errno of inotify; a directory that is not there yet is waited for. */
+#define MANIFESTS_GRACE_MSEC 500
 typedef void manifests_change_fn(void *userdata);
 int manifests_watch(struct sd_event *, const char *directory, const char *status_file, struct store *,
 		    manifests_change_fn *, void *userdata, struct manifests **ret);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* lbctl allocate: what the controller would give to whom, from a directory of manifests. Reads and prints, changes
  * nothing. The decision is ipam/allocator's, the JSON is OUTPUTS.md's. */
-#include "userspace/lbctl/allocate.h"
-
 #include <argp.h>
 #include <libsmartcols.h>
 #include <stdio.h>
@@ -163,7 +161,7 @@ static int allocate_and_print(const struct offline *offline)
 	return allocations_satisfied(&allocations) && !offline->result.problems.n ? LBCTL_FINE : LBCTL_NOT_FINE;
 }
 
-int run_allocate(int argc, char **argv)
+int command_allocate(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &offline_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {

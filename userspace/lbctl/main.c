@@ -11,6 +11,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/lbctl/live.h"
+#include "userspace/lbctl/offline.h"
 
 static int run_help(int argc, char **argv);
 
@@ -24,6 +25,8 @@ static const struct command commands[] = {
 	{ "node show", command_node_show, "interfaces, hooks and why; what of the host is in the way" },
 	{ "flow ls", command_flow_ls, "open flows, by VIP, backend or client" },
 	{ "drops", command_drops, "refused packets by reason" },
+	{ "plan", command_plan, "offline: what a node would do, from a directory of manifests" },
+	{ "allocate", command_allocate, "offline: which Service gets which address, from a directory of manifests" },
 	{ "help", run_help, "this list" },
 };
 

@@ -30,6 +30,9 @@ struct offline {
 
 extern const struct argp offline_argp; /* its input is a struct offline */
 
+int command_plan(int argc, char **argv);
+int command_allocate(int argc, char **argv);
+
 int offline_open(struct offline *); /* LBCTL_FINE, or LBCTL_NOT_FINE with a line on stderr; prints notices to stderr */
 void offline_done(struct offline *);
 
