@@ -2,6 +2,7 @@
 """FRRouting in the laboratory: command lines, the router's configuration, questions to a running daemon."""
 import json
 import os
+import shutil
 
 from . import netns
 
@@ -11,8 +12,18 @@ ROUTER_ASN, NODE_ASN = 64512, 64513
 BFD_INTERVAL_MSEC, BFD_MULTIPLIER = 300, 3
 
 
+RUN_DIR = '/run/frr'
+
+
+def make_run_dir():
+    """The package makes it when it is installed and systemd at each boot; where neither was, we do."""
+    if not os.path.isdir(RUN_DIR):
+        os.mkdir(RUN_DIR, mode=0o755)
+        shutil.chown(RUN_DIR, 'frr', 'frr')
+
+
 def vty_dir(instance):
-    return f'/run/frr/{instance}'
+    return f'{RUN_DIR}/{instance}'
 
 
 def command(daemon, instance, config):

@@ -184,6 +184,7 @@ class Lab:
         os.chmod(self.directory, 0o755)  # FRR's daemons run as user frr
         for sub in ('manifests', 'status', 'log', 'run', 'frr', 'bpf'):
             os.makedirs(f'{self.directory}/{sub}', mode=0o755)
+        frr.make_run_dir()
         netns.run(['mount', '-t', 'bpf', f'fw-{self.name}', self.pins])
         self.save_state()
 
@@ -241,7 +242,10 @@ class Lab:
             self.processes.start(f'{host}-{daemon}',
                                  netns.enter(self.ns(host), frr.command(daemon, self.ns(host), config)), restart=0.5)
             if daemon == 'zebra':
-                wait_for(f'zebra of {host}', lambda: os.path.exists(zebra_socket), pause=0.01)
+                try:
+                    wait_for(f'zebra of {host}', lambda: os.path.exists(zebra_socket), pause=0.01)
+                except LabError as error:
+                    raise LabError(f'{error}\n{self.processes.log_tail(f"{host}-zebra")}') from None
 
     def make_node(self, node):
         ns, tor = self.ns(node), self.ns('tor')
