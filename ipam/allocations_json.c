@@ -38,9 +38,9 @@ static void append_pool(struct strbuf *out, const struct pool_usage *pool)
 	strbuf_appendf(out, ",\n      \"assignedIPv4\": %llu,\n      \"availableIPv4\": %llu",
 		       (unsigned long long)pool->assigned_v4, (unsigned long long)pool->available_v4);
 	strbuf_append(out, ",\n      \"assignedIPv6\": \"");
-	allocations_append_count(out, pool->assigned_v6);
+	append_decimal(out, pool->assigned_v6);
 	strbuf_append(out, "\",\n      \"availableIPv6\": \"");
-	allocations_append_count(out, pool->available_v6);
+	append_decimal(out, pool->available_v6);
 	strbuf_appendf(out, "\",\n      \"ready\": %s", pool->ready ? "true" : "false");
 	append_texts(out, "      ", pool->reason, pool->message);
 	strbuf_append(out, "\n    }");

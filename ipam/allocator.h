@@ -41,7 +41,6 @@ void allocations_done(struct allocations *);
 /* Exit status 1 of the offline command: a request that was not satisfied or a pool that is refused (not a disabled one). */
 bool allocations_satisfied(const struct allocations *);
 
-void allocations_append_count(struct strbuf *, addr_number); /* decimal, exact */
 void allocations_json(struct strbuf *, const struct allocations *); /* the contract of `lbctl allocate -o json` */
 
 #endif

@@ -45,7 +45,7 @@ static struct refusal_kind refusal_kind(enum refusal refusal, bool by_name)
 	return (struct refusal_kind){ "", 0 };
 }
 
-void allocations_append_count(struct strbuf *out, addr_number number)
+void append_decimal(struct strbuf *out, addr_number number)
 {
 	char digits[40], *p = digits + sizeof(digits);
 
@@ -68,9 +68,9 @@ static void append_service(struct strbuf *out, const struct service *service)
 
 static void append_exhausted(struct strbuf *out, const struct pool *pool, unsigned slot)
 {
-	allocations_append_count(out, pool->slots[slot].in_use);
+	append_decimal(out, pool->slots[slot].in_use);
 	strbuf_append(out, " of ");
-	allocations_append_count(out, pool->slots[slot].usable);
+	append_decimal(out, pool->slots[slot].usable);
 	strbuf_appendf(out, " %s in use", family_word(slot));
 }
 

@@ -78,5 +78,6 @@ int answer_refused(struct run *, struct claim *, const char *reason, const char 
 	__attribute__((format(printf, 4, 5)));
 /* The reason of the pool that came closest, and what each said. */
 int answer_no_offer(struct run *, struct claim *, struct pool *const *candidates, size_t n_candidates, bool by_name);
+void append_decimal(struct strbuf *, addr_number);
 
 #endif

@@ -185,24 +185,29 @@ static const struct manifest_status *find_status(const struct manifest_status *s
 	return NULL;
 }
 
-/* The controller's answer fills the status of a LoadBalancer Service that has none. */
+/* The controller's answer lies over the manifest's own status, also when it is "no address": a manifest is written once
+ * and may tell an address that was given up since. A Service of another uid is another one of the same name. */
 static int merge_status(const struct manifests_source *source, struct object *object, uint64_t *digest)
 {
 	struct object_id id = { object->kind, object->meta.namespace, object->meta.name };
 	struct service *service = &object->service;
 	const struct manifest_status *status;
 
-	if (object->kind != OBJECT_SERVICE || service->type != SERVICE_LOAD_BALANCER || service->n_ingress)
+	if (object->kind != OBJECT_SERVICE || service->type != SERVICE_LOAD_BALANCER)
 		return 0;
 	status = find_status(source->statuses, source->n_statuses, &id);
-	if (!status || !status->object->service.n_ingress)
+	if (!status || !status->digest)
+		return 0;
+	*digest ^= status->digest;
+	service->n_ingress = 0;
+	if (*object->meta.uid && *status->object->meta.uid && strcmp(object->meta.uid, status->object->meta.uid) != 0)
 		return 0;
 	service->ingress = arena_array(&object->arena, status->object->service.n_ingress, sizeof(*service->ingress));
 	if (!service->ingress)
 		return -ENOMEM;
 	service->n_ingress = status->object->service.n_ingress;
-	memcpy(service->ingress, status->object->service.ingress, service->n_ingress * sizeof(*service->ingress));
-	*digest ^= status->digest;
+	if (service->n_ingress)
+		memcpy(service->ingress, status->object->service.ingress, service->n_ingress * sizeof(*service->ingress));
 	return 0;
 }
 

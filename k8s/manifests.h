@@ -5,7 +5,8 @@
  * A broken file is reported with file, line and reason, and the last good version of its objects stays in force; an
  * unknown kind is skipped with a notice; an object that stands in two files is taken from the first by file name and
  * reported; a removed file removes its objects. The status file (the controller's answers, outside the directory) is a
- * List with metadata and status, merged over the directory: it fills status.loadBalancer of Services that have none. */
+ * List with metadata and status, merged over the directory: the addresses of a LoadBalancer Service that it names are
+ * those that it says, whatever status the manifest came with. */
 #ifndef FAIRWAY_K8S_MANIFESTS_H
 #define FAIRWAY_K8S_MANIFESTS_H
 

@@ -165,23 +165,27 @@ static void test_status_file(void **state)
 	cleanup(manifests_result_done) struct manifests_result result = { 0 };
 	char path[256], text[ADDR_TEXT_MAX];
 
-	scratch_write(&scratch, "a.yaml", LOAD_BALANCER("fills") "---\n" LOAD_BALANCER("keeps") "status: {loadBalancer: "
-					  "{ingress: [{ip: 192.0.2.7}]}}\n---\n" SERVICE("internal", "80"));
+	scratch_write(&scratch, "a.yaml", LOAD_BALANCER("fills") "---\n" LOAD_BALANCER("moved") "status: {loadBalancer: "
+					  "{ingress: [{ip: 192.0.2.7}]}}\n---\n" SERVICE("internal", "80") "---\n"
+					  LOAD_BALANCER("lost") "status: {loadBalancer: {ingress: [{ip: 192.0.2.8}]}}\n");
 	scratch_write(&other, "status.json",
 		      "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":["
 		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"fills\",\"namespace\":\"w\"},"
 		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::1\"}]}}},"
-		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"keeps\",\"namespace\":\"w\"},"
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"moved\",\"namespace\":\"w\"},"
 		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.2\"}]}}},"
 		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"internal\",\"namespace\":\"w\"},"
 		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.3\"}]}}},"
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"lost\",\"namespace\":\"w\"},"
+		      "\"status\":{\"loadBalancer\":{\"ingress\":[]}}},"
 		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"gone\",\"namespace\":\"w\"}}]}");
 	snprintf(path, sizeof(path), "%s/status.json", other.path);
 	assert_int_equal(manifests_read(scratch.path, path, store, &result), 0);
 	assert_int_equal(result.problems.n, 0);
-	assert_int_equal(store_cluster(store)->n_services, 3);
+	assert_int_equal(store_cluster(store)->n_services, 4);
 	assert_string_equal(addr_format(&ingress_of(store, "fills", 2)[1].addr, text), "2001:db8::1");
-	assert_string_equal(addr_format(&ingress_of(store, "keeps", 1)[0].addr, text), "192.0.2.7");
+	assert_string_equal(addr_format(&ingress_of(store, "moved", 1)[0].addr, text), "192.0.2.2");
+	ingress_of(store, "lost", 0);
 	ingress_of(store, "internal", 0);
 }
 

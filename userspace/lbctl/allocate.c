@@ -2,7 +2,7 @@
 /* lbctl allocate: what the controller would give to whom, from a directory of manifests. Reads and prints, changes
  * nothing. The decision is ipam/allocator's, the JSON is OUTPUTS.md's. */
 #include <argp.h>
-#include <libsmartcols.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +11,7 @@
 #include "userspace/base/log.h"
 #include "userspace/lbctl/lbctl.h"
 #include "userspace/lbctl/offline.h"
+#include "userspace/lbctl/output.h"
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -26,114 +27,58 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 	}
 }
 
-/* --- text ---------------------------------------------------------------------------------------------- */
+/* --- text: the tables show what the JSON says ----------------------------------------------------------- */
 
-struct column {
-	const char *name;
-	int flags;
+static const struct column service_columns[] = {
+	{ .title = "NAMESPACE", .member = "namespace" },
+	{ .title = "NAME", .member = "name" },
+	{ .title = "POOL", .member = "pool" },
+	{ .title = "ADDRESSES", .member = "addresses", .kind = CELL_LIST },
+	{ .title = "KEPT", .member = "kept", .kind = CELL_YES_NO },
+	{ .title = "REASON", .member = "reason", .kind = CELL_PROBLEM },
+	{ .title = "MESSAGE", .member = "message" },
 };
 
-static struct libscols_table *table_new(const struct column *columns, size_t n)
+static const struct column pool_columns[] = {
+	{ .title = "POOL", .member = "name" },
+	{ .title = "USED IPv4", .member = "assignedIPv4", .kind = CELL_NUMBER },
+	{ .title = "FREE IPv4", .member = "availableIPv4", .kind = CELL_NUMBER },
+	{ .title = "USED IPv6", .member = "assignedIPv6", .kind = CELL_NUMBER },
+	{ .title = "FREE IPv6", .member = "availableIPv6", .kind = CELL_NUMBER },
+	{ .title = "READY", .member = "ready", .kind = CELL_YES_NO, .good = "yes" },
+	{ .title = "REASON", .member = "reason", .kind = CELL_PROBLEM },
+	{ .title = "MESSAGE", .member = "message" },
+};
+
+static int print_tables(const struct strbuf *json)
 {
-	struct libscols_table *table = scols_new_table();
-	size_t i;
+	cleanup(json_document_done) struct json_document document = { 0 };
+	struct json_error error;
+	int r = json_parse(strbuf_text(json), json->length, &document, &error);
 
-	for (i = 0; table && i < n; i++)
-		scols_table_new_column(table, columns[i].name, 0, columns[i].flags);
-	return table;
-}
-
-static void add_line(struct libscols_table *table, const char *const *cells, size_t n)
-{
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-	size_t i;
-
-	for (i = 0; line && i < n; i++)
-		scols_line_set_data(line, i, cells[i]);
-}
-
-static const char *or_dash(const char *text)
-{
-	return *text ? text : "-";
-}
-
-static void print_services(const struct allocations *allocations)
-{
-	static const struct column columns[] = { { "NAMESPACE", 0 }, { "NAME", 0 },   { "POOL", 0 },	{ "ADDRESSES", 0 },
-						 { "KEPT", 0 },	     { "REASON", 0 }, { "MESSAGE", 0 } };
-	struct libscols_table *table = table_new(columns, ARRAY_SIZE(columns));
-	size_t i, j;
-
-	for (i = 0; table && i < allocations->n_services; i++) {
-		const struct allocation *service = &allocations->services[i];
-		cleanup(strbuf_done) struct strbuf addresses = { 0 };
-		char text[ADDR_TEXT_MAX];
-
-		for (j = 0; j < service->n_addresses; j++)
-			strbuf_appendf(&addresses, "%s%s", j ? "," : "", addr_format(&service->addresses[j], text));
-		add_line(table,
-			 (const char *const[]){ service->namespace, service->name, or_dash(service->pool),
-						or_dash(strbuf_text(&addresses)), service->kept ? "yes" : "no",
-						or_dash(service->reason), service->message },
-			 ARRAY_SIZE(columns));
-	}
-	if (table)
-		scols_print_table(table);
-	scols_unref_table(table);
-}
-
-static void append_count(struct strbuf *out, addr_number assigned, addr_number available)
-{
-	allocations_append_count(out, assigned);
-	strbuf_append(out, "/");
-	allocations_append_count(out, available);
-}
-
-static void print_pools(const struct allocations *allocations)
-{
-	static const struct column columns[] = { { "POOL", 0 },
-						 { "IPV4 USED/FREE", SCOLS_FL_RIGHT },
-						 { "IPV6 USED/FREE", SCOLS_FL_RIGHT },
-						 { "READY", 0 },
-						 { "REASON", 0 },
-						 { "MESSAGE", 0 } };
-	struct libscols_table *table = table_new(columns, ARRAY_SIZE(columns));
-	size_t i;
-
-	for (i = 0; table && i < allocations->n_pools; i++) {
-		const struct pool_usage *pool = &allocations->pools[i];
-		cleanup(strbuf_done) struct strbuf v4 = { 0 }, v6 = { 0 };
-
-		append_count(&v4, pool->assigned_v4, pool->available_v4);
-		append_count(&v6, pool->assigned_v6, pool->available_v6);
-		add_line(table,
-			 (const char *const[]){ pool->name, strbuf_text(&v4), strbuf_text(&v6),
-						pool->ready ? "yes" : "no", or_dash(pool->reason), pool->message },
-			 ARRAY_SIZE(columns));
-	}
-	if (table)
-		scols_print_table(table);
-	scols_unref_table(table);
+	if (r < 0)
+		return r;
+	r = output_table(json_member(document.first, "services"), service_columns, ARRAY_SIZE(service_columns), false);
+	if (r < 0)
+		return r;
+	printf("\n");
+	return output_table(json_member(document.first, "pools"), pool_columns, ARRAY_SIZE(pool_columns), false);
 }
 
 static int print(const struct allocations *allocations, enum output_format format)
 {
 	cleanup(strbuf_done) struct strbuf json = { 0 };
 
+	allocations_json(&json, allocations);
+	if (strbuf_failed(&json))
+		return -ENOMEM;
 	switch (format) {
 	case OUTPUT_TEXT:
-		print_services(allocations);
-		printf("\n");
-		print_pools(allocations);
-		return 0;
+		return print_tables(&json);
 	case OUTPUT_JSON:
-		allocations_json(&json, allocations);
-		if (strbuf_failed(&json))
-			return -1;
-		fputs(strbuf_text(&json), stdout);
-		return 0;
+		return fputs(strbuf_text(&json), stdout) == EOF ? -EIO : 0;
 	}
-	return -1;
+	return -EINVAL;
 }
 
 /* --- the command --------------------------------------------------------------------------------------- */
@@ -152,9 +97,12 @@ static int allocate_and_print(const struct offline *offline)
 	const struct cluster *cluster = store_cluster(offline->store);
 	cleanup(allocations_done) struct allocations allocations = { 0 };
 
-	if (!cluster || allocate(cluster, offline->default_class, &allocations) < 0 ||
-	    print(&allocations, offline->format) < 0) {
-		log_error("out of memory");
+	int r = cluster ? allocate(cluster, offline->default_class, &allocations) : -ENOMEM;
+
+	if (r == 0)
+		r = print(&allocations, offline->format);
+	if (r < 0) {
+		log_error("allocate: %s", strerror(-r));
 		return LBCTL_NOT_FINE;
 	}
 	report_problems(&offline->result.problems);

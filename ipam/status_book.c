@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The controller's memory laid over a cluster, and taken forward: see status_book.h. */
+#include "ipam/status_book.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+#include "userspace/core/explain.h"
+
+#define NOBODYS_CLASS "fairway.dev/hidden" /* a class that is not ours: its addresses are only taken */
+
+void status_book_done(struct status_book *book)
+{
+	if (!book)
+		return;
+	arena_done(&book->arena);
+	*book = (struct status_book){ 0 };
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct status_entry *left = a, *right = b;
+	int order = strcmp(left->namespace, right->namespace);
+
+	return order ? order : strcmp(left->name, right->name);
+}
+
+void status_book_sort(struct status_book *book)
+{
+	if (book->n_entries)
+		qsort(book->entries, book->n_entries, sizeof(*book->entries), compare_entries);
+}
+
+const struct status_entry *status_book_find(const struct status_book *book, const char *namespace, const char *name)
+{
+	const struct status_entry wanted = { .namespace = namespace, .name = name };
+
+	if (!book->n_entries)
+		return NULL;
+	return bsearch(&wanted, book->entries, book->n_entries, sizeof(*book->entries), compare_entries);
+}
+
+/* --- over a cluster ------------------------------------------------------------------------------------ */
+
+static bool is_of(const struct status_entry *entry, const struct service *service)
+{
+	return !*entry->uid || !*service->meta.uid || text_equal(entry->uid, service->meta.uid);
+}
+
+/* May the entry's Service be there all the same? Its own problem, or a whole file that could not be read (its problem has
+ * the file's name, which has no '/'). A Service seen since the start would still be in the store. */
+static bool may_be_hidden(const struct status_entry *entry, const struct problems *problems)
+{
+	cleanup(strbuf_done) struct strbuf object = { 0 };
+	size_t i;
+
+	if (entry->seen || !entry->n_addresses)
+		return false;
+	strbuf_appendf(&object, "Service/%s/%s", entry->namespace, entry->name);
+	for (i = 0; i < problems->n; i++)
+		if (!strchr(problems->items[i].object, '/') || text_equal(problems->items[i].object, strbuf_text(&object)))
+			return true;
+	return strbuf_failed(&object);
+}
+
+static int set_ingress(struct service *service, const struct status_entry *entry, struct arena *arena)
+{
+	size_t i;
+
+	service->ingress = arena_array(arena, entry->n_addresses, sizeof(*service->ingress));
+	if (!service->ingress)
+		return -ENOMEM;
+	for (i = 0; i < entry->n_addresses; i++)
+		service->ingress[i] = (struct ingress_address){ .addr = entry->addresses[i] };
+	service->n_ingress = entry->n_addresses;
+	return 0;
+}
+
+static int overlay_one(const struct service *service, const struct status_book *book, struct arena *arena,
+		       const struct service **ret)
+{
+	const struct status_entry *entry = status_book_find(book, service->meta.namespace, service->meta.name);
+	struct service *copy;
+
+	*ret = service;
+	if (!entry)
+		return 0;
+	copy = arena_alloc(arena, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *service;
+	*ret = copy;
+	if (!is_of(entry, service)) {
+		copy->n_ingress = 0; /* the manifest's status was the other one's as well */
+		return 0;
+	}
+	return set_ingress(copy, entry, arena);
+}
+
+static int stand_in(const struct status_entry *entry, struct arena *arena, const struct service **ret)
+{
+	struct service *service = arena_alloc(arena, sizeof(*service));
+
+	if (!service)
+		return -ENOMEM;
+	service->meta = (struct meta){ .namespace = entry->namespace, .name = entry->name, .uid = entry->uid };
+	service->type = SERVICE_LOAD_BALANCER;
+	service->load_balancer_class = NOBODYS_CLASS;
+	*ret = service;
+	return set_ingress(service, entry, arena);
+}
+
+int status_book_overlay(const struct status_book *book, const struct cluster *cluster, const struct problems *problems,
+			struct arena *arena, struct cluster *ret)
+{
+	const struct service **services;
+	struct cluster overlay = *cluster;
+	size_t i, n = 0;
+	int r;
+
+	services = arena_array(arena, cluster->n_services + book->n_entries, sizeof(*services));
+	if (!services)
+		return -ENOMEM;
+	for (i = 0; i < cluster->n_services; i++) {
+		r = overlay_one(cluster->services[i], book, arena, &services[n++]);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < book->n_entries; i++) {
+		const struct status_entry *entry = &book->entries[i];
+
+		if (cluster_find_service(cluster, entry->namespace, entry->name) || !may_be_hidden(entry, problems))
+			continue;
+		r = stand_in(entry, arena, &services[n++]);
+		if (r < 0)
+			return r;
+	}
+	overlay.services = services;
+	overlay.n_services = n;
+	*ret = overlay;
+	return 0;
+}
+
+/* --- the next book ------------------------------------------------------------------------------------- */
+
+static int copy_entry(struct status_book *book, const struct status_entry *from)
+{
+	struct status_entry *entry = &book->entries[book->n_entries++];
+
+	*entry = *from;
+	entry->namespace = arena_string(&book->arena, from->namespace);
+	entry->name = arena_string(&book->arena, from->name);
+	entry->uid = arena_string(&book->arena, from->uid);
+	entry->reason = arena_string(&book->arena, from->reason);
+	entry->message = arena_string(&book->arena, from->message);
+	entry->addresses = arena_array(&book->arena, from->n_addresses, sizeof(*entry->addresses));
+	if (!entry->namespace || !entry->name || !entry->uid || !entry->reason || !entry->message || !entry->addresses)
+		return -ENOMEM;
+	if (from->n_addresses)
+		memcpy(entry->addresses, from->addresses, from->n_addresses * sizeof(*entry->addresses));
+	return 0;
+}
+
+static int next_entry(struct status_book *next, const struct status_book *old, const struct cluster *cluster,
+		      const struct allocation *allocation, int64_t now_sec)
+{
+	const struct service *service = cluster_find_service(cluster, allocation->namespace, allocation->name);
+	const struct status_entry *before = status_book_find(old, allocation->namespace, allocation->name);
+	struct status_entry entry = {
+		.namespace = allocation->namespace,
+		.name = allocation->name,
+		.uid = service ? service->meta.uid : "",
+		.addresses = (struct addr *)allocation->addresses, /* copied below */
+		.n_addresses = allocation->n_addresses,
+		.reason = allocation->reason,
+		.message = allocation->message,
+		.since_sec = now_sec,
+		.seen = true,
+	};
+
+	/* As in Kubernetes, the time tells when the condition turned, not when its wording changed. */
+	if (before && service && is_of(before, service) && !before->n_addresses == !entry.n_addresses &&
+	    text_equal(before->reason, entry.reason))
+		entry.since_sec = before->since_sec;
+	return copy_entry(next, &entry);
+}
+
+int status_book_next(const struct status_book *old, const struct cluster *cluster, const struct problems *problems,
+		     const struct allocations *allocations, int64_t now_sec, struct status_book *ret)
+{
+	struct status_book next = { 0 };
+	size_t i;
+	int r = 0;
+
+	next.entries = arena_array(&next.arena, allocations->n_services + old->n_entries, sizeof(*next.entries));
+	if (!next.entries)
+		r = -ENOMEM;
+	for (i = 0; i < allocations->n_services && r == 0; i++)
+		r = next_entry(&next, old, cluster, &allocations->services[i], now_sec);
+	for (i = 0; i < old->n_entries && r == 0; i++) {
+		const struct status_entry *entry = &old->entries[i];
+
+		if (!cluster_find_service(cluster, entry->namespace, entry->name) && may_be_hidden(entry, problems))
+			r = copy_entry(&next, entry);
+	}
+	if (r < 0) {
+		status_book_done(&next);
+		return r;
+	}
+	status_book_sort(&next);
+	*ret = next;
+	return 0;
+}
+
+/* --- the file ------------------------------------------------------------------------------------------ */
+
+static void append_member(struct strbuf *out, const char *before, const char *key, const char *value)
+{
+	strbuf_appendf(out, "%s\"%s\": ", before, key);
+	json_append_string(out, value);
+}
+
+static void append_condition(struct strbuf *out, const struct status_entry *entry)
+{
+	time_t since = (time_t)entry->since_sec;
+	char text[32] = "1970-01-01T00:00:00Z";
+	struct tm tm;
+
+	if (gmtime_r(&since, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	strbuf_append(out, "        \"conditions\": [\n          { \"type\": \"fairway.dev/Allocated\"");
+	append_member(out, ", ", "status", entry->n_addresses ? "True" : "False");
+	append_member(out, ", ", "lastTransitionTime", text);
+	append_member(out, ",\n            ", "reason", *entry->reason ? entry->reason : "Allocated");
+	append_member(out, ", ", "message", entry->message);
+	strbuf_append(out, " }\n        ]\n");
+}
+
+static void append_entry(struct strbuf *out, const struct status_entry *entry)
+{
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	strbuf_append(out, "    {\n      \"apiVersion\": \"v1\",\n      \"kind\": \"Service\",\n      \"metadata\": { ");
+	append_member(out, "", "namespace", entry->namespace);
+	append_member(out, ", ", "name", entry->name);
+	if (*entry->uid)
+		append_member(out, ", ", "uid", entry->uid);
+	strbuf_append(out, " },\n      \"status\": {\n        \"loadBalancer\": { \"ingress\": [");
+	for (i = 0; i < entry->n_addresses; i++)
+		strbuf_appendf(out, "%s{ \"ip\": \"%s\", \"ipMode\": \"VIP\" }", i ? ", " : " ",
+			       addr_format(&entry->addresses[i], text));
+	strbuf_append(out, entry->n_addresses ? " ] },\n" : "] },\n");
+	append_condition(out, entry);
+	strbuf_append(out, "      }\n    }");
+}
+
+void status_book_json(struct strbuf *out, const struct status_book *book)
+{
+	size_t i;
+
+	strbuf_append(out, "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"List\",\n  \"items\": [");
+	for (i = 0; i < book->n_entries; i++) {
+		strbuf_append(out, i ? ",\n" : "\n");
+		append_entry(out, &book->entries[i]);
+	}
+	strbuf_append(out, book->n_entries ? "\n  ]\n}\n" : "]\n}\n");
+}
