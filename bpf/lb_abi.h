@@ -332,7 +332,7 @@ enum lb_backend_state { /* as enum backend_state */
 };
 
 /* One id per (address, port, protocol): reply keys are made of the id. Immutable while LB_USED but for `state` (one byte)
- * and `next_hop` (one 64-bit word). Set: fields, next_hop, life = LB_USED, index entry in lb_be_index; only then tables
+ * and `next_hop` (one 64-bit word); a pod address that moves to another node is another backend (generation + 1 at least). Set: fields, next_hop, life = LB_USED, index entry in lb_be_index; only then tables
  * that name it. Delete: life = LB_RETIRED and the index entry stays while flows may hold the id (replies need it); at the
  * end index entry, then LB_EMPTY, generation kept. */
 struct lb_backend {
