@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The data path's small decisions: which interface, which hook, which route, which ports. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/datapath/choose.h"
+#include "userspace/datapath/port_list.h"
+#include "userspace/datapath/prefix_set.h"
+
+static void test_uplinks(void **state)
+{
+	const char *globs[] = { "eth*", "bond[01]" };
+	const uint32_t carriers[] = { 7, 9 };
+	const struct uplink_rules named = { .globs = globs, .n_globs = 2, .carriers = carriers, .n_carriers = 2 };
+	const struct uplink_rules by_route = { .carriers = carriers, .n_carriers = 2 };
+	const char *all[] = { "*" };
+	const struct uplink_rules every = { .globs = all, .n_globs = 1 };
+
+	assert_true(uplink_is_chosen(&named, 3, "eth0", false));
+	assert_true(uplink_is_chosen(&named, 3, "bond1", false));
+	assert_false(uplink_is_chosen(&named, 3, "bond2", false));
+	assert_false(uplink_is_chosen(&named, 7, "wan0", false)); /* globs alone count once there are some */
+	assert_true(uplink_is_chosen(&by_route, 9, "wan0", false));
+	assert_false(uplink_is_chosen(&by_route, 8, "eth0", false));
+	assert_true(uplink_is_chosen(&every, 8, "eth0", false));
+	assert_false(uplink_is_chosen(&every, 1, "lo", true));
+}
+
+static void test_hooks(void **state)
+{
+	static const struct {
+		struct hook_facts facts;
+		bool tries;
+		enum hook_decision decision;
+		const char *why;
+	} rows[] = {
+		{ { HOOK_AUTO, 0, 0 }, true, HOOK_TAKE_XDP, "driver has native XDP" },
+		{ { HOOK_AUTO, 0, -EOPNOTSUPP }, true, HOOK_TAKE_TC, "driver has no native XDP" },
+		{ { HOOK_AUTO, 12, 0 }, false, HOOK_TAKE_TC, "another XDP program (id 12) is attached" },
+		{ { HOOK_AUTO, 0, -EBUSY }, true, HOOK_TAKE_TC, "another XDP program is attached" },
+		{ { HOOK_AUTO, 0, -ERANGE }, true, HOOK_TAKE_TC, "native XDP was refused: Numerical result out of range" },
+		{ { HOOK_XDP, 0, 0 }, true, HOOK_TAKE_XDP, "driver has native XDP" },
+		{ { HOOK_XDP, 12, 0 }, false, HOOK_TAKE_NONE, "another XDP program (id 12) is attached" },
+		{ { HOOK_XDP, 0, -EOPNOTSUPP }, true, HOOK_TAKE_NONE, "driver has no native XDP" },
+		{ { HOOK_TC, 0, 0 }, false, HOOK_TAKE_TC, "asked for" },
+		{ { HOOK_TC, 12, 0 }, false, HOOK_TAKE_TC, "asked for" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char why[120];
+
+		assert_int_equal(hook_may_try_xdp(&rows[i].facts), rows[i].tries);
+		assert_int_equal(hook_decide(&rows[i].facts, why, sizeof(why)), rows[i].decision);
+		assert_string_equal(why, rows[i].why);
+	}
+}
+
+static const char *longest(const struct prefix_set *set, const char *text, char buffer[PREFIX_TEXT_MAX])
+{
+	struct addr addr;
+	ptrdiff_t index;
+
+	assert_int_equal(addr_parse(text, &addr), 0);
+	index = prefix_set_longest(set, &addr);
+	return index < 0 ? "none" : prefix_format(&set->items[index], buffer);
+}
+
+static void test_prefix_set(void **state)
+{
+	static const char *const prefixes[] = { "10.244.0.0/16", "0.0.0.0/0", "10.244.2.64/26", "10.244.2.0/24",
+						"10.244.2.0/24", "fd00::/8",  "10.0.0.1/32",	"fd00:1::/64" };
+	cleanup(prefix_set_done) struct prefix_set set = { 0 };
+	char buffer[PREFIX_TEXT_MAX];
+
+	assert_string_equal(longest(&set, "10.1.1.1", buffer), "none");
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		struct prefix prefix;
+
+		assert_int_equal(prefix_parse(prefixes[i], &prefix), 0);
+		assert_int_equal(prefix_set_add(&set, &prefix), 0);
+	}
+	prefix_set_finish(&set);
+	assert_int_equal(set.n, ARRAY_SIZE(prefixes) - 1);
+	assert_string_equal(longest(&set, "10.244.2.70", buffer), "10.244.2.64/26");
+	assert_string_equal(longest(&set, "10.244.2.128", buffer), "10.244.2.0/24");
+	assert_string_equal(longest(&set, "10.244.3.1", buffer), "10.244.0.0/16");
+	assert_string_equal(longest(&set, "10.0.0.1", buffer), "10.0.0.1/32");
+	assert_string_equal(longest(&set, "192.0.2.1", buffer), "0.0.0.0/0");
+	assert_string_equal(longest(&set, "fd00:1::5", buffer), "fd00:1::/64");
+	assert_string_equal(longest(&set, "fd00:2::5", buffer), "fd00::/8");
+	assert_string_equal(longest(&set, "2001:db8::1", buffer), "none");
+}
+
+static void test_port_list(void **state)
+{
+	static const struct {
+		const char *list, *united;
+		int r;
+		bool covered;
+	} rows[] = {
+		{ "", "61000-65535", 0, false },
+		{ "80,8000-9000", "80-80,8000-9000,61000-65535", 0, false },
+		{ "61000-65535", "61000-65535", 0, true },
+		{ "1000,60000-65535", "1000-1000,60000-65535", 0, true },
+		{ "61000-65534", "61000-65534,61000-65535", 0, false },
+		{ "eighty", NULL, -EINVAL, false },
+		{ "9000-8000", NULL, -EINVAL, false },
+		{ "80,70000", NULL, -EINVAL, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup(strbuf_done) struct strbuf united = { 0 };
+		bool covered = false;
+
+		assert_int_equal(port_list_unite(rows[i].list, 61000, 65535, &united, &covered), rows[i].r);
+		if (rows[i].r < 0)
+			continue;
+		assert_string_equal(strbuf_text(&united), rows[i].united);
+		assert_int_equal(covered, rows[i].covered);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_uplinks),
+		cmocka_unit_test(test_hooks),
+		cmocka_unit_test(test_prefix_set),
+		cmocka_unit_test(test_port_list),
+	};
+
+	return cmocka_run_group_tests_name("datapath_choices", tests, NULL, NULL);
+}
