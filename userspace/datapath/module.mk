@@ -1,0 +1,12 @@
+# The kernel half: pure decisions (core), and the edge that loads, attaches, feeds and reads it.
+CORE_SRCS += $(addprefix userspace/datapath/,choose.c expiry.c index_table.c options.c port_list.c prefix_set.c)
+EDGE_SRCS += $(addprefix userspace/datapath/,addresses.c applied.c attach.c collector.c counters.c events.c flow_view.c flows.c \
+	frontends.c host.c netlink.c nexthop.c pins.c ranges.c tables.c uplinks.c)
+# What needs the programs' skeletons is built from the day on which they are there.
+ifneq ($(wildcard bpf/lb_xdp.bpf.c),)
+EDGE_SRCS += userspace/datapath/load.c userspace/datapath/datapath.c
+ifneq ($(wildcard userspace/core/diff.c),)
+EDGE_TESTS += tests/datapath/test_datapath.c
+EDGE_HELPER_SRCS += tests/datapath/sandbox.c
+endif
+endif

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Follows links and routes, decides with choose.c, acts with attach.c, and tells each interface's story once. */
+#include "userspace/datapath/uplinks.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+
+#include "userspace/base/array.h"
+#include "userspace/base/log.h"
+#include "userspace/datapath/choose.h"
+
+#define SETTLE_USEC (50 * 1000)	       /* a burst of link and route events is one refresh */
+#define RETRY_USEC  (10 * 1000 * 1000) /* an interface that could not be attached is tried again */
+
+struct uplink {
+	struct link_info link;
+	UT_hash_handle hh;
+	bool present;	     /* met in the last dump of links */
+	bool pinned;	     /* an earlier agent attached it */
+	bool chosen;
+	struct interface_view view; /* of chosen ones */
+};
+
+struct uplinks {
+	struct netlink *netlink;
+	struct hook_programs programs;
+	char links_dir[PATH_MAX];
+	struct uplinks_config config;
+	struct uplink *by_ifindex;
+	uint32_t *carriers;
+	size_t n_carriers, carriers_capacity;
+	struct interface_view *views;
+	size_t n_views, views_capacity;
+	sd_event_source *settle;
+};
+
+/* --- links ------------------------------------------------------------------------------------------------------- */
+
+static struct uplink *uplink_find(const struct uplinks *uplinks, uint32_t ifindex)
+{
+	struct uplink *uplink;
+
+	HASH_FIND(hh, uplinks->by_ifindex, &ifindex, sizeof(ifindex), uplink);
+	return uplink;
+}
+
+const struct link_info *uplinks_find_link(const struct uplinks *uplinks, uint32_t ifindex)
+{
+	struct uplink *uplink = uplink_find(uplinks, ifindex);
+
+	return uplink ? &uplink->link : NULL;
+}
+
+static void uplink_set(struct uplinks *uplinks, const struct link_info *link)
+{
+	struct uplink *uplink = uplink_find(uplinks, link->ifindex);
+
+	if (!uplink) {
+		uplink = calloc(1, sizeof(*uplink));
+		if (!uplink)
+			return; /* found again by the next refresh of all links */
+		uplink->link.ifindex = link->ifindex;
+		HASH_ADD(hh, uplinks->by_ifindex, link.ifindex, sizeof(uplink->link.ifindex), uplink);
+	}
+	uplink->link = *link;
+	uplink->present = true;
+	memcpy(uplink->view.name, link->name, sizeof(uplink->view.name));
+}
+
+static void uplink_drop(struct uplinks *uplinks, struct uplink *uplink)
+{
+	if (uplink->chosen || uplink->pinned)
+		hooks_detach(uplinks->links_dir, uplink->link.ifindex); /* only pins are left of it */
+	if (uplink->chosen)
+		log_info("interface %s is gone", uplink->link.name);
+	HASH_DEL(uplinks->by_ifindex, uplink);
+	free(uplink);
+}
+
+static void read_link(void *userdata, const struct link_info *link)
+{
+	uplink_set(userdata, link);
+}
+
+static int links_read(struct uplinks *uplinks)
+{
+	struct uplink *uplink, *next;
+	int r;
+
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+		uplink->present = false;
+	r = netlink_each_link(uplinks->netlink, read_link, uplinks);
+	if (r < 0)
+		return r;
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+		if (!uplink->present)
+			uplink_drop(uplinks, uplink);
+	return 0;
+}
+
+/* --- who carries routes --------------------------------------------------------------------------------------------- */
+
+static void carrier_add(struct uplinks *uplinks, uint32_t ifindex)
+{
+	if (ifindex && array_reserve(uplinks->carriers, uplinks->n_carriers, uplinks->carriers_capacity) == 0)
+		uplinks->carriers[uplinks->n_carriers++] = ifindex;
+}
+
+static void read_default_route(void *userdata, const struct route_info *route)
+{
+	if (route->destination.length != 0 || route->type != RTN_UNICAST || route->table != RT_TABLE_MAIN)
+		return;
+	for (unsigned i = 0; i < route->n_ifindex; i++)
+		carrier_add(userdata, route->ifindex[i]);
+}
+
+static void carriers_read(struct uplinks *uplinks)
+{
+	uplinks->n_carriers = 0;
+	if (uplinks->config.n_globs)
+		return;
+	for (size_t i = 0; i < uplinks->config.n_peers; i++) {
+		struct hop_info hop;
+
+		/* A peer without a route at the moment chooses nothing; the route's event comes back here. */
+		if (netlink_route_get(uplinks->netlink, &uplinks->config.peers[i], &hop) == 0 && hop.type == RTN_UNICAST)
+			carrier_add(uplinks, hop.ifindex);
+	}
+	netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, uplinks);
+	netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, uplinks);
+}
+
+/* --- acting ----------------------------------------------------------------------------------------------------------- */
+
+static void uplink_tell(const struct uplink *uplink, const struct interface_view *before, int error)
+{
+	const struct interface_view *view = &uplink->view;
+
+	if (before->hook && strcmp(before->hook, view->hook) == 0 && strcmp(before->why, view->why) == 0)
+		return;
+	if (error < 0)
+		log_error("interface %s: no hook: %s; its traffic is not balanced, retry in %u s", view->name, view->why,
+			  RETRY_USEC / 1000000);
+	else
+		log_info("interface %s: hook %s (%s)", view->name, view->hook, view->why);
+}
+
+static int uplink_attach(struct uplinks *uplinks, struct uplink *uplink)
+{
+	struct interface_view before = uplink->view;
+	int r = hooks_attach(&uplinks->programs, uplinks->links_dir, uplinks->config.hook, &uplink->link, &uplink->view);
+
+	uplink->chosen = true;
+	uplink->pinned = true;
+	uplink_tell(uplink, &before, r);
+	return r;
+}
+
+static void uplink_detach(struct uplinks *uplinks, struct uplink *uplink)
+{
+	hooks_detach(uplinks->links_dir, uplink->link.ifindex);
+	if (uplink->chosen)
+		log_info("interface %s: detached, --interfaces no longer names it", uplink->link.name);
+	uplink->chosen = uplink->pinned = false;
+	uplink->view = (struct interface_view){ 0 };
+}
+
+static bool uplink_wanted(const struct uplinks *uplinks, const struct uplink *uplink)
+{
+	struct uplink_rules rules = { uplinks->config.globs, uplinks->config.n_globs, uplinks->carriers,
+				      uplinks->n_carriers };
+
+	if (!uplinks->config.n_globs && uplink->pinned)
+		return true;
+	return uplink_is_chosen(&rules, uplink->link.ifindex, uplink->link.name, uplink->link.flags & IFF_LOOPBACK);
+}
+
+static void arm(struct uplinks *uplinks, uint64_t usec)
+{
+	bool pending = sd_event_source_get_enabled(uplinks->settle, NULL) > 0;
+
+	if (!uplinks->settle || (pending && usec == RETRY_USEC))
+		return;
+	sd_event_source_set_time_relative(uplinks->settle, usec);
+	sd_event_source_set_enabled(uplinks->settle, SD_EVENT_ONESHOT);
+}
+
+int uplinks_refresh(struct uplinks *uplinks, bool links_too)
+{
+	struct uplink *uplink, *next;
+	int r = links_too ? links_read(uplinks) : 0, failed = 0;
+
+	carriers_read(uplinks);
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next) {
+		bool wanted = uplink_wanted(uplinks, uplink);
+
+		if (wanted && !uplink->view.attached)
+			failed |= uplink_attach(uplinks, uplink) < 0;
+		else if (!wanted && (uplink->chosen || uplink->pinned))
+			uplink_detach(uplinks, uplink);
+	}
+	if (failed || r < 0)
+		arm(uplinks, RETRY_USEC);
+	return r;
+}
+
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	uplinks_refresh(userdata, true);
+	return 0;
+}
+
+void uplinks_link_changed(struct uplinks *uplinks, const struct link_info *link, bool gone)
+{
+	struct uplink *uplink;
+
+	if (!gone) {
+		uplink_set(uplinks, link);
+	} else {
+		uplink = uplink_find(uplinks, link->ifindex);
+		if (uplink)
+			uplink_drop(uplinks, uplink);
+	}
+	arm(uplinks, SETTLE_USEC);
+}
+
+void uplinks_routes_changed(struct uplinks *uplinks)
+{
+	if (!uplinks->config.n_globs)
+		arm(uplinks, SETTLE_USEC);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------------- */
+
+static void adopt(void *userdata, uint32_t ifindex)
+{
+	struct uplinks *uplinks = userdata;
+	struct uplink *uplink = uplink_find(uplinks, ifindex);
+
+	if (uplink)
+		uplink->pinned = true;
+	else
+		hooks_detach(uplinks->links_dir, ifindex);
+}
+
+int uplinks_new(struct sd_event *event, struct netlink *netlink, const struct hook_programs *programs,
+		const char *links_dir, const struct uplinks_config *config, struct uplinks **ret)
+{
+	struct uplinks *uplinks = calloc(1, sizeof(*uplinks));
+	int r;
+
+	if (!uplinks)
+		return -ENOMEM;
+	uplinks->netlink = netlink;
+	uplinks->programs = *programs;
+	uplinks->config = *config;
+	snprintf(uplinks->links_dir, sizeof(uplinks->links_dir), "%s", links_dir);
+	r = links_read(uplinks);
+	if (r == 0)
+		r = hooks_each_interface(links_dir, adopt, uplinks);
+	if (r == 0 && event)
+		r = sd_event_add_time_relative(event, &uplinks->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0, on_settled, uplinks);
+	if (r >= 0 && event)
+		r = sd_event_source_set_enabled(uplinks->settle, SD_EVENT_OFF);
+	if (r >= 0)
+		r = uplinks_refresh(uplinks, false);
+	if (r < 0) {
+		uplinks_free(uplinks);
+		return r;
+	}
+	*ret = uplinks;
+	return 0;
+}
+
+void uplinks_free(struct uplinks *uplinks)
+{
+	struct uplink *uplink, *next;
+
+	if (!uplinks)
+		return;
+	sd_event_source_disable_unref(uplinks->settle);
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next) {
+		HASH_DEL(uplinks->by_ifindex, uplink);
+		free(uplink);
+	}
+	free(uplinks->carriers);
+	free(uplinks->views);
+	free(uplinks);
+}
+
+int uplinks_configure(struct uplinks *uplinks, const struct uplinks_config *config)
+{
+	struct uplink *uplink, *next;
+	bool hook_changed = uplinks->config.hook != config->hook;
+
+	uplinks->config = *config;
+	if (hook_changed)
+		HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+			uplink->view.attached = false; /* attaching again moves it, without a gap */
+	return uplinks_refresh(uplinks, true);
+}
+
+static int compare_view(const void *a, const void *b)
+{
+	return strcmp(((const struct interface_view *)a)->name, ((const struct interface_view *)b)->name);
+}
+
+size_t uplinks_views(struct uplinks *uplinks, const struct interface_view **ret)
+{
+	struct uplink *uplink, *next;
+
+	uplinks->n_views = 0;
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+		if (uplink->chosen && array_reserve(uplinks->views, uplinks->n_views, uplinks->views_capacity) == 0)
+			uplinks->views[uplinks->n_views++] = uplink->view;
+	if (uplinks->n_views)
+		qsort(uplinks->views, uplinks->n_views, sizeof(*uplinks->views), compare_view);
+	*ret = uplinks->views;
+	return uplinks->n_views;
+}
