@@ -58,6 +58,9 @@ check: deps ## install what is missing, build, run every test (root; within 15 m
 	$(Q)$(then_make) all tests
 	$(Q)tests/run $(BUILD) check --unit $(UNIT_TEST_FILES) --edge $(EDGE_TEST_FILES)
 
+golden-update: all ## accept what the golden cases print now (then review the diff)
+	$(Q)tests/golden/run $(BUILD) --update
+
 lab: all ## run the laboratory's tests alone
 	$(Q)tests/run $(BUILD) lab
 
@@ -116,4 +119,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit deps check lab soak demo tests clean
+.PHONY: all help unit deps check lab soak demo tests golden-update clean
