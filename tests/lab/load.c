@@ -20,10 +20,12 @@ volatile bool load_stop;
 
 static const char usage[] =
 	"usage: lab-load http|hold|udp --to ADDRESS:PORT [--to …] [options]\n"
-	"  http  a new connection for each request; hold: kept-alive connections; udp: datagrams, one socket per flow\n"
+	"  http  a new connection for each request; hold: kept-alive connections; udp: datagrams, one socket "
+	"per flow\n"
 	"  --from A,B…         source addresses           --ports FIRST-LAST  fixed source ports\n"
 	"  --rate N            requests a second          --seconds S         at most so long\n"
-	"  --requests N        requests (udp: rounds)     --concurrency N     requests at once, or kept connections\n"
+	"  --requests N        requests (udp: rounds)     --concurrency N     requests at once, or kept "
+	"connections\n"
 	"  --interval MS       hold, udp: pace of a flow  --timeout MS        of one request (3000)\n"
 	"  --path PATH         GET this (/)               --post BYTES        POST a body instead\n"
 	"  --per-flow          report which pod each flow reached\n";
@@ -105,7 +107,8 @@ size_t load_flow_count(const struct options *o)
 	return o->n_targets * (o->n_sources ? o->n_sources : 1) * ports_count(o);
 }
 
-/* Targets turn fastest, then sources, then ports: equal ports of two clients or to two VIPs come one after the other. */
+/* Targets turn fastest, then sources, then ports: equal ports of two clients or to two VIPs come one after
+ * the other. */
 void load_flow(const struct options *o, uint64_t number, struct flow *ret)
 {
 	uint64_t rest = number / o->n_targets;
@@ -137,7 +140,8 @@ int load_socket(const struct flow *flow, int type)
 		if (bind(fd, (const struct sockaddr *)&flow->source.address, flow->source.size) < 0)
 			goto fail;
 	}
-	if (connect(fd, (const struct sockaddr *)&flow->target->address, flow->target->size) < 0 && errno != EINPROGRESS)
+	if (connect(fd, (const struct sockaddr *)&flow->target->address, flow->target->size) < 0 &&
+	    errno != EINPROGRESS)
 		goto fail;
 	return fd;
 fail:
@@ -160,12 +164,18 @@ void load_own_address(int fd, char ret[static 64])
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option table[] = {
-		{ "to", required_argument, NULL, 't' },	      { "from", required_argument, NULL, 'f' },
-		{ "ports", required_argument, NULL, 'p' },    { "rate", required_argument, NULL, 'r' },
-		{ "seconds", required_argument, NULL, 's' },  { "requests", required_argument, NULL, 'n' },
-		{ "concurrency", required_argument, NULL, 'c' }, { "interval", required_argument, NULL, 'i' },
-		{ "timeout", required_argument, NULL, 'w' },  { "path", required_argument, NULL, 'g' },
-		{ "post", required_argument, NULL, 'b' },     { "per-flow", no_argument, NULL, 'l' },
+		{ "to", required_argument, NULL, 't' },
+		{ "from", required_argument, NULL, 'f' },
+		{ "ports", required_argument, NULL, 'p' },
+		{ "rate", required_argument, NULL, 'r' },
+		{ "seconds", required_argument, NULL, 's' },
+		{ "requests", required_argument, NULL, 'n' },
+		{ "concurrency", required_argument, NULL, 'c' },
+		{ "interval", required_argument, NULL, 'i' },
+		{ "timeout", required_argument, NULL, 'w' },
+		{ "path", required_argument, NULL, 'g' },
+		{ "post", required_argument, NULL, 'b' },
+		{ "per-flow", no_argument, NULL, 'l' },
 		{ 0 },
 	};
 	bool good = argc > 1;
@@ -175,10 +185,12 @@ static void parse_options(int argc, char **argv, struct options *o)
 	while (good && (option = getopt_long(argc - 1, argv + 1, "", table, NULL)) != -1) {
 		switch (option) {
 		case 't':
-			good = o->n_targets < TARGETS_MAX && !endpoint_parse(optarg, true, &o->targets[o->n_targets++]);
+			good = o->n_targets < TARGETS_MAX &&
+			       !endpoint_parse(optarg, true, &o->targets[o->n_targets++]);
 			break;
 		case 'f':
-			for (word = strtok_r(optarg, ",", &rest); word && good; word = strtok_r(NULL, ",", &rest))
+			for (word = strtok_r(optarg, ",", &rest); word && good;
+			     word = strtok_r(NULL, ",", &rest))
 				good = o->n_sources < SOURCES_MAX &&
 				       !endpoint_parse(word, false, &o->sources[o->n_sources++]);
 			break;
@@ -217,9 +229,11 @@ static void parse_options(int argc, char **argv, struct options *o)
 			good = false;
 		}
 	}
-	if (!good || !o->n_targets || !o->concurrency || (o->port_first && !o->n_sources) || (!o->requests && o->seconds <= 0)) {
+	if (!good || !o->n_targets || !o->concurrency || (o->port_first && !o->n_sources) ||
+	    (!o->requests && o->seconds <= 0)) {
 		fputs(usage, stderr);
-		fputs("lab-load: --to, and --requests or --seconds, are needed; --ports needs --from\n", stderr);
+		fputs("lab-load: --to, and --requests or --seconds, are needed; --ports needs --from\n",
+		      stderr);
 		exit(2);
 	}
 }
@@ -240,8 +254,10 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGALRM, &action, NULL);
 	if (o.seconds > 0) {
-		struct itimerval timer = { .it_value = { (time_t)o.seconds,
-							 (suseconds_t)((o.seconds - (double)(time_t)o.seconds) * 1e6) } };
+		struct itimerval timer = {
+			.it_value = { (time_t)o.seconds,
+				      (suseconds_t)((o.seconds - (double)(time_t)o.seconds) * 1e6) }
+		};
 
 		setitimer(ITIMER_REAL, &timer, NULL);
 	}

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The laboratory's load generator: what its modes share.
  *
- * A flow is (target, source address, source port). Without --ports the kernel chooses the port and the flows of one
- * target and source are told apart by number only; with it, flow number i always has the same five-tuple, so that two runs
- * can be compared. Sockets are connected: an answer from another address than the one asked never counts.
+ * A flow is (target, source address, source port). Without --ports the kernel chooses the port and the flows
+ * of one target and source are told apart by number only; with it, flow number i always has the same
+ * five-tuple, so that two runs can be compared. Sockets are connected: an answer from another address than
+ * the one asked never counts.
  *
- * Every request ends in exactly one of report_ok() and report_failure(); the report is one JSON object on stdout. Times in
- * it are seconds of the real-time clock, to be laid beside the moment at which a test broke something. */
+ * Every request ends in exactly one of report_ok() and report_failure(); the report is one JSON object on
+ * stdout. Times in it are seconds of the real-time clock, to be laid beside the moment at which a test broke
+ * something. */
 #ifndef FAIRWAY_LAB_LOAD_H
 #define FAIRWAY_LAB_LOAD_H
 
@@ -45,7 +47,7 @@ struct flow {
 
 extern volatile bool load_stop; /* SIGINT, SIGTERM, or the time is over */
 
-uint64_t load_now_nsec(void); /* monotonic */
+uint64_t load_now_nsec(void);			/* monotonic */
 size_t load_flow_count(const struct options *); /* different flows that --to, --from and --ports describe */
 void load_flow(const struct options *, uint64_t number, struct flow *ret);
 /* A non-blocking, connected (or connecting) socket; -errno. */
@@ -56,16 +58,18 @@ int load_http(const struct options *);
 int load_hold(const struct options *);
 int load_udp(const struct options *);
 
-/* --- report ---------------------------------------------------------------------------------------------- */
+/* --- report ----------------------------------------------------------------------------------------------
+ */
 
 void report_begin(const struct options *);
 void report_sent(void);
 /* `own` is the client's address as its socket has it, `client` as the pod saw it. */
 void report_ok(uint64_t flow, const char *pod, const char *client, const char *own, uint64_t latency_nsec);
 void report_failure(const struct flow *, const char *reason, uint64_t began_nsec);
-void report_moved(const struct flow *, const char *from, const char *to); /* a flow answered by another pod than before */
-void report_reopened(void);	/* a kept connection that the server closed politely */
-void report_late(void);		/* a request that had to wait for a free place: the rate was not held */
-int report_print(void);		/* the exit code: 0 all fine, 1 something failed */
+void report_moved(const struct flow *, const char *from,
+		  const char *to); /* a flow answered by another pod than before */
+void report_reopened(void);	   /* a kept connection that the server closed politely */
+void report_late(void);		   /* a request that had to wait for a free place: the rate was not held */
+int report_print(void);		   /* the exit code: 0 all fine, 1 something failed */
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* HTTP load: `http` opens a connection for each request, `hold` keeps connections and asks again and again. Both are the
- * same state machine over a fixed array of places, one request each at a time. */
+/* HTTP load: `http` opens a connection for each request, `hold` keeps connections and asks again and again.
+ * Both are the same state machine over a fixed array of places, one request each at a time. */
+#include "tests/lab/http.h"
 #include "tests/lab/load.h"
 
 #include <errno.h>
@@ -84,7 +85,8 @@ static void request_begin(struct load *l, struct place *p)
 			     "POST / HTTP/1.1\r\nHost: lab\r\nContent-Length: %llu\r\nConnection: %s\r\n\r\n",
 			     (unsigned long long)o->post, l->hold ? "keep-alive" : "close");
 	else
-		n = snprintf(p->request, sizeof(p->request), "GET %s HTTP/1.1\r\nHost: lab\r\nConnection: %s\r\n\r\n", o->path,
+		n = snprintf(p->request, sizeof(p->request),
+			     "GET %s HTTP/1.1\r\nHost: lab\r\nConnection: %s\r\n\r\n", o->path,
 			     l->hold ? "keep-alive" : "close");
 	p->request_size = (size_t)n;
 	p->sent = p->n_head = 0;
@@ -112,18 +114,6 @@ static void place_open(struct load *l, struct place *p, uint64_t number)
 	p->state = STATE_CONNECTING;
 	l->n_busy++;
 	place_watch(l, p, EPOLLOUT, EPOLL_CTL_ADD);
-}
-
-static const char *header_find(const char *head, const char *name)
-{
-	size_t size = strlen(name);
-
-	for (const char *line = strstr(head, "\r\n"); line; line = strstr(line, "\r\n")) {
-		line += 2;
-		if (!strncasecmp(line, name, size) && line[size] == ':')
-			return line + size + 1 + strspn(line + size + 1, " ");
-	}
-	return NULL;
 }
 
 static void header_copy(const char *head, const char *name, char *ret, size_t size)
@@ -304,9 +294,10 @@ static void places_time_out(struct load *l)
 
 		if (p->state == STATE_FREE || p->state == STATE_IDLE || now - p->began <= limit)
 			continue;
-		place_fail(l, p, p->state == STATE_CONNECTING ? "timeout: connect" :
-				 p->state == STATE_SENDING    ? "timeout: send" :
-								"timeout: answer");
+		place_fail(l, p,
+			   p->state == STATE_CONNECTING ? "timeout: connect"
+			   : p->state == STATE_SENDING	? "timeout: send"
+							: "timeout: answer");
 	}
 }
 
@@ -314,7 +305,8 @@ static void places_time_out(struct load *l)
 static bool http_feed(struct load *l, uint64_t begin)
 {
 	const struct options *o = l->o;
-	uint64_t due = o->rate > 0 ? (uint64_t)((double)(load_now_nsec() - begin) / 1e9 * o->rate) + 1 : UINT64_MAX;
+	uint64_t due =
+		o->rate > 0 ? (uint64_t)((double)(load_now_nsec() - begin) / 1e9 * o->rate) + 1 : UINT64_MAX;
 
 	if (o->requests && due > o->requests)
 		due = o->requests;
@@ -359,7 +351,8 @@ static int run(const struct options *o, bool hold, bool (*feed)(struct load *, u
 	for (unsigned int i = 0; i < o->concurrency; i++) {
 		l.places[i].fd = -1;
 		if (hold) /* spread the first requests over one interval */
-			l.places[i].next_at = begin + (uint64_t)o->interval_msec * 1000000 * i / o->concurrency;
+			l.places[i].next_at =
+				begin + (uint64_t)o->interval_msec * 1000000 * i / o->concurrency;
 	}
 	while (more || l.n_busy) {
 		struct epoll_event events[256];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Counts what became of the requests and prints it. Memory is bounded but for the per-flow table, which is as large as the
- * set of flows. */
+/* Counts what became of the requests and prints it. Memory is bounded but for the per-flow table, which is as
+ * large as the set of flows. */
 #include "tests/lab/load.h"
 
 #include <arpa/inet.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#define NAMES_MAX 512
+#define NAMES_MAX    512
 #define FAILURES_MAX 20
-#define HISTOGRAM 4096 /* latency in 1 ms steps */
+#define HISTOGRAM    4096 /* latency in 1 ms steps */
 
 struct tally {
 	char name[64];
@@ -152,7 +152,8 @@ static void print_tallies(const char *name, const struct tally *tallies)
 {
 	printf(" \"%s\": {", name);
 	for (size_t i = 0; i < NAMES_MAX && tallies[i].count; i++)
-		printf("%s\"%s\": %llu", i ? ", " : "", tallies[i].name, (unsigned long long)tallies[i].count);
+		printf("%s\"%s\": %llu", i ? ", " : "", tallies[i].name,
+		       (unsigned long long)tallies[i].count);
 	printf("},\n");
 }
 
@@ -160,8 +161,10 @@ static void print_failures(const char *name, const struct failure *failures, siz
 {
 	printf(" \"%s\": [", name);
 	for (size_t i = 0; i < n; i++)
-		printf("%s\n  {\"at\": %.3f, \"began\": %.3f, \"reason\": \"%s\", \"from\": \"%s\", \"to\": \"%s\"}", i ? "," : "",
-		       failures[i].at, failures[i].began, failures[i].reason, failures[i].from, failures[i].to);
+		printf("%s\n  {\"at\": %.3f, \"began\": %.3f, \"reason\": \"%s\", \"from\": \"%s\", \"to\": "
+		       "\"%s\"}",
+		       i ? "," : "", failures[i].at, failures[i].began, failures[i].reason, failures[i].from,
+		       failures[i].to);
 	printf("],\n");
 }
 
@@ -169,15 +172,19 @@ int report_print(void)
 {
 	double end = now_real(), seconds = end - report.begin;
 
-	printf("{\"mode\": \"%s\", \"sent\": %llu, \"ok\": %llu, \"failed\": %llu, \"moved\": %llu, \"preserved\": %llu,\n"
-	       " \"reopened\": %llu, \"late\": %llu, \"begin\": %.3f, \"end\": %.3f, \"seconds\": %.3f, \"rate\": %.1f,\n"
+	printf("{\"mode\": \"%s\", \"sent\": %llu, \"ok\": %llu, \"failed\": %llu, \"moved\": %llu, "
+	       "\"preserved\": %llu,\n"
+	       " \"reopened\": %llu, \"late\": %llu, \"begin\": %.3f, \"end\": %.3f, \"seconds\": %.3f, "
+	       "\"rate\": %.1f,\n"
 	       " \"firstFailure\": %.3f, \"lastFailure\": %.3f, \"lastFailureBegan\": %.3f,\n"
 	       " \"latencyMsec\": {\"p50\": %.0f, \"p99\": %.0f, \"max\": %.1f},\n",
 	       report.options->mode, (unsigned long long)report.sent, (unsigned long long)report.ok,
-	       (unsigned long long)report.failed, (unsigned long long)report.moved, (unsigned long long)report.preserved,
-	       (unsigned long long)report.reopened, (unsigned long long)report.late, report.begin, end, seconds,
+	       (unsigned long long)report.failed, (unsigned long long)report.moved,
+	       (unsigned long long)report.preserved, (unsigned long long)report.reopened,
+	       (unsigned long long)report.late, report.begin, end, seconds,
 	       seconds > 0 ? (double)report.ok / seconds : 0, report.first_failure, report.last_failure,
-	       report.last_failure_began, percentile(0.5), percentile(0.99), (double)report.latency_max / 1e6);
+	       report.last_failure_began, percentile(0.5), percentile(0.99),
+	       (double)report.latency_max / 1e6);
 	print_tallies("pods", report.pods);
 	print_tallies("clients", report.clients);
 	print_tallies("reasons", report.reasons);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* UDP load: one socket per flow, kept for the whole run; in each round every flow sends one datagram and waits for its
- * echo. A flow that another pod answers than before is "moved". */
+/* UDP load: one socket per flow, kept for the whole run; in each round every flow sends one datagram and
+ * waits for its echo. A flow that another pod answers than before is "moved". */
 #include "tests/lab/load.h"
 
 #include <errno.h>
@@ -44,7 +44,8 @@ static void flow_fail(struct udp_load *l, struct udp_flow *f, const char *reason
 static void flow_send(struct udp_load *l, struct udp_flow *f)
 {
 	char text[64];
-	int n = snprintf(text, sizeof(text), "flow-%zu-%llu", (size_t)(f - l->flows), (unsigned long long)++f->sequence);
+	int n = snprintf(text, sizeof(text), "flow-%zu-%llu", (size_t)(f - l->flows),
+			 (unsigned long long)++f->sequence);
 
 	f->waiting = true;
 	f->began = load_now_nsec();
@@ -70,7 +71,8 @@ static void flow_receive(struct udp_load *l, struct udp_flow *f)
 		return;
 	}
 	text[n] = '\0';
-	snprintf(wanted, sizeof(wanted), "\"echo\":\"flow-%zu-%llu\"", (size_t)(f - l->flows), (unsigned long long)f->sequence);
+	snprintf(wanted, sizeof(wanted), "\"echo\":\"flow-%zu-%llu\"", (size_t)(f - l->flows),
+		 (unsigned long long)f->sequence);
 	if (!f->waiting)
 		return; /* late: its loss is counted already */
 	if (!strstr(text, wanted)) {
@@ -130,7 +132,8 @@ static void round_run(struct udp_load *l)
 	for (size_t i = 0; i < l->n && !load_stop; i++) {
 		uint64_t at = l->o->rate > 0 ? begin + (uint64_t)((double)i / l->o->rate * 1e9) : 0;
 
-		while (!load_stop && (l->n_waiting >= l->o->concurrency || load_now_nsec() < at || l->flows[i].waiting)) {
+		while (!load_stop &&
+		       (l->n_waiting >= l->o->concurrency || load_now_nsec() < at || l->flows[i].waiting)) {
 			run_events(l, 1);
 			if (load_now_nsec() - checked > 10000000) {
 				checked = load_now_nsec();
@@ -172,7 +175,8 @@ int load_udp(const struct options *o)
 		round_run(&l);
 	}
 	/* What is under way when the time is over still gets its full time to be answered. */
-	for (uint64_t end = load_now_nsec() + (uint64_t)o->timeout_msec * 1000000; l.n_waiting && load_now_nsec() < end;)
+	for (uint64_t end = load_now_nsec() + (uint64_t)o->timeout_msec * 1000000;
+	     l.n_waiting && load_now_nsec() < end;)
 		run_events(&l, 1);
 	time_out(&l, true);
 	for (size_t i = 0; i < l.n; i++)

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What runs in the laboratory's pods: an HTTP and a UDP server on one event loop that answer who they are and which client
- * address and port they see. It behaves as a well-made server in Kubernetes does: SIGTERM closes the listening socket after
- * what is queued there was accepted, requests in progress are finished, and a kept-alive connection gets one more answer,
- * with "Connection: close"; then it exits.
+/* What runs in the laboratory's pods: an HTTP and a UDP server on one event loop that answer who they are and
+ * which client address and port they see. It behaves as a well-made server in Kubernetes does: SIGTERM closes
+ * the listening socket after what is queued there was accepted, requests in progress are finished, and a
+ * kept-alive connection gets one more answer, with "Connection: close"; then it exits.
  *
  * GET /            {"pod":…,"client":…,"local":…}
  * GET /bytes/N     N bytes, byte i is 'a' + i % 26
  * GET /slow/MS     as /, after MS milliseconds
- * POST             as /, with "received": the size of the body, whose bytes must follow the same pattern ("intact")
- * UDP              as /, with "echo": the datagram's text */
+ * POST             as /, with "received": the size of the body, whose bytes must follow the same pattern
+ * ("intact") UDP              as /, with "echo": the datagram's text */
+#include "tests/lab/http.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -29,7 +31,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX 4096
-#define DRAIN_MSEC 3000 /* a kept-alive connection without a request is closed this long after SIGTERM */
+#define DRAIN_MSEC  3000 /* a kept-alive connection without a request is closed this long after SIGTERM */
 
 enum kind { KIND_LISTEN, KIND_UDP, KIND_SIGNAL, KIND_CONNECTION };
 
@@ -102,27 +104,30 @@ static void connection_free(struct connection *c)
 	free(c);
 }
 
-/* --- answers --------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------------------
+ */
 
 static void answer_text(struct connection *c, const char *more)
 {
 	char body[256];
-	int n = snprintf(body, sizeof(body), "{\"pod\":\"%s\",\"client\":\"%s\",\"local\":\"%s\"%s}\n", pod_name, c->peer,
-			 c->local, more);
+	int n = snprintf(body, sizeof(body), "{\"pod\":\"%s\",\"client\":\"%s\",\"local\":\"%s\"%s}\n",
+			 pod_name, c->peer, c->local, more);
 
-	c->head_size = (size_t)snprintf(c->head, sizeof(c->head),
-					"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-					"X-Pod: %s\r\nX-Client: %s\r\nConnection: %s\r\n\r\n%s",
-					n, pod_name, c->peer, c->keep_alive ? "keep-alive" : "close", body);
+	c->head_size =
+		(size_t)snprintf(c->head, sizeof(c->head),
+				 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+				 "X-Pod: %s\r\nX-Client: %s\r\nConnection: %s\r\n\r\n%s",
+				 n, pod_name, c->peer, c->keep_alive ? "keep-alive" : "close", body);
 }
 
 static void answer_pattern(struct connection *c, uint64_t size)
 {
 	c->pattern = size;
-	c->head_size = (size_t)snprintf(c->head, sizeof(c->head),
-					"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\n"
-					"X-Pod: %s\r\nX-Client: %s\r\nConnection: %s\r\n\r\n",
-					(unsigned long long)size, pod_name, c->peer, c->keep_alive ? "keep-alive" : "close");
+	c->head_size = (size_t)snprintf(
+		c->head, sizeof(c->head),
+		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %llu\r\n"
+		"X-Pod: %s\r\nX-Client: %s\r\nConnection: %s\r\n\r\n",
+		(unsigned long long)size, pod_name, c->peer, c->keep_alive ? "keep-alive" : "close");
 }
 
 /* 1: all is sent, 0: later, -1: the connection is gone */
@@ -131,7 +136,8 @@ static int answer_send(struct connection *c)
 	if (c->answer_at_msec > now_msec())
 		return 0;
 	while (c->head_sent < c->head_size) {
-		ssize_t n = send(c->source.fd, c->head + c->head_sent, c->head_size - c->head_sent, MSG_NOSIGNAL);
+		ssize_t n =
+			send(c->source.fd, c->head + c->head_sent, c->head_size - c->head_sent, MSG_NOSIGNAL);
 
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -1;
@@ -139,7 +145,8 @@ static int answer_send(struct connection *c)
 	}
 	while (c->pattern_sent < c->pattern) {
 		uint64_t left = c->pattern - c->pattern_sent, offset = c->pattern_sent % 26;
-		size_t size = left < sizeof(pattern) - offset ? (size_t)left : sizeof(pattern) - (size_t)offset;
+		size_t size =
+			left < sizeof(pattern) - offset ? (size_t)left : sizeof(pattern) - (size_t)offset;
 		ssize_t n = send(c->source.fd, pattern + offset, size, MSG_NOSIGNAL);
 
 		if (n < 0)
@@ -149,7 +156,8 @@ static int answer_send(struct connection *c)
 	return 1;
 }
 
-/* --- requests -------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------------------
+ */
 
 static void body_take(struct connection *c)
 {
@@ -164,19 +172,8 @@ static void body_take(struct connection *c)
 	memmove(c->in, c->in + size, c->n_in);
 }
 
-static const char *header_find(const char *head, const char *name)
-{
-	size_t size = strlen(name);
-
-	for (const char *line = strstr(head, "\r\n"); line; line = strstr(line, "\r\n")) {
-		line += 2;
-		if (!strncasecmp(line, name, size) && line[size] == ':')
-			return line + size + 1 + strspn(line + size + 1, " ");
-	}
-	return NULL;
-}
-
-/* Takes one request from the front of `in`. 1: its answer stands in `head`, 0: not complete yet, -1: not HTTP. */
+/* Takes one request from the front of `in`. 1: its answer stands in `head`, 0: not complete yet, -1: not
+ * HTTP. */
 static int request_take(struct connection *c)
 {
 	char *end, more[80] = "";
@@ -258,17 +255,20 @@ static void connection_event(struct connection *c)
 		connection_free(c);
 		return;
 	}
-	watch(&c->source, c->busy && !c->in_body && !c->answer_at_msec ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+	watch(&c->source, c->busy && !c->in_body && !c->answer_at_msec ? EPOLLIN | EPOLLOUT : EPOLLIN,
+	      EPOLL_CTL_MOD);
 }
 
-/* --- sockets --------------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------------------
+ */
 
 static void accept_all(struct source *listener)
 {
 	for (;;) {
 		struct sockaddr_in6 peer, local;
 		socklen_t size = sizeof(peer);
-		int on = 1, fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int on = 1,
+		    fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		struct connection *c;
 
 		if (fd < 0) {
@@ -314,8 +314,8 @@ static void answer_datagrams(struct source *source)
 				text[i] = '.';
 		text[n] = '\0';
 		format_address(&peer, peer_text, sizeof(peer_text));
-		n = snprintf(answer, sizeof(answer), "{\"pod\":\"%s\",\"client\":\"%s\",\"echo\":\"%s\"}\n", pod_name, peer_text,
-			     text);
+		n = snprintf(answer, sizeof(answer), "{\"pod\":\"%s\",\"client\":\"%s\",\"echo\":\"%s\"}\n",
+			     pod_name, peer_text, text);
 		sendto(source->fd, answer, (size_t)n, 0, (struct sockaddr *)&peer, size);
 	}
 }
