@@ -33,7 +33,8 @@ void manifests_result_done(struct manifests_result *);
  * `on_change` is called from the loop, once soon after the start, then after each change of objects or problems, at most
  * once per 50 ms. A directory that vanishes or is empty takes nothing away: its objects stay, with a problem; so do the
  * statuses of a status file that vanishes. A file that vanishes takes its objects along after MANIFESTS_GRACE_MSEC, so
- * that an editor's rename removes nothing. New problems and notices are logged here. The store must outlive it.
+ * that an editor's rename removes nothing, and a file is not read while somebody writes it. Problems are the caller's to
+ * log, new notices are logged here. The store must outlive it.
  * 0, -ENOMEM, or -errno of inotify; a directory that is not there yet is waited for. */
 #define MANIFESTS_GRACE_MSEC 500
 typedef void manifests_change_fn(void *userdata);

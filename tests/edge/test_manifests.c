@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "k8s/manifests.h"
+#include "k8s/manifests_source.h"
 #include "tests/edge/scratch.h"
 #include "userspace/base/cleanup.h"
 
@@ -206,6 +206,62 @@ static void test_status_file_missing_or_broken(void **state)
 	assert_int_equal(port_of(store, "one"), 80);
 }
 
+/* --- the passing of time, by a clock of the test's ------------------------------------------------------ */
+
+static void step(struct manifests_source *source, uint64_t now_msec)
+{
+	cleanup(manifests_result_done) struct manifests_result before = { 0 };
+
+	assert_int_equal(source_scan(source, now_msec), 0);
+	assert_int_equal(source_update(source, now_msec, &before), 0);
+}
+
+static void test_missing_for_a_while(void **state)
+{
+	cleanup(scratch_done) struct scratch scratch = scratch_new();
+	cleanup(store_freep) struct store *store = store_new();
+	cleanup(source_done) struct manifests_source source;
+
+	assert_int_equal(source_init(&source, scratch.path, NULL, store), 0);
+	source.live = true;
+	scratch_write(&scratch, "a.yaml", SERVICE("one", "1"));
+	scratch_write(&scratch, "b.yaml", SERVICE("two", "1"));
+	step(&source, 1000);
+	scratch_rename(&scratch, "a.yaml", "a.yaml~"); /* as an editor does before it writes the new one */
+	step(&source, 2000);
+	step(&source, 2000 + MANIFESTS_GRACE_MSEC - 1);
+	assert_int_equal(port_of(store, "one"), 1);
+	assert_true(source_is_waiting(&source));
+	scratch_write(&scratch, "a.yaml", SERVICE("one", "2"));
+	step(&source, 2000 + MANIFESTS_GRACE_MSEC);
+	assert_int_equal(port_of(store, "one"), 2);
+	assert_false(source_is_waiting(&source));
+	scratch_remove(&scratch, "a.yaml");
+	step(&source, 10000);
+	step(&source, 10000 + MANIFESTS_GRACE_MSEC);
+	assert_int_equal(port_of(store, "one"), 0);
+	assert_int_equal(port_of(store, "two"), 1);
+}
+
+static void test_written_for_long(void **state)
+{
+	cleanup(scratch_done) struct scratch scratch = scratch_new();
+	cleanup(store_freep) struct store *store = store_new();
+	cleanup(source_done) struct manifests_source source;
+
+	assert_int_equal(source_init(&source, scratch.path, NULL, store), 0);
+	source.live = true;
+	scratch_write(&scratch, "a.yaml", SERVICE("one", "1"));
+	assert_int_equal(source_mark_writing(&source, "a.yaml", 1000), 0);
+	step(&source, 1000 + MANIFESTS_WRITING_MSEC - 1);
+	assert_int_equal(port_of(store, "one"), 0);
+	assert_true(source_is_waiting(&source));
+	assert_false(source.result.delivered);
+	step(&source, 1000 + MANIFESTS_WRITING_MSEC);
+	assert_int_equal(port_of(store, "one"), 1);
+	assert_true(source.result.delivered);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +272,8 @@ int main(void)
 		cmocka_unit_test(test_empty_and_missing),
 		cmocka_unit_test(test_status_file),
 		cmocka_unit_test(test_status_file_missing_or_broken),
+		cmocka_unit_test(test_missing_for_a_while),
+		cmocka_unit_test(test_written_for_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
