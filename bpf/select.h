@@ -261,16 +261,12 @@ lb_inline bool snat_address_set(const struct lb_settings *set, const bool v6)
 }
 
 /* Holds the flow's lock; what stands under its key is unusable, or nothing. */
-lb_inline enum lb_reason open_locked(struct flow_open *open, const struct lb_settings *set, __u64 choice, const bool v6)
+lb_inline enum lb_reason open_locked(struct flow_open *open, const struct lb_settings *set, const bool v6)
 {
-	__u32 handle = maglev_pick(open, choice, v6);
-	struct lb_backend *backend = handle == LB_NO_HANDLE ? NULL : backend_entry(handle);
 	enum lb_reason reason;
 
-	if (!backend)
+	if (open->backend == LB_NO_HANDLE)
 		return LB_REASON_NO_BACKEND;
-	open->backend = handle;
-	open->snat = !(backend->flags & LB_BACKEND_LOCAL);
 	if (open->snat && !snat_address_set(set, v6))
 		return LB_REASON_NO_SNAT_ADDRESS;
 	reason = claim_reply(open, set, v6);
@@ -280,6 +276,19 @@ lb_inline enum lb_reason open_locked(struct flow_open *open, const struct lb_set
 		return LB_REASON_COUNT;
 	FLOW_CALL(reply_release, open, v6);
 	return LB_REASON_FLOW_TABLE_FULL;
+}
+
+/* Its backend, by Maglev, and a first touch of where its reply's key will be. */
+lb_inline void open_choose(struct flow_open *open, __u64 choice, const bool v6)
+{
+	struct lb_backend *backend;
+
+	open->backend = maglev_pick(open, choice, v6);
+	backend = open->backend == LB_NO_HANDLE ? NULL : backend_entry(open->backend);
+	open->snat = backend && !(backend->flags & LB_BACKEND_LOCAL);
+	open->reply_port = open->client_port;
+	if (!open->snat)
+		flow_warm(reply_table(v6), flow_open_reply_key(open, v6).hash, v6);
 }
 
 /* May the client come, and is there somebody to serve it? */
@@ -303,7 +312,9 @@ lb_inline int select_open(struct flow_open *open, const bool v6)
 {
 	struct lb_settings *set = settings();
 	struct lb_frontend *frontend = frontend_entry(open->frontend);
+	struct flow_ref ref = { 0 };
 	enum lb_reason reason;
+	struct flow_key key;
 	__u64 choice;
 	__u32 lock;
 
@@ -315,15 +326,18 @@ lb_inline int select_open(struct flow_open *open, const bool v6)
 	reason = open_permitted(open, choice, v6);
 	if (reason != LB_REASON_COUNT)
 		return reason;
-	lock = flow_lock_index(flow_open_key(open, v6).hash, false);
+	open_choose(open, choice, v6);
+	key = flow_open_key(open, v6);
+	lock = flow_lock_index(key.hash, false);
 	if (flow_lock(lock))
 		return LB_REASON_FLOW_BUSY;
-	FLOW_CALL(flow_seek, open, v6);
+	if (flow_find(flow_table(v6), &key, &ref, v6))
+		FLOW_CALL(flow_seek, open, v6);
 	if (found_usable(open, set->tick)) {
 		open->backend = lb_control_backend(open->value);
 		open->reply_port = open->ports >> 16;
 	} else {
-		reason = open_locked(open, set, choice, v6);
+		reason = open_locked(open, set, v6);
 	}
 	flow_unlock(lock);
 	return reason;
