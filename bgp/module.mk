@@ -1,0 +1,2 @@
+CORE_SRCS += bgp/frr_config.c bgp/frr_state.c bgp/frr_diff.c
+EDGE_SRCS += bgp/vty.c
