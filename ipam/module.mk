@@ -2,3 +2,6 @@
 CORE_SRCS += ipam/allocator.c ipam/offer.c ipam/answer.c ipam/allocations_json.c
 CORE_SRCS += ipam/pool.c ipam/request.c ipam/sharing.c ipam/used.c ipam/status_book.c
 EDGE_SRCS += ipam/status_file.c ipam/controller.c
+PROGRAMS += lbcontroller
+lbcontroller_SRCS := ipam/main.c
+EDGE_TESTS += tests/edge/test_lbcontroller.c

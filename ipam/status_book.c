@@ -114,6 +114,48 @@ static int stand_in(const struct status_entry *entry, struct arena *arena, const
 	return set_ingress(service, entry, arena);
 }
 
+/* Does the problem hide a pool that is not in the cluster? *ret_name is then its name, "" if the file does not even tell. */
+static bool hides_pool(const struct problem *problem, const struct cluster *cluster, const char **ret_name)
+{
+	static const char kind[] = "ServiceIPPool/";
+
+	*ret_name = "";
+	if (!strchr(problem->object, '/'))
+		return true;
+	*ret_name = problem->object + strlen(kind);
+	return strncmp(problem->object, kind, strlen(kind)) == 0 && !cluster_find_pool(cluster, *ret_name);
+}
+
+/* A pool that was refused is not gone: what it holds is unknown, as with an entry that cannot be read. One such pool in
+ * the overlay is enough for allocate() to take no address away because no pool contains it. */
+static int stand_in_pool(const struct cluster *cluster, const struct problems *problems, struct arena *arena,
+			 struct cluster *overlay)
+{
+	static const char *unreadable[] = { "?" };
+	const struct service_ip_pool **pools;
+	struct service_ip_pool *pool;
+	const char *name = NULL;
+	size_t i;
+
+	for (i = 0; i < problems->n; i++)
+		if (hides_pool(&problems->items[i], cluster, &name))
+			break;
+	if (i == problems->n)
+		return 0;
+	pools = arena_array(arena, cluster->n_pools + 1, sizeof(*pools));
+	pool = arena_alloc(arena, sizeof(*pool));
+	if (!pools || !pool)
+		return -ENOMEM;
+	pool->meta = (struct meta){ .namespace = "", .name = name, .uid = "", .created_sec = INT64_MAX };
+	pool->addresses = (struct strings){ unreadable, 1 };
+	for (i = 0; i < cluster->n_pools; i++)
+		pools[i] = cluster->pools[i];
+	pools[i] = pool;
+	overlay->pools = pools;
+	overlay->n_pools = cluster->n_pools + 1;
+	return 0;
+}
+
 int status_book_overlay(const struct status_book *book, const struct cluster *cluster, const struct problems *problems,
 			struct arena *arena, struct cluster *ret)
 {
@@ -141,6 +183,9 @@ int status_book_overlay(const struct status_book *book, const struct cluster *cl
 	}
 	overlay.services = services;
 	overlay.n_services = n;
+	r = stand_in_pool(cluster, problems, arena, &overlay);
+	if (r < 0)
+		return r;
 	*ret = overlay;
 	return 0;
 }
