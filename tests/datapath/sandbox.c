@@ -3,6 +3,7 @@
 #include "tests/datapath/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -14,7 +15,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,4 +82,24 @@ void host_stop(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+}
+
+int host_socket(pid_t host, int family, int type)
+{
+	char path[64];
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there, fd;
+	const struct timeval limit = { .tv_sec = 10 };
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", host);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(here >= 0 && there >= 0);
+	assert_int_equal(setns(there, CLONE_NEWNET), 0);
+	fd = socket(family, type | SOCK_CLOEXEC, 0);
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
+	close(here);
+	close(there);
+	return fd;
 }

@@ -17,5 +17,6 @@ void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Another host: a process in a network namespace of its own, reached by its pid (`nsenter -t PID -n`). */
 pid_t host_start(void);
 void host_stop(pid_t);
+int host_socket(pid_t, int family, int type); /* of that host, held here; its calls give up after 10 s */
 
 #endif

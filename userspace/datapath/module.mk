@@ -2,11 +2,9 @@
 CORE_SRCS += $(addprefix userspace/datapath/,choose.c expiry.c index_table.c options.c port_list.c prefix_set.c)
 EDGE_SRCS += $(addprefix userspace/datapath/,addresses.c applied.c attach.c collector.c counters.c events.c flow_view.c flows.c \
 	frontends.c host.c netlink.c nexthop.c pins.c ranges.c tables.c uplinks.c)
-# What needs the programs' skeletons is built from the day on which they are there.
-ifneq ($(wildcard bpf/lb_xdp.bpf.c),)
 EDGE_SRCS += userspace/datapath/load.c userspace/datapath/datapath.c
+# Root, in namespaces of their own. They read struct applied, and join with core/diff.
 ifneq ($(wildcard userspace/core/diff.c),)
-EDGE_TESTS += tests/datapath/test_datapath.c
+EDGE_TESTS += tests/datapath/test_datapath.c tests/datapath/test_traffic.c
 EDGE_HELPER_SRCS += tests/datapath/sandbox.c
-endif
 endif
