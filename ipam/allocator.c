@@ -191,13 +191,11 @@ static int hold(struct run *run, struct claim *claim, const struct addr *addr)
 		entry->owner = pool_book_owner(&run->book, addr);
 		pool_book_count(entry->owner, addr);
 	}
-	if (claim->group && !entry->group) {
-		entry->group = claim->group;
-		entry->next_of_group = claim->group->addresses;
-		claim->group->addresses = entry;
-	}
 	count_quota(run, entry, claim, 1);
-	return 0;
+	if (claim->group && !entry->group &&
+	    group_add(claim->group, &run->arena, entry, service_a_port(claim->service)) < 0)
+		return -ENOMEM;
+	return note_holder(run, entry);
 }
 
 static void leave(struct run *run, struct claim *claim, const struct addr *addr)

@@ -3,11 +3,64 @@
  *
  * For each family, in this order: the requested address; the address the Service has already, if the pool contains it;
  * an address that its sharing key holds; the lowest free one. */
+#include <errno.h>
+
 #include "ipam/run.h"
+
+#define MANY_HOLDERS 16 /* from then on their ports are worth 24 KiB of bits */
 
 struct sharer claim_sharer(const struct claim *claim)
 {
 	return (struct sharer){ claim->service, claim->ours ? &claim->request : NULL };
+}
+
+int note_holder(struct run *run, struct used_address *entry)
+{
+	struct holder *holder = entry->last_holder, *other;
+	const struct claim *claim = &run->claims[holder->claim];
+	const struct sharer self = claim_sharer(claim);
+
+	for (other = entry->spokesmen; other; other = other->next_spokesman) {
+		const struct sharer sharer = claim_sharer(&run->claims[other->claim]);
+
+		if (sharing_same_terms(&self, &sharer))
+			break;
+	}
+	if (!other) {
+		holder->next_spokesman = entry->spokesmen;
+		entry->spokesmen = holder;
+	}
+	if (entry->port_set) {
+		port_set_add(entry->port_set, claim->service);
+	} else if (entry->n_holders == MANY_HOLDERS) {
+		entry->port_set = arena_alloc(&run->arena, sizeof(*entry->port_set));
+		if (!entry->port_set)
+			return -ENOMEM;
+		for (other = entry->holders; other; other = other->next)
+			port_set_add(entry->port_set, run->claims[other->claim].service);
+	}
+	return 0;
+}
+
+/* May the Service share the address with all its holders? The same as sharing_why_not() with each of them, without
+ * walking over thousands: ports first, which is what differs most, then one holder for all with the same terms. */
+static bool admits(const struct run *run, const struct claim *claim, const struct used_address *entry)
+{
+	const struct sharer self = claim_sharer(claim);
+	const struct holder *holder;
+
+	if (entry->port_set && port_set_meets(entry->port_set, claim->service))
+		return false;
+	for (holder = entry->port_set ? NULL : entry->holders; holder; holder = holder->next)
+		if (sharing_port_in_common(run->claims[holder->claim].service, claim->service))
+			return false;
+	for (holder = entry->spokesmen; holder; holder = holder->next_spokesman) {
+		const struct sharer sharer = claim_sharer(&run->claims[holder->claim]);
+
+		if (sharing_why_not(&self, &sharer))
+			return false;
+	}
+	return true;
 }
 
 const struct claim *holder_in_the_way(const struct run *run, const struct claim *claim, const struct addr *addr,
@@ -17,7 +70,9 @@ const struct claim *holder_in_the_way(const struct run *run, const struct claim 
 	const struct sharer self = claim_sharer(claim);
 	const struct holder *holder;
 
-	for (holder = entry ? entry->holders : NULL; holder; holder = holder->next) {
+	if (!entry || admits(run, claim, entry))
+		return NULL;
+	for (holder = entry->holders; holder; holder = holder->next) {
 		const struct claim *other = &run->claims[holder->claim];
 		const struct sharer sharer = claim_sharer(other);
 		const char *why = other == claim ? NULL : sharing_why_not(&self, &sharer);
@@ -56,15 +111,20 @@ bool tenant_holds(const struct run *run, const struct claim *claim, const struct
 static bool find_join(const struct run *run, const struct claim *claim, const struct pool *pool,
 		      enum addr_family family, struct addr *ret)
 {
-	const struct used_address *entry, *best = NULL;
-	const char *why;
+	const struct used_address *best = NULL;
+	size_t i;
 
-	for (entry = claim->group ? claim->group->addresses : NULL; entry; entry = entry->next_of_group) {
+	for (i = 0; claim->group && i < claim->group->n_addresses; i++) {
+		const struct group_address *candidate = &claim->group->addresses[i];
+		const struct used_address *entry = candidate->entry;
+
+		if (service_has_port(claim->service, candidate->a_port))
+			continue;
 		if (entry->owner != pool || entry->addr.family != family || pool_avoids(pool, &entry->addr))
 			continue;
 		if (best && addr_compare(&entry->addr, &best->addr) > 0)
 			continue;
-		if (held_by_another(run, claim, entry) && !holder_in_the_way(run, claim, &entry->addr, &why))
+		if (admits(run, claim, entry) && held_by_another(run, claim, entry))
 			best = entry;
 	}
 	if (best)

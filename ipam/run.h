@@ -67,6 +67,7 @@ bool offer_fits(const struct claim *, const struct offer *); /* all that the Ser
 bool offer_is_better(const struct claim *, const struct offer *, const struct offer *than);
 const struct claim *holder_in_the_way(const struct run *, const struct claim *, const struct addr *,
 				      const char **ret_why); /* one that it may not share with; NULL: none */
+int note_holder(struct run *, struct used_address *); /* after used_hold(): the newest holder. 0 or -ENOMEM */
 /* Does another Service of the same namespace hold it? Then it costs no quota. `entry` may be NULL. */
 bool tenant_holds(const struct run *, const struct claim *, const struct used_address *entry);
 

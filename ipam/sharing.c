@@ -33,7 +33,7 @@ static bool namespaces_permit(const struct sharer *a, const struct sharer *b)
 					   list_permits(b->request->sharing_namespaces, left));
 }
 
-static bool port_in_common(const struct service *a, const struct service *b)
+bool sharing_port_in_common(const struct service *a, const struct service *b)
 {
 	size_t i, j;
 
@@ -77,7 +77,64 @@ const char *sharing_why_not(const struct sharer *a, const struct sharer *b)
 		return "the sharing keys differ";
 	if (!namespaces_permit(a, b))
 		return "not both namespaces permit it";
-	if (port_in_common(a->service, b->service))
+	if (sharing_port_in_common(a->service, b->service))
 		return "they have a port in common";
 	return policies_why_not(a->service, b->service);
+}
+
+bool sharing_same_terms(const struct sharer *a, const struct sharer *b)
+{
+	if (!a->request || !b->request)
+		return a->request == b->request;
+	return text_equal(a->request->sharing_key, b->request->sharing_key) &&
+	       text_equal(a->request->sharing_namespaces, b->request->sharing_namespaces) &&
+	       text_equal(a->service->meta.namespace, b->service->meta.namespace) &&
+	       a->service->external_policy == b->service->external_policy &&
+	       (a->service->external_policy == POLICY_CLUSTER ||
+		same_selector(&a->service->selector, &b->service->selector));
+}
+
+static uint32_t port_number(const struct service_port *port)
+{
+	return (uint32_t)port->port << 8 | (uint32_t)port->protocol;
+}
+
+uint32_t service_a_port(const struct service *service)
+{
+	return service->n_ports ? port_number(&service->ports[0]) : 0;
+}
+
+bool service_has_port(const struct service *service, uint32_t a_port)
+{
+	size_t i;
+
+	for (i = 0; i < service->n_ports; i++)
+		if (port_number(&service->ports[i]) == a_port)
+			return true;
+	return false;
+}
+
+static uint8_t *port_byte(const struct port_set *set, const struct service_port *port)
+{
+	unsigned row = port->protocol == L4_TCP ? 0 : port->protocol == L4_UDP ? 1 : 2;
+
+	return (uint8_t *)&set->bits[row][port->port / 8];
+}
+
+void port_set_add(struct port_set *set, const struct service *service)
+{
+	size_t i;
+
+	for (i = 0; i < service->n_ports; i++)
+		*port_byte(set, &service->ports[i]) |= (uint8_t)(1 << service->ports[i].port % 8);
+}
+
+bool port_set_meets(const struct port_set *set, const struct service *service)
+{
+	size_t i;
+
+	for (i = 0; i < service->n_ports; i++)
+		if (*port_byte(set, &service->ports[i]) & 1 << service->ports[i].port % 8)
+			return true;
+	return false;
 }

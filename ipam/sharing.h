@@ -16,4 +16,19 @@ struct sharer {
 /* NULL if they may, else why not (a static string). */
 const char *sharing_why_not(const struct sharer *, const struct sharer *);
 
+/* Do both give every third Service the same answer, ports aside? Then asking one of them is enough. */
+bool sharing_same_terms(const struct sharer *, const struct sharer *);
+bool sharing_port_in_common(const struct service *, const struct service *);
+
+/* One of its ports as port << 8 | protocol, 0 without any; and does it have such a port? */
+uint32_t service_a_port(const struct service *);
+bool service_has_port(const struct service *, uint32_t a_port);
+
+/* All ports of many Services: one look-up for each port instead of a walk over the Services. */
+struct port_set {
+	uint8_t bits[3][65536 / 8]; /* TCP, UDP, SCTP */
+};
+void port_set_add(struct port_set *, const struct service *);
+bool port_set_meets(const struct port_set *, const struct service *);
+
 #endif

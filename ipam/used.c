@@ -66,7 +66,26 @@ struct used_address *used_hold(struct used *used, struct arena *arena, const str
 	else
 		entry->holders = holder;
 	entry->last_holder = holder;
+	entry->n_holders++;
 	return entry;
+}
+
+int group_add(struct sharing_group *group, struct arena *arena, struct used_address *entry, uint32_t a_port)
+{
+	if (group->n_addresses == group->capacity) {
+		size_t capacity = group->capacity ? group->capacity * 2 : 4;
+		struct group_address *addresses = arena_array(arena, capacity, sizeof(*addresses));
+
+		if (!addresses)
+			return -ENOMEM;
+		if (group->n_addresses)
+			memcpy(addresses, group->addresses, group->n_addresses * sizeof(*addresses));
+		group->addresses = addresses;
+		group->capacity = capacity;
+	}
+	group->addresses[group->n_addresses++] = (struct group_address){ entry, a_port };
+	entry->group = group;
+	return 0;
 }
 
 void used_leave(struct used *used, const struct addr *addr, size_t claim)
