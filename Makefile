@@ -38,6 +38,7 @@ BPF_SKELS := $(patsubst %.bpf.c,$(BUILD)/%.skel.h,$(BPF_SRCS))
 PROGRAM_FILES := $(addprefix $(BUILD)/,$(PROGRAMS))
 UNIT_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT_TESTS)))
 EDGE_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(EDGE_TESTS)))
+BENCH_FILES := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
 vpath %.c $(sort $(dir $(UNIT_TESTS) $(EDGE_TESTS)))
 
 all: $(PROGRAM_FILES) $(BPF_OBJS) ## build every program into build/
@@ -64,6 +65,10 @@ golden-update: all ## accept what the golden cases print now (then review the di
 lab: all ## run the laboratory's tests alone
 	$(Q)tests/run $(BUILD) lab
 
+bench: deps ## measure: one table, ratios and build/bench.json (root; some minutes)
+	$(Q)$(then_make) all $(BENCH_FILES) $(BUILD)/bench/yardstick.bpf.o
+	$(Q)bench/run --build $(BUILD)
+
 soak: deps ## the long repetitions (root; hours)
 	$(Q)$(then_make) all
 	$(Q)tests/run $(BUILD) soak
@@ -85,12 +90,14 @@ $(BUILD)/liblbedge.a: $(call objects,$(EDGE_SRCS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# $(1): the file below build/, $(2): the name whose NAME_SRCS are its own
 define program
-$(BUILD)/$(1): $(call objects,$($(1)_SRCS)) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a
+$(BUILD)/$(1): $(call objects,$($(2)_SRCS)) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(CFLAGS) $$(SAN_FLAGS) -o $$@ $$(filter %.o,$$^) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a $$(PKG_LIBS) -lm
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CFLAGS) $$(SAN_FLAGS) -o $$@ $$(filter %.o,$$^) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a $$(PKG_LIBS) -lm
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p),$(p))))
+$(foreach p,$(BENCH_PROGRAMS),$(eval $(call program,bench/$(p),$(p))))
 
 $(UNIT_TEST_FILES): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects,$(UNIT_HELPER_SRCS)) $(BUILD)/liblbcore.a
 	$(call say,LD,$@)
@@ -119,4 +126,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit deps check lab soak demo tests golden-update clean
+.PHONY: all help unit deps check lab bench soak demo tests golden-update clean

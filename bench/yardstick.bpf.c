@@ -13,44 +13,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define YARDSTICK_RING	       65537
-#define YARDSTICK_SERVICES     16
-#define YARDSTICK_BUCKET_BITS  19 /* x 4 slots of 32 bytes: 2M flows, 64 MB */
-#define YARDSTICK_SERVICE_MASK 16383
-
-struct service {
-	__u32 address;
-	__u16 port;
-	__u8 protocol, used;
-	__u32 id, unused;
-};
-
-struct service_bucket {
-	struct service slots[4];
-};
-
-struct backend {
-	__u32 address;
-	__u16 port;
-	__u8 target_mac[6], source_mac[6];
-	__u16 flags;
-	__u32 unused;
-};
-
-struct flow {
-	__u64 addresses, ports; /* 0 in ports: free */
-	__u32 unused, seen;
-	__u16 backend, service;
-	__u32 flags;
-};
-
-struct flow_bucket {
-	struct flow slots[4];
-};
-
-struct counter {
-	__u64 packets, bytes;
-};
+#include "bench/yardstick.h"
 
 #define TABLE(name, slot_type, n)                                                                    \
 	struct {                                                                                   \
@@ -61,25 +24,16 @@ struct counter {
 		__type(value, slot_type);                                                            \
 	} name SEC(".maps")
 
-TABLE(yard_services, struct service_bucket, YARDSTICK_SERVICE_MASK + 1);
+TABLE(yard_services, struct yardstick_service_bucket, YARDSTICK_SERVICE_MASK + 1);
 TABLE(yard_ring, __u32, YARDSTICK_SERVICES * YARDSTICK_RING);
-TABLE(yard_backends, struct backend, 65536);
-TABLE(yard_flows, struct flow_bucket, 1 << YARDSTICK_BUCKET_BITS);
+TABLE(yard_backends, struct yardstick_backend, 65536);
+TABLE(yard_flows, struct yardstick_flow_bucket, 1 << YARDSTICK_BUCKET_BITS);
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, YARDSTICK_SERVICES);
 	__type(key, __u32);
-	__type(value, struct counter);
+	__type(value, struct yardstick_counter);
 } yard_counters SEC(".maps");
-
-static __always_inline __u64 mix(__u64 a, __u64 b)
-{
-	__u64 hash = a * 0x9E3779B97F4A7C15ull ^ b * 0xC2B2AE3D27D4EB4Full;
-
-	hash ^= hash >> 32;
-	hash *= 0xD6E8FEB86659FD93ull;
-	return hash ^ hash >> 29;
-}
 
 static __always_inline __u16 fold(__u32 sum)
 {
@@ -88,11 +42,11 @@ static __always_inline __u16 fold(__u32 sum)
 	return ~sum;
 }
 
-static __always_inline struct service *find_service(const struct iphdr *ip, const struct udphdr *ports)
+static __always_inline struct yardstick_service *find_service(const struct iphdr *ip, const struct udphdr *ports)
 {
-	__u32 index = mix((__u64)ip->daddr << 32 | ports->dest, ip->protocol) & YARDSTICK_SERVICE_MASK;
-	struct service_bucket *bucket = bpf_map_lookup_elem(&yard_services, &index);
-	__u64 want = (__u64)ip->daddr | (__u64)ports->dest << 32 | (__u64)ip->protocol << 48 | 1ull << 56;
+	__u32 index = yardstick_bucket(ip->daddr, ports->dest, ip->protocol);
+	struct yardstick_service_bucket *bucket = bpf_map_lookup_elem(&yard_services, &index);
+	__u64 want = yardstick_key(ip->daddr, ports->dest, ip->protocol);
 	int i;
 
 	if (!bucket)
@@ -104,9 +58,9 @@ static __always_inline struct service *find_service(const struct iphdr *ip, cons
 	return 0;
 }
 
-static __always_inline struct backend *choose(__u64 addresses, __u64 ports, __u32 service, __u32 *ret_id)
+static __always_inline struct yardstick_backend *choose(__u64 addresses, __u64 ports, __u32 service, __u32 *ret_id)
 {
-	__u32 slot = service * YARDSTICK_RING + (__u32)mix(addresses, ports) % YARDSTICK_RING;
+	__u32 slot = service * YARDSTICK_RING + (__u32)yardstick_mix(addresses, ports) % YARDSTICK_RING;
 	__u32 *id = bpf_map_lookup_elem(&yard_ring, &slot);
 
 	if (!id)
@@ -116,7 +70,7 @@ static __always_inline struct backend *choose(__u64 addresses, __u64 ports, __u3
 }
 
 static __always_inline void rewrite(struct ethhdr *eth, struct iphdr *ip, struct tcphdr *tcp,
-				    const struct backend *backend)
+				    const struct yardstick_backend *backend)
 {
 	__u32 before = ~ip->daddr, after = backend->address;
 	__u32 delta = (before & 0xffff) + (before >> 16) + (after & 0xffff) + (after >> 16);
@@ -142,11 +96,11 @@ int yardstick(struct xdp_md *ctx)
 	struct iphdr *ip = data + sizeof(*eth);
 	struct tcphdr *tcp = data + sizeof(*eth) + sizeof(*ip);
 	__u32 bucket_index, now, backend_id = 0, service_id;
-	struct flow *flow = 0, *oldest = 0;
-	struct backend *backend;
-	struct flow_bucket *bucket;
-	struct service *service;
-	struct counter *counter;
+	struct yardstick_flow *flow = 0, *oldest = 0;
+	struct yardstick_backend *backend;
+	struct yardstick_flow_bucket *bucket;
+	struct yardstick_service *service;
+	struct yardstick_counter *counter;
 	__u64 addresses, ports, was;
 	int i;
 
@@ -159,14 +113,14 @@ int yardstick(struct xdp_md *ctx)
 	service_id = service->id;
 	addresses = (__u64)ip->saddr << 32 | ip->daddr;
 	ports = (__u64)tcp->source << 48 | (__u64)tcp->dest << 32 | (__u64)ip->protocol << 8 | 1;
-	bucket_index = mix(addresses, ports) >> (64 - YARDSTICK_BUCKET_BITS);
+	bucket_index = yardstick_mix(addresses, ports) >> (64 - YARDSTICK_BUCKET_BITS);
 	now = bpf_jiffies64() >> 6;
 	bucket = bpf_map_lookup_elem(&yard_flows, &bucket_index);
 	if (!bucket)
 		return XDP_DROP;
 #pragma unroll
 	for (i = 0; i < 4; i++) {
-		struct flow *slot = &bucket->slots[i];
+		struct yardstick_flow *slot = &bucket->slots[i];
 
 		if (slot->addresses == addresses && slot->ports == ports) {
 			flow = slot;
@@ -200,6 +154,21 @@ int yardstick(struct xdp_md *ctx)
 		counter->bytes += end - data;
 	}
 	rewrite(eth, ip, tcp, backend);
+	return XDP_TX;
+}
+
+/* The floor of anything that sends a packet back: no lookup, only the addresses of the Ethernet header change places. */
+SEC("xdp")
+int mac_tx(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	__u8 mac[6];
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return XDP_PASS;
+	__builtin_memcpy(mac, eth->h_dest, 6);
+	__builtin_memcpy(eth->h_dest, eth->h_source, 6);
+	__builtin_memcpy(eth->h_source, mac, 6);
 	return XDP_TX;
 }
 

@@ -382,6 +382,21 @@ void datapath_on_unused(struct datapath *datapath, datapath_unused_fn *fn, void 
 	collector_on_unused(datapath->collector, fn, userdata);
 }
 
+int datapath_program(const struct datapath *datapath, enum datapath_program_kind kind)
+{
+	const struct hook_programs *programs = &datapath->loaded.programs;
+
+	switch (kind) {
+	case DATAPATH_XDP:
+		return programs->xdp;
+	case DATAPATH_TC_INGRESS:
+		return programs->tc_ingress;
+	case DATAPATH_TC_EGRESS:
+		return programs->tc_egress;
+	}
+	return -EINVAL;
+}
+
 int datapath_update_options(struct datapath *datapath, const struct datapath_options *options)
 {
 	struct uplinks_config config;

@@ -44,6 +44,10 @@ typedef void datapath_unused_fn(void *userdata, const uint32_t *backend_ids, siz
 				const uint32_t *frontend_ids, size_t n_frontends);
 void datapath_on_unused(struct datapath *, datapath_unused_fn *, void *userdata);
 
+/* A loaded program's file descriptor, borrowed: benchmarks and tests run it without attaching. */
+enum datapath_program_kind { DATAPATH_XDP, DATAPATH_TC_INGRESS, DATAPATH_TC_EGRESS };
+int datapath_program(const struct datapath *, enum datapath_program_kind);
+
 /* What changes live: peers and this node's addresses, for the choice of interfaces and SNAT's source. */
 int datapath_update_options(struct datapath *, const struct datapath_options *);
 
