@@ -65,6 +65,7 @@ static bool stands_exactly(const struct applied *applied, const struct service_p
 
 	for (i = 0; i < plan->n_frontends; i++)
 		if (plan->frontends[i].type == FRONTEND_LOAD_BALANCER &&
+		    plan->frontends[i].protocol != L4_SCTP && /* never carried: the rest of the service may be announced */
 		    !frontend_stands(applied, plan, &plan->frontends[i]))
 			return false;
 	return true;

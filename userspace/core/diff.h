@@ -52,22 +52,31 @@ struct diff_limits {
 	uint32_t frontends, backends, table_slots;
 };
 
-struct applied; /* opaque: sorted arrays, free ids, free table ranges, quarantine */
+struct applied; /* opaque: records by id, an index by key, free ids, free table ranges, quarantine, who wants what */
 
 struct applied *applied_new(const struct diff_limits *); /* NULL: out of memory */
 void applied_free(struct applied *);
-/* Filling it at start from the maps; -EEXIST if an id, a key or an overlapping range stands twice. */
+/* Filling it at start from the maps; -EEXIST if an id, a key or an overlapping range stands twice (frontends may share a
+ * table: same offset, size and digest); -ENOSPC beyond the limits; -ENOMEM. */
 int applied_add_backend(struct applied *, const struct applied_backend *);
 int applied_add_frontend(struct applied *, const struct applied_frontend *); /* copies source_ranges */
 /* At start: a deleted frontend whose id flows may still hold. Not given anew before applied_frontend_unused(). 0, -EEXIST, -ENOMEM. */
 int applied_add_retired_frontend(struct applied *, uint32_t id, uint32_t generation);
+/* At start: the last generation of an id that is free, so that the next one differs. Ids beyond the limits are ignored.
+ * 0 or -ENOMEM. */
+int applied_note_free_backend(struct applied *, uint32_t id, uint32_t generation);
+int applied_note_free_frontend(struct applied *, uint32_t id, uint32_t generation);
 const struct applied_frontend *applied_find_frontend(const struct applied *, const struct addr *, uint16_t port,
 						     enum l4_protocol);
 const struct applied_backend *applied_find_backend(const struct applied *, const struct addr *, uint16_t port,
 						   enum l4_protocol);
+/* Sorted copies, made when asked for after a change: for views and tests. Borrowed until the next change; NULL with n = 0 if
+ * memory is short. */
 const struct applied_frontend *applied_frontends(const struct applied *, size_t *ret_n);
 const struct applied_backend *applied_backends(const struct applied *, size_t *ret_n);
-/* The collector's finding: no flow holds this backend or frontend id any more; it may be given anew (with another generation). */
+/* The collector's finding: no flow holds this id any more. It must come from a round over all flows that began after the
+ * backend was set to GONE, or the frontend deleted. A frontend's id is free then; a backend's after STEP_BACKEND_DELETE,
+ * which the next diff_plan() gives, unless it was wanted again or a table still names it. Other ids are ignored. */
 void applied_backend_unused(struct applied *, uint32_t id);
 void applied_frontend_unused(struct applied *, uint32_t id);
 
@@ -85,24 +94,35 @@ enum step_phase { STEP_MAKE, STEP_BREAK };
 struct step {
 	enum step_kind kind;
 	enum step_phase phase;
-	struct applied_backend backend;
-	struct applied_frontend frontend;
+	union { /* which one the kind says; there may be 100,000 steps */
+		struct applied_backend backend;
+		struct applied_frontend frontend;
+	};
 	uint32_t table_offset, table_size;
 	uint32_t *table_ids; /* backend ids by slot, owned */
-	const char *service; /* "namespace/name" or "": who asked for it, borrowed from the plan */
+	const char *service; /* "namespace/name" or "": who asked for it; in the arena of the steps that diff_plan() filled */
 };
 
-struct steps {
-	struct step *items;
+struct steps { /* MAKE steps first, both phases in the order in which they must be executed */
+	struct step *items; /* each owns .table_ids and .frontend.source_ranges */
 	size_t n, capacity;
+	struct arena arena;
 	struct problems problems; /* services that did not fit: which limit, how many */
 };
 
 void steps_done(struct steps *);
 
 /* Make and break steps that lead from applied to the plan. `changed` as in plan_update(), or NULL for everything (only
- * then frontends of unknown services are deleted). `now_msec` is any monotonic clock. 0 or -ENOMEM.
- * Ids named in steps are reserved in `applied` until diff_commit() or diff_abort() of that step. */
+ * then frontends of unknown services are deleted; the first call after a start must be such a one). What plan_update()
+ * touched besides is always included. `now_msec` is any monotonic clock. 0, or -ENOMEM: nothing is reserved, but call it
+ * for everything next.
+ *
+ * Each step must be given to diff_commit() or diff_abort(), once; until then what it names is reserved. A service of which
+ * a step was aborted or is still waiting must be in `changed` again next time. Backend states and freed tables need no
+ * such care: each call looks at all that are not yet as they should be.
+ *
+ * A service that does not fit (ids or table slots run out) has a problem, in every result until it fits, and keeps its old
+ * state whole; the others go on. SCTP ports are left out and reported likewise: the data path does not carry them. */
 int diff_plan(struct applied *, const struct node_plan *wanted, const struct strings *changed, uint64_t now_msec,
 	      struct steps *ret);
 void diff_commit(struct applied *, const struct step *, uint64_t now_msec); /* it was executed */
