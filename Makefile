@@ -59,6 +59,9 @@ check: deps ## install what is missing, build, run every test (root; within 15 m
 	$(Q)$(then_make) all tests
 	$(Q)tests/run $(BUILD) check --unit $(UNIT_TEST_FILES) --edge $(EDGE_TEST_FILES)
 
+edge: all tests ## run the golden cases, the layering check and the tests that need the kernel (root)
+	$(Q)tests/run $(BUILD) edge --edge $(EDGE_TEST_FILES)
+
 golden-update: all ## accept what the golden cases print now (then review the diff)
 	$(Q)tests/golden/run $(BUILD) --update
 
@@ -126,4 +129,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit deps check lab bench soak demo tests golden-update clean
+.PHONY: all help unit deps check lab bench soak demo tests edge golden-update clean
