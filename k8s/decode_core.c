@@ -212,14 +212,14 @@ static void decode_slice_ports(struct decoder *decoder, const struct json *root,
 static const char *why_not_endpoint(const struct addr *addr)
 {
 	if (addr_is_unspecified(addr))
-		return "unspecified";
+		return "an unspecified address";
 	if (addr_is_loopback(addr))
-		return "loopback";
+		return "a loopback address";
 	if (addr_is_link_local(addr))
-		return "link-local";
+		return "a link-local address";
 	if (addr_is_multicast(addr))
-		return "multicast";
-	return addr_is_v4_mapped(addr) ? "IPv4-mapped" : NULL;
+		return "a multicast address";
+	return addr_is_v4_mapped(addr) ? "an IPv4-mapped address" : NULL;
 }
 
 /* False: this endpoint is left out, and reported. */
@@ -240,7 +240,7 @@ static bool decode_endpoint_addr(struct decoder *decoder, const struct json *ent
 	}
 	why = why_not_endpoint(ret);
 	if (!why && ret->family != family)
-		why = family == ADDR_IPV4 ? "not IPv4" : "not IPv6";
+		why = family == ADDR_IPV4 ? "not an IPv4 address" : "not an IPv6 address";
 	if (why)
 		decode_report(decoder, list->child, NULL, "%s: %.100s; the other endpoints stay", why, text);
 	return !why;

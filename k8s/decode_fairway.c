@@ -80,12 +80,12 @@ static void decode_asns(struct decoder *decoder, const struct json *spec, struct
 static const char *why_not_peer(const struct addr *addr)
 {
 	if (addr_is_unspecified(addr))
-		return "unspecified";
+		return "an unspecified address";
 	if (addr_is_multicast(addr))
-		return "multicast";
+		return "a multicast address";
 	if (addr_is_v4_mapped(addr))
-		return "IPv4-mapped";
-	return addr->family == ADDR_IPV6 && addr_is_link_local(addr) ? "link-local, interface is for that" : NULL;
+		return "an IPv4-mapped address";
+	return addr->family == ADDR_IPV6 && addr_is_link_local(addr) ? "a link-local address, which interface is for" : NULL;
 }
 
 static void decode_endpoint_of_peer(struct decoder *decoder, const struct json *spec, struct bgp_peer *peer)
@@ -121,16 +121,18 @@ static void decode_endpoint_of_peer(struct decoder *decoder, const struct json *
 static void decode_timers(struct decoder *decoder, const struct json *spec, struct bgp_peer *peer)
 {
 	const struct json *hold = json_member(spec, "holdTime");
+	bool refused = decoder->refused;
 
+	decoder->refused = false; /* what was wrong before says nothing about the timers */
 	peer->hold_time_sec = field_seconds(decoder, spec, "holdTime", 0, 65535, 0);
 	peer->keepalive_time_sec = field_seconds(decoder, spec, "keepaliveTime", 0, 65535, 0);
 	peer->connect_time_sec = field_seconds(decoder, spec, "connectTime", 1, 65535, 0);
 	peer->enable_graceful_restart = field_bool(decoder, spec, "enableGracefulRestart", false);
 	peer->graceful_restart_time_sec = field_seconds(decoder, spec, "gracefulRestartTime", 1, 4095, 0);
-	if (decoder->refused)
-		return;
 	peer->hold_time_off = hold && hold->type != JSON_NULL && hold->text && *hold->text && !peer->hold_time_sec;
-	if (peer->hold_time_sec && peer->hold_time_sec < 3)
+	if (decoder->refused)
+		; /* one wrong timer is told once */
+	else if (peer->hold_time_sec && peer->hold_time_sec < 3)
 		decode_refuse(decoder, spec, "holdTime", "neither 0 nor at least 3s: %us", peer->hold_time_sec);
 	else if (peer->hold_time_sec && peer->keepalive_time_sec > peer->hold_time_sec)
 		decode_refuse(decoder, spec, "keepaliveTime", "longer than holdTime: %us and %us",
@@ -138,6 +140,7 @@ static void decode_timers(struct decoder *decoder, const struct json *spec, stru
 	else if (peer->hold_time_off && peer->keepalive_time_sec)
 		decode_refuse(decoder, spec, "keepaliveTime", "holdTime 0 allows no keepalives: %us",
 			      peer->keepalive_time_sec);
+	decoder->refused |= refused;
 }
 
 static bool is_internal(const struct bgp_peer *peer)

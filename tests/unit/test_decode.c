@@ -578,10 +578,10 @@ static const struct bad refused[] = {
 	  "spec.nodeSelectors[0].matchExpressions[0].key", "missing" },
 	{ "{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: x}}", "BGPPeer/x", "spec", "missing" },
 	{ PEER("peerAddress: 10.0.0.300"), "BGPPeer/x", "spec.peerAddress", "not an address: 10.0.0.300" },
-	{ PEER("peerAddress: 224.0.0.5"), "BGPPeer/x", "spec.peerAddress", "multicast: 224.0.0.5" },
-	{ PEER("peerAddress: \"::\""), "BGPPeer/x", "spec.peerAddress", "unspecified: ::" },
+	{ PEER("peerAddress: 224.0.0.5"), "BGPPeer/x", "spec.peerAddress", "a multicast address: 224.0.0.5" },
+	{ PEER("peerAddress: \"::\""), "BGPPeer/x", "spec.peerAddress", "an unspecified address: ::" },
 	{ PEER("peerAddress: \"fe80::1\""), "BGPPeer/x", "spec.peerAddress",
-	  "link-local, interface is for that: fe80::1" },
+	  "a link-local address, which interface is for: fe80::1" },
 	{ PEER("vrf: red"), "BGPPeer/x", "spec.peerAddress", "missing: one of peerAddress and interface is needed" },
 	{ PEER_AT("interface: eth0"), "BGPPeer/x", "spec.interface", "peerAddress and interface exclude each other" },
 	{ PEER_AT("dynamicASN: internal"), "BGPPeer/x", "spec.dynamicASN", "peerASN and dynamicASN exclude each other" },
@@ -667,9 +667,9 @@ static void test_reported(void **state)
 		  "EndpointSlice/b/a", "endpoints[0].addresses[0]",
 		  "not an address: 10.0.0.300; the other endpoints stay" },
 		{ SLICE("addressType: IPv4, endpoints: [{addresses: [\"fd00::1\"]}, {addresses: [10.0.0.3]}]"),
-		  "EndpointSlice/b/a", "endpoints[0].addresses[0]", "not IPv4: fd00::1; the other endpoints stay" },
+		  "EndpointSlice/b/a", "endpoints[0].addresses[0]", "not an IPv4 address: fd00::1; the other endpoints stay" },
 		{ SLICE("addressType: IPv4, endpoints: [{addresses: [127.0.0.1]}, {addresses: [10.0.0.3]}]"),
-		  "EndpointSlice/b/a", "endpoints[0].addresses[0]", "loopback: 127.0.0.1; the other endpoints stay" },
+		  "EndpointSlice/b/a", "endpoints[0].addresses[0]", "a loopback address: 127.0.0.1; the other endpoints stay" },
 		{ SLICE("addressType: IPv4, endpoints: [{addresses: []}, {addresses: [10.0.0.3]}]"), "EndpointSlice/b/a",
 		  "endpoints[0].addresses", "missing; the other endpoints stay" },
 		{ NODE("status: {addresses: [{type: InternalIP, address: 10.0.0.}, {type: InternalIP, address: 10.0.0.3}]}"),
@@ -694,10 +694,13 @@ static void test_reported(void **state)
 /* All that is wrong is told in one run, but never without end. */
 static void test_all_problems_but_bounded(void **state)
 {
-	cleanup(problems_done) struct problems problems = { 0 }, many = { 0 };
+	cleanup(problems_done) struct problems problems = { 0 }, many = { 0 }, peer_problems = { 0 };
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct object *object = NULL;
 
+	assert_int_equal(decode_text(FAIRWAY("BGPPeer", "peerAddress: x, holdTime: 2s, vrf: a/b"), &object, &peer_problems),
+			 DECODE_REFUSED);
+	assert_int_equal(peer_problems.n, 5); /* myASN, peerASN, peerAddress, holdTime, vrf */
 	assert_int_equal(decode_text(SERVICE("spec: {type: X, ports: [{port: 0}], clusterIP: y}"), &object, &problems),
 			 DECODE_REFUSED);
 	assert_int_equal(problems.n, 3);
