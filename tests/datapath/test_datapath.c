@@ -412,6 +412,16 @@ static void test_hook_moves(void **state)
 	close_current();
 }
 
+static void test_jumbo_frames(void **state)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	struct datapath *datapath;
+
+	shell("ip link set up0 mtu 9000; ip link set down0 mtu 9000");
+	datapath = open_with(*state, &options);
+	assert_string_equal(only_interface(datapath).hook, "xdp");
+}
+
 static bool tc_has(const char *interface, const char *direction)
 {
 	char command[200];
@@ -920,7 +930,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_steps_and_reading), TEST(test_adoption),	    TEST(test_one_agent_at_a_time),
 		TEST(test_foreign_layout),    TEST(test_foreign_xdp),	    TEST(test_hook_moves),
-		TEST(test_clsact),	      TEST(test_clsact_of_others),  TEST(test_cleanup),
+		TEST(test_jumbo_frames),	      TEST(test_clsact),	    TEST(test_clsact_of_others),  TEST(test_cleanup),
 		TEST(test_own_bpffs),	      TEST(test_failing_step),	    TEST(test_mending),
 		TEST(test_deletion),	      TEST(test_unused_ids),	    TEST(test_next_hops),
 		TEST(test_interfaces_followed), TEST(test_interfaces_by_route), TEST(test_host),

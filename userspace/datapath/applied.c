@@ -138,18 +138,28 @@ static int read_backend(const struct tables *tables, uint32_t id, struct applied
 	return applied_add_backend(applied, &backend);
 }
 
+/* An id that is free tells its last generation, so that its next life gets another one. */
 int tables_read_applied(struct tables *tables, struct applied *applied)
 {
 	int r = 0;
 
-	for (uint32_t id = 0; r == 0 && id < tables->n_backends; id++)
-		if (backend_life(&tables->backends[id]) != LB_EMPTY)
+	for (uint32_t id = 0; r == 0 && id < tables->n_backends; id++) {
+		const struct lb_backend *entry = &tables->backends[id];
+
+		if (backend_life(entry) != LB_EMPTY)
 			r = read_backend(tables, id, applied);
+		else if (entry->generation)
+			r = applied_note_free_backend(applied, id, entry->generation);
+	}
 	for (uint32_t id = 0; r == 0 && id < tables->n_frontends; id++) {
-		if (tables->frontends[id].life == LB_USED)
+		const struct lb_frontend *entry = &tables->frontends[id];
+
+		if (entry->life == LB_USED)
 			r = read_frontend(tables, id, applied);
-		else if (tables->frontends[id].life == LB_RETIRED)
-			r = applied_add_retired_frontend(applied, id, tables->frontends[id].generation);
+		else if (entry->life == LB_RETIRED)
+			r = applied_add_retired_frontend(applied, id, entry->generation);
+		else if (entry->generation)
+			r = applied_note_free_frontend(applied, id, entry->generation);
 	}
 	return r;
 }

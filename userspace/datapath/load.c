@@ -221,6 +221,19 @@ static int print_load_failures(enum libbpf_print_level level, const char *format
 #define WEAK_MEMORY 1
 #endif
 
+/* Frames that fill more than one page (an MTU of 9000) need a program that says it can take them; ours can, on kernels that
+ * know the flag (5.18). */
+static void allow_frags(struct bpf_program *program)
+{
+	const struct bpf_insn pass[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
+					 { .code = BPF_JMP | BPF_EXIT } };
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+	cleanup(closep) int probe = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe_frags", "GPL", pass, ARRAY_SIZE(pass), &opts);
+
+	if (probe >= 0)
+		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
+}
+
 static int objects_load(const struct pins *pins, const struct map_sizes *sizes, struct loaded *loaded)
 {
 	int r;
@@ -237,6 +250,7 @@ static int objects_load(const struct pins *pins, const struct map_sizes *sizes, 
 		return r;
 	CONFIGURE(loaded->xdp, loaded);
 	CONFIGURE(loaded->tc, loaded);
+	allow_frags(loaded->xdp->progs.lb_xdp);
 	r = lb_xdp_bpf__load(loaded->xdp);
 	if (r == 0)
 		r = object_pin(loaded->xdp->obj, pins);

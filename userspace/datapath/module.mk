@@ -3,8 +3,6 @@ CORE_SRCS += $(addprefix userspace/datapath/,choose.c expiry.c index_table.c opt
 EDGE_SRCS += $(addprefix userspace/datapath/,addresses.c applied.c attach.c collector.c counters.c events.c flow_view.c flows.c \
 	frontends.c host.c netlink.c nexthop.c pins.c ranges.c tables.c uplinks.c)
 EDGE_SRCS += userspace/datapath/load.c userspace/datapath/datapath.c
-# Root, in namespaces of their own. They read struct applied, and join with core/diff.
-ifneq ($(wildcard userspace/core/diff.c),)
+# Root, in namespaces of their own.
 EDGE_TESTS += tests/datapath/test_datapath.c tests/datapath/test_traffic.c
 EDGE_HELPER_SRCS += tests/datapath/sandbox.c
-endif
