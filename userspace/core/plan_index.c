@@ -320,9 +320,54 @@ static int shadow_add(struct plan_index *index, const struct addr *addr, const s
 	return affected ? vip_claimants(index, addr, affected) : 0;
 }
 
-/* Appends; call shadows_sort() at the end. */
+/* VIPs to look for in all slices: a dense, sorted array, since there may be many endpoints to hold against it. */
+struct vips {
+	struct addr *items;
+	size_t n, capacity;
+};
+
+static void vips_done(struct vips *vips)
+{
+	free(vips->items);
+}
+
+static int vips_add_owner(struct vips *vips, const struct owner *owner)
+{
+	size_t i;
+
+	for (i = 0; i < owner->drafts.n; i++) {
+		const struct draft *draft = &owner->drafts.items[i];
+
+		if (draft->type != FRONTEND_LOAD_BALANCER || (vips->n && addr_equal(&vips->items[vips->n - 1], &draft->addr)))
+			continue;
+		if (array_reserve(vips->items, vips->n, vips->capacity) < 0)
+			return -ENOMEM;
+		vips->items[vips->n++] = draft->addr;
+	}
+	return 0;
+}
+
+static int addr_pointer_compare(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
+
+static void vips_sort(struct vips *vips)
+{
+	if (vips->n)
+		qsort(vips->items, vips->n, sizeof(*vips->items), addr_pointer_compare);
+}
+
+static bool vips_hold(const struct vips *vips, const struct addr *addr)
+{
+	if (!vips->n || addr_compare(addr, &vips->items[0]) < 0 || addr_compare(addr, &vips->items[vips->n - 1]) > 0)
+		return false;
+	return bsearch(addr, vips->items, vips->n, sizeof(*vips->items), addr_pointer_compare);
+}
+
+/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; call shadows_sort() at the end. */
 static int shadows_scan(struct plan_index *index, const struct endpoint_slice *const *slices, size_t n_slices,
-			struct service_names *affected)
+			const struct vips *vips, struct service_names *affected)
 {
 	size_t i, j;
 	int r;
@@ -331,7 +376,7 @@ static int shadows_scan(struct plan_index *index, const struct endpoint_slice *c
 		for (j = 0; j < slices[i]->n_endpoints; j++) {
 			const struct addr *addr = &slices[i]->endpoints[j].addr;
 
-			if (!is_claimed_vip(index, addr))
+			if (vips ? !vips_hold(vips, addr) : !is_claimed_vip(index, addr))
 				continue;
 			r = shadow_add(index, addr, slices[i], affected);
 			if (r < 0)
@@ -437,6 +482,7 @@ DEFINE_CLEANUP(struct plan_index *, plan_index_free);
 struct plan_index *plan_index_new(const struct cluster *cluster, const struct plan_options *options)
 {
 	cleanup(plan_index_freep) struct plan_index *index = calloc(1, sizeof(*index));
+	cleanup(vips_done) struct vips vips = { 0 };
 	struct owner *owner;
 	size_t i;
 
@@ -453,12 +499,13 @@ struct plan_index *plan_index_new(const struct cluster *cluster, const struct pl
 			return NULL;
 		}
 		index->owners[index->n_owners++] = owner;
-		if (claims_append(index, owner) < 0)
+		if (claims_append(index, owner) < 0 || vips_add_owner(&vips, owner) < 0)
 			return NULL;
 	}
 	if (index->n_claims)
 		qsort(index->claims, index->n_claims, sizeof(*index->claims), claim_compare);
-	if (shadows_scan(index, cluster->slices, cluster->n_slices, NULL) < 0)
+	vips_sort(&vips);
+	if (shadows_scan(index, cluster->slices, cluster->n_slices, &vips, NULL) < 0)
 		return NULL;
 	shadows_sort(index);
 	return take(index);
@@ -620,7 +667,7 @@ static int rescan_changed(struct plan_index *index, const struct cluster *cluste
 		if (r < 0)
 			return r;
 		slices = cluster_service_slices(cluster, namespace, name, &n_slices);
-		r = shadows_scan(index, slices, n_slices, affected);
+		r = shadows_scan(index, slices, n_slices, NULL, affected);
 	}
 	return r;
 }
@@ -628,6 +675,7 @@ static int rescan_changed(struct plan_index *index, const struct cluster *cluste
 static int update(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
 		  const struct strings *changed, struct exchange *exchange, struct service_names *affected)
 {
+	cleanup(vips_done) struct vips vips = { 0 };
 	struct owner **come;
 	size_t i, n_come;
 	int r;
@@ -643,8 +691,11 @@ static int update(struct plan_index *index, const struct cluster *cluster, const
 	if (n_come) {
 		come = exchange->come;
 		r = take_in(index, exchange);
-		for (i = 0; r == 0 && i < n_come; i++)
+		for (i = 0; r == 0 && i < n_come; i++) {
 			r = claims_rivals(index, come[i], affected);
+			if (r == 0)
+				r = vips_add_owner(&vips, come[i]);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -652,8 +703,11 @@ static int update(struct plan_index *index, const struct cluster *cluster, const
 	if (r < 0)
 		return r;
 	/* A new VIP may be the address of any pod: only then is every slice looked at. */
-	r = n_come ? shadows_scan(index, cluster->slices, cluster->n_slices, affected) :
-		     rescan_changed(index, cluster, changed, affected);
+	vips_sort(&vips);
+	if (vips.n)
+		r = shadows_scan(index, cluster->slices, cluster->n_slices, &vips, affected);
+	if (r == 0)
+		r = rescan_changed(index, cluster, changed, affected);
 	shadows_sort(index);
 	return r;
 }
