@@ -99,6 +99,7 @@ static struct step deletion(uint16_t port, uint32_t table)
 	step.frontend.protocol = L4_TCP;
 	step.frontend.table_offset = table;
 	step.frontend.table_size = 1021;
+	step.service = "web/gone";
 	return step;
 }
 
@@ -107,9 +108,9 @@ static struct step table_free(uint32_t table)
 	return (struct step){ .kind = STEP_TABLE_FREE, .phase = STEP_BREAK, .table_offset = table, .table_size = 1021 };
 }
 
-static struct step backend_delete(void)
+static struct step backend_leaves(const char *service)
 {
-	return (struct step){ .kind = STEP_BACKEND_DELETE, .phase = STEP_BREAK };
+	return (struct step){ .kind = STEP_BACKEND_SET, .phase = STEP_BREAK, .service = service };
 }
 
 /* What may be executed now, as letters by step: x executed, - waits. */
@@ -129,7 +130,7 @@ static const char *selection(const struct retiring *retiring, const struct steps
 
 static void a_frontend_goes_after_withdrawal_and_drain_delay(void **state)
 {
-	struct step items[] = { deletion(80, 0), table_free(0), backend_delete() };
+	struct step items[] = { deletion(80, 0), table_free(0), backend_leaves("web/gone") };
 	struct steps steps = { .items = items, .n = 3 };
 	cleanup(retiring_done) struct retiring retiring = { 0 };
 	uint64_t next;
@@ -178,15 +179,17 @@ static void times_survive_new_plans(void **state)
 
 static void what_nobody_waits_for_goes_at_once(void **state)
 {
-	struct step items[] = { deletion(80, 0), table_free(0), table_free(4000), backend_delete() };
 	struct step make = { .kind = STEP_TABLE_WRITE, .phase = STEP_MAKE };
-	struct step lone[] = { make, table_free(4000), backend_delete() };
-	struct steps steps = { .items = items, .n = 4 }, without = { .items = lone, .n = 3 };
+	struct step freed = { .kind = STEP_BACKEND_DELETE, .phase = STEP_BREAK, .service = "" };
+	struct step items[] = { deletion(80, 0), table_free(0), table_free(4000), backend_leaves("web/gone"),
+				backend_leaves("web/shop"), backend_leaves(""), freed };
+	struct step lone[] = { make, table_free(4000), backend_leaves("web/gone") };
+	struct steps steps = { .items = items, .n = 7 }, without = { .items = lone, .n = 3 };
 	cleanup(retiring_done) struct retiring retiring = { 0 };
 	uint64_t next;
 
 	assert_int_equal(retiring_update(&retiring, &steps, 0), 0);
-	assert_string_equal(selection(&retiring, &steps, 0, &next), "--x-");
+	assert_string_equal(selection(&retiring, &steps, 0, &next), "--x-x-x");
 	assert_int_equal(retiring_update(&retiring, &without, 0), 0);
 	assert_string_equal(selection(&retiring, &without, 0, &next), "-xx");
 }

@@ -52,35 +52,18 @@ static void reconcile_due(void *userdata)
 	agent_reconcile(userdata);
 }
 
-static bool id_listed(const uint32_t *ids, size_t n, uint32_t id)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (ids[i] == id)
-			return true;
-	return false;
-}
-
-/* An id came back: a backend that left can be cleared now, and what did not fit may fit. */
+/* Ids came back: backends that left can be cleared now, and what did not fit may fit. */
 static void ids_unused(void *userdata, const uint32_t *backend_ids, size_t n_backends, const uint32_t *frontend_ids,
 		       size_t n_frontends)
 {
 	struct agent *agent = userdata;
-	const struct applied_backend *backends;
-	bool due = agent->steps.problems.n > 0;
-	size_t i, n;
+	size_t i;
 
 	for (i = 0; i < n_backends; i++)
 		applied_backend_unused(agent->applied, backend_ids[i]);
 	for (i = 0; i < n_frontends; i++)
 		applied_frontend_unused(agent->applied, frontend_ids[i]);
-	backends = applied_backends(agent->applied, &n);
-	for (i = 0; i < n && !due; i++)
-		due = backends[i].state == BACKEND_GONE && id_listed(backend_ids, n_backends, backends[i].id);
-	if (!due || !agent->delivered)
-		return;
-	agent->dirty_all = true;
+	agent->settle = true;
 	debounce_kick(agent->reconcile);
 }
 
@@ -271,6 +254,7 @@ static int open_datapath(struct agent *agent)
 	int r;
 
 	agent_datapath_options(agent, cluster, &options);
+	options.snat_unknown = !delivered;
 	r = datapath_open(agent->event, &options, &agent->datapath);
 	if (r == -EBUSY) {
 		log_error("%s: another lbagent holds the maps pinned there; one agent for each --pin-dir", options.pin_dir);

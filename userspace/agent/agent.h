@@ -52,6 +52,7 @@ struct agent {
 	struct retiring retiring;
 	struct names dirty;	/* services whose way to the maps is not finished */
 	bool dirty_all;
+	bool settle;		/* ids or tables came back: a diff may have steps although no service is dirty */
 	bool converged;		/* the last round left nothing to do */
 	unsigned failures;	/* rounds in a row in which a step was not executed */
 	unsigned unfit_rounds;	/* rounds in a row in which a service found no room in the maps */
@@ -60,6 +61,7 @@ struct agent {
 	struct accepted_set accepted;
 	bool accepted_known; /* false at start: the maps were accepted by the agent that wrote them */
 	struct routes routes;
+	bool announced; /* `routes` follow from the plan and the maps as they are, and FRR was told */
 	struct frr *frr;
 	struct peer_state *peer_states;
 	size_t n_peer_states;

@@ -39,8 +39,8 @@ struct plan_options agent_plan_options(const struct agent *agent)
 	return options;
 }
 
-/* Brings `plan` up to date and adds to the dirty services those that it touched. */
-static int refresh_plan(struct agent *agent, const struct cluster *cluster)
+/* Brings `plan` up to date and adds to the dirty services those that it touched. *ret_changed: there was something. */
+static int refresh_plan(struct agent *agent, const struct cluster *cluster, bool *ret_changed)
 {
 	struct plan_options options = agent_plan_options(agent);
 	struct store_changes changes = store_changes(agent->store);
@@ -67,6 +67,7 @@ static int refresh_plan(struct agent *agent, const struct cluster *cluster)
 	agent->plan_all = false;
 	agent->generation++;
 	store_changes_reset(agent->store);
+	*ret_changed = true;
 	return 0;
 }
 
@@ -267,11 +268,14 @@ static int make(struct agent *agent, struct round *round)
 	size_t i, n = 0;
 	int r;
 
-	if (!agent->dirty_all && !dirty.n)
+	if (!agent->dirty_all && !agent->settle && !dirty.n)
 		return 0;
 	r = diff_plan(agent->applied, &agent->plan, agent->dirty_all ? NULL : &dirty, loop_now_msec(), &agent->steps);
-	if (r < 0)
+	if (r < 0) {
+		agent->dirty_all = true; /* as diff_plan() asks for after a failure */
 		return r;
+	}
+	agent->settle = false;
 	selected = calloc(agent->steps.n ? agent->steps.n : 1, sizeof(*selected));
 	if (!selected)
 		return -ENOMEM;
@@ -401,6 +405,10 @@ void agent_break(struct agent *agent)
 	round_log(&round, agent);
 	if (round.n_failed)
 		schedule_retry(agent, &round);
+	if (round.n_kind[STEP_TABLE_FREE] || round.n_kind[STEP_FRONTEND_DELETE]) {
+		agent->settle = true; /* a backend may have been named by such a table to the end */
+		debounce_kick(agent->reconcile);
+	}
 	finish(agent);
 }
 
@@ -427,12 +435,13 @@ static int run_round(struct agent *agent, struct round *round)
 {
 	const struct cluster *cluster = store_cluster(agent->store);
 	struct datapath_options datapath;
+	bool changed = false;
 	int r;
 
 	if (!cluster)
 		return -ENOMEM;
 	abort_waiting(agent);
-	r = refresh_plan(agent, cluster);
+	r = refresh_plan(agent, cluster, &changed);
 	if (r < 0)
 		return r;
 	if (agent_datapath_options(agent, cluster, &datapath)) {
@@ -442,7 +451,14 @@ static int run_round(struct agent *agent, struct round *round)
 			log_warn("interfaces and SNAT addresses stay as they were: %s", strerror(-r));
 	}
 	r = make(agent, round);
-	return r < 0 ? r : announce(agent, cluster);
+	if (r < 0)
+		return r;
+	/* What is accepted depends on the plan and on frontends alone; a failed announcement is made up for. */
+	if (changed || !agent->announced || round->n_kind[STEP_FRONTEND_SET]) {
+		r = announce(agent, cluster);
+		agent->announced = r >= 0;
+	}
+	return r;
 }
 
 void agent_reconcile(struct agent *agent)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
@@ -83,6 +84,19 @@ uint64_t retiring_due_msec(const struct retiring_frontend *item, const struct re
 	return item->withdrawn_msec + times->drain_msec;
 }
 
+/* What waiting frontends still use: their tables, and the backends of their services. Sorted. */
+struct in_use {
+	uint32_t *tables; /* offsets */
+	const char **services;
+	size_t n_tables, n_services;
+};
+
+static void in_use_done(struct in_use *use)
+{
+	free(use->tables);
+	free(use->services);
+}
+
 static int compare_offsets(const void *a, const void *b)
 {
 	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
@@ -90,19 +104,53 @@ static int compare_offsets(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* Where the tables of waiting frontends begin, sorted. NULL: none, or out of memory. */
-static uint32_t *waiting_tables(const struct steps *steps, const bool *selected, size_t *ret_n)
+static int compare_names(const void *a, const void *b)
 {
-	uint32_t *offsets = calloc(steps->n ? steps->n : 1, sizeof(*offsets));
-	size_t i, n = 0;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-	for (i = 0; offsets && i < steps->n; i++)
-		if (is_deletion(&steps->items[i]) && !selected[i] && steps->items[i].frontend.table_size)
-			offsets[n++] = steps->items[i].frontend.table_offset;
-	if (n)
-		qsort(offsets, n, sizeof(*offsets), compare_offsets);
-	*ret_n = n;
-	return offsets;
+static int collect_in_use(const struct steps *steps, const bool *selected, size_t n_waiting, struct in_use *ret)
+{
+	const struct step *step;
+	size_t i;
+
+	if (!n_waiting)
+		return 0;
+	ret->tables = calloc(n_waiting, sizeof(*ret->tables));
+	ret->services = calloc(n_waiting, sizeof(*ret->services));
+	if (!ret->tables || !ret->services)
+		return -ENOMEM;
+	for (i = 0; i < steps->n; i++) {
+		step = &steps->items[i];
+		if (!is_deletion(step) || selected[i])
+			continue;
+		if (step->frontend.table_size)
+			ret->tables[ret->n_tables++] = step->frontend.table_offset;
+		ret->services[ret->n_services++] = step->service ? step->service : "";
+	}
+	qsort(ret->tables, ret->n_tables, sizeof(*ret->tables), compare_offsets);
+	qsort(ret->services, ret->n_services, sizeof(*ret->services), compare_names);
+	return 0;
+}
+
+static bool is_in_use(const struct in_use *use, const struct step *step)
+{
+	switch (step->kind) {
+	case STEP_TABLE_FREE:
+		return use->n_tables &&
+		       bsearch(&step->table_offset, use->tables, use->n_tables, sizeof(*use->tables), compare_offsets);
+	case STEP_BACKEND_SET: /* a backend that left; "": diff no longer knows whose it was */
+		if (!step->service || !*step->service)
+			return use->n_services > 0;
+		return use->n_services &&
+		       bsearch(&step->service, use->services, use->n_services, sizeof(*use->services), compare_names);
+	case STEP_BACKEND_DELETE: /* diff gives it only for what no table names */
+	case STEP_TABLE_WRITE:
+	case STEP_FRONTEND_SET:
+	case STEP_FRONTEND_DELETE:
+		return false;
+	}
+	return false;
 }
 
 /* Deletions first; tables and backends follow from what still waits. */
@@ -131,19 +179,15 @@ static size_t select_deletions(const struct retiring *retiring, const struct ste
 size_t retiring_select(const struct retiring *retiring, const struct steps *steps, const struct retiring_times *times,
 		       uint64_t now_msec, bool *ret_selected, uint64_t *ret_next_msec)
 {
-	size_t n_waiting = select_deletions(retiring, steps, times, now_msec, ret_selected, ret_next_msec);
-	cleanup(freep) uint32_t *tables = NULL;
-	size_t i, n = 0, n_tables = 0;
+	size_t n_waiting = select_deletions(retiring, steps, times, now_msec, ret_selected, ret_next_msec), i, n = 0;
+	cleanup(in_use_done) struct in_use use = { 0 };
+	bool known = collect_in_use(steps, ret_selected, n_waiting, &use) == 0;
 	const struct step *step;
 
-	tables = waiting_tables(steps, ret_selected, &n_tables);
 	for (i = 0; i < steps->n; i++) {
 		step = &steps->items[i];
-		if (step->phase == STEP_BREAK && step->kind == STEP_TABLE_FREE)
-			ret_selected[i] = tables && !(n_tables && bsearch(&step->table_offset, tables, n_tables,
-									  sizeof(*tables), compare_offsets));
-		else if (step->phase == STEP_BREAK && !is_deletion(step))
-			ret_selected[i] = !n_waiting;
+		if (step->phase == STEP_BREAK && !is_deletion(step))
+			ret_selected[i] = known && !is_in_use(&use, step);
 		n += ret_selected[i];
 	}
 	return n;

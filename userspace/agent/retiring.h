@@ -37,8 +37,8 @@ void retiring_withdrawn(struct retiring_frontend *, uint64_t now_msec);
 /* The moment when the frontend may go, if nothing changes. */
 uint64_t retiring_due_msec(const struct retiring_frontend *, const struct retiring_times *);
 
-/* Which BREAK steps may be executed now: ret_selected[i] for steps->items[i]; returns their number. A table or backend
- * that a waiting frontend may still use waits with it. *ret_next_msec: when to ask again (UINT64_MAX: never). */
+/* Which BREAK steps may be executed now: ret_selected[i] for steps->items[i]; returns their number. The table of a
+ * waiting frontend, and the backends that left its service, wait with it. *ret_next_msec: when to ask again (UINT64_MAX: never). */
 size_t retiring_select(const struct retiring *, const struct steps *, const struct retiring_times *, uint64_t now_msec,
 		       bool *ret_selected, uint64_t *ret_next_msec);
 

@@ -193,9 +193,11 @@ static void reserve_ports(struct datapath *datapath)
  * is ours has been counted: the node's own SNAT addresses too. */
 static int adopt_tables(struct datapath *datapath)
 {
-	const struct datapath_options *options = &datapath->options.options;
+	struct datapath_options *options = &datapath->options.options;
 	int r = tables_mend(&datapath->tables);
 
+	if (options->snat_unknown)
+		tables_read_snat(&datapath->tables, &options->snat_v4, &options->snat_v6);
 	if (r == 0)
 		r = tables_set_snat(&datapath->tables, &options->snat_v4, &options->snat_v6, options->snat_port_first,
 				    options->snat_port_last);

@@ -23,6 +23,7 @@ struct datapath_options {
 	enum hook_choice hook;
 	uint16_t snat_port_first, snat_port_last; /* 61000-65535 */
 	struct addr snat_v4, snat_v6; /* source of SNATed flows: the node's InternalIPs; ADDR_NONE: family has no SNAT */
+	bool snat_unknown;	      /* at open: nobody has said yet; the addresses of the adopted maps stay in force */
 	uint32_t max_flows, max_frontends, max_backends, max_table_slots; /* 0: defaults */
 	bool jit_bench; /* tests and bench: do not attach */
 };

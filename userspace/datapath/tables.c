@@ -226,6 +226,18 @@ static int move_address(struct tables *tables, const struct addr *from, const st
 }
 
 /* What the filter was told for this agent's lifetime; a new agent counts anew. */
+void tables_read_snat(const struct tables *tables, struct addr *ret_v4, struct addr *ret_v6)
+{
+	static const uint8_t none[16];
+	const struct lb_settings *settings = tables->settings;
+
+	*ret_v4 = *ret_v6 = (struct addr){ 0 };
+	if (settings->snat_v4)
+		*ret_v4 = table_addr(4, (const uint8_t *)&settings->snat_v4);
+	if (memcmp(settings->snat_v6, none, sizeof(none)) != 0)
+		*ret_v6 = table_addr(6, settings->snat_v6);
+}
+
 int tables_set_snat(struct tables *tables, const struct addr *v4, const struct addr *v6, uint16_t port_first, uint16_t port_last)
 {
 	struct lb_settings *settings = tables->settings;

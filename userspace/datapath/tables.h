@@ -56,6 +56,7 @@ int tables_find_link(const struct tables *, uint32_t ifindex); /* -ENOENT */
 void tables_clear_link(struct tables *, uint32_t ifindex);
 
 /* --- the node's own addresses ---------------------------------------------------------------------------------- */
+void tables_read_snat(const struct tables *, struct addr *ret_v4, struct addr *ret_v6); /* as the maps have them */
 int tables_set_snat(struct tables *, const struct addr *v4, const struct addr *v6, uint16_t port_first, uint16_t port_last);
 
 /* --- adoption --------------------------------------------------------------------------------------------------- */

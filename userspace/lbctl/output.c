@@ -70,6 +70,21 @@ static int add_cell(struct libscols_line *line, size_t index, const struct colum
 	return r;
 }
 
+/* libsmartcols prints nothing for a table without lines; the titles say that the answer is an empty one. */
+static void print_titles(const struct column *columns, size_t n_columns, bool wide)
+{
+	const char *separator = "";
+	size_t i;
+
+	for (i = 0; i < n_columns; i++) {
+		if (columns[i].wide && !wide)
+			continue;
+		printf("%s%s", separator, columns[i].title);
+		separator = " ";
+	}
+	printf("\n");
+}
+
 int output_table(const struct json *rows, const struct column *columns, size_t n_columns, bool wide)
 {
 	cleanup(scols_unref_tablep) struct libscols_table *table = NULL;
@@ -79,7 +94,10 @@ int output_table(const struct json *rows, const struct column *columns, size_t n
 	size_t i, shown;
 	int r;
 
-	scols_init_debug(0);
+	if (!rows || rows->type != JSON_ARRAY || !rows->child) {
+		print_titles(columns, n_columns, wide);
+		return 0;
+	}
 	table = scols_new_table();
 	if (!table)
 		return -ENOMEM;
@@ -89,7 +107,7 @@ int output_table(const struct json *rows, const struct column *columns, size_t n
 		    !scols_table_new_column(table, columns[i].title, 0,
 					    is_right_aligned(columns[i].kind) ? SCOLS_FL_RIGHT : 0))
 			return -ENOMEM;
-	for (row = rows && rows->type == JSON_ARRAY ? rows->child : NULL; row; row = row->next) {
+	for (row = rows->child; row; row = row->next) {
 		line = scols_table_new_line(table, NULL);
 		if (!line)
 			return -ENOMEM;
