@@ -392,6 +392,8 @@ struct pool *pool_book_owner(const struct pool_book *book, const struct addr *ad
 {
 	size_t i;
 
+	if (addr_why_unusable(addr)) /* an Invalid pool may contain it, and it is never a VIP all the same */
+		return NULL;
 	for (i = 0; i < book->n_pools; i++)
 		if (pool_contains(book->by_owner[i], addr))
 			return book->by_owner[i];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state of one allocation run, shared by allocator.c (the two phases), offer.c (what a pool would give) and
- * answer.c (reasons and messages). Internal to ipam/. */
+/* The state of one allocation run (run.c), shared by allocator.c (the two phases), offer.c (what a pool would give),
+ * answer.c (reasons and messages) and allocations.c (the outcome). Internal to ipam/. */
 #ifndef FAIRWAY_IPAM_RUN_H
 #define FAIRWAY_IPAM_RUN_H
 
@@ -30,6 +30,13 @@ struct run {
 	size_t n_tenants;
 	struct pool **candidates; /* scratch, n_pools long */
 };
+
+int run_init(struct run *, const struct cluster *, bool default_class); /* run_done() also after a failure */
+void run_done(struct run *);
+int run_hold(struct run *, struct claim *, const struct addr *); /* 0 or -ENOMEM */
+void run_leave(struct run *, struct claim *, const struct addr *); /* it stays taken for the rest of the run */
+
+int allocations_write(struct allocations *ret, const struct run *); /* 0 or -ENOMEM; allocations_done() either way */
 
 struct sharer claim_sharer(const struct claim *);
 

@@ -643,6 +643,10 @@ static void test_pool_health(void **state)
 		  "pool a 192.0.2.0/244\nsvc x/1 status=192.0.2.77\nsvc x/2\n",
 		  "x/1 - 192.0.2.77 kept AddressNotInPool\nx/2 - - - NoMatchingPool\npool a 0/0 0/0 Invalid\n",
 		  "a pool has an entry that cannot be read" },
+		{ "what can never be a VIP is not kept, whatever pools say",
+		  "pool a 127.0.0.0/24\npool b 192.0.2.0/244\npool c 198.51.100.0/24\nsvc x/1 status=127.0.0.1\nsvc x/2 status=224.0.0.1\n"
+		  "svc x/3 ips=127.0.0.2\n",
+		  "x/1 c 198.51.100.0 - AddressNotInPool\nx/2 c 198.51.100.1 - AddressNotInPool\nx/3 - - - AddressNotInPool\n", NULL },
 		{ "disabled pools take part in conflicts",
 		  "pool a 192.0.2.0/24 created=1 disabled\npool b 192.0.2.0/25 created=2\npool c 198.51.100.0/24 created=1\n"
 		  "pool d 198.51.100.0/25 created=2 disabled\n",

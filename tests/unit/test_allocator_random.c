@@ -511,9 +511,12 @@ static void check_any_order(struct model *model, const struct cluster *cluster, 
 	struct strbuf a = { 0 }, b = { 0 };
 	struct cluster other = *cluster;
 	struct allocations allocations;
+	size_t i;
 
-	memcpy(services, cluster->services, cluster->n_services * sizeof(*services));
-	memcpy(pools, cluster->pools, cluster->n_pools * sizeof(*pools));
+	for (i = 0; i < cluster->n_services; i++)
+		services[i] = cluster->services[i];
+	for (i = 0; i < cluster->n_pools; i++)
+		pools[i] = cluster->pools[i];
 	shuffle(&model->random, services, cluster->n_services);
 	shuffle(&model->random, pools, cluster->n_pools);
 	other.services = (const struct service *const *)services;
