@@ -25,11 +25,53 @@ int addr_parse(const char *text, struct addr *ret)
 	return 0;
 }
 
+/* The longest run of zero groups, the first of equal ones; none of a single group (RFC 5952, 4.2). */
+static void longest_zeros(const uint8_t bytes[static 16], unsigned *ret_first, unsigned *ret_n)
+{
+	unsigned i, run = 0;
+
+	*ret_first = 8;
+	*ret_n = 1;
+	for (i = 0; i < 8; i++) {
+		run = bytes[2 * i] || bytes[2 * i + 1] ? 0 : run + 1;
+		if (run > *ret_n) {
+			*ret_n = run;
+			*ret_first = i + 1 - run;
+		}
+	}
+}
+
+/* inet_ntop() writes the last four bytes of ::/96 as dotted quad: "::1:5" would come out as "::0.1.0.5". RFC 5952 (5) wants
+ * that only for prefixes that are known to carry an IPv4 address. */
+static void format_v6(const uint8_t bytes[static 16], char buffer[static ADDR_TEXT_MAX])
+{
+	unsigned i, zeros, n_zeros;
+	char *p = buffer;
+
+	longest_zeros(bytes, &zeros, &n_zeros);
+	for (i = 0; i < 8; i++) {
+		if (i == zeros) {
+			p = stpcpy(p, "::");
+			i += n_zeros - 1;
+			continue;
+		}
+		if (i && p[-1] != ':')
+			*p++ = ':';
+		p += sprintf(p, "%x", bytes[2 * i] << 8 | bytes[2 * i + 1]);
+	}
+}
+
 char *addr_format(const struct addr *addr, char buffer[static ADDR_TEXT_MAX])
 {
-	int family = addr->family == ADDR_IPV4 ? AF_INET : AF_INET6;
+	const uint8_t *b = addr->bytes;
 
-	if (addr->family == ADDR_NONE || !inet_ntop(family, addr->bytes, buffer, ADDR_TEXT_MAX))
+	if (addr->family == ADDR_IPV4)
+		snprintf(buffer, ADDR_TEXT_MAX, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+	else if (addr->family == ADDR_IPV6 && addr_is_v4_mapped(addr))
+		snprintf(buffer, ADDR_TEXT_MAX, "::ffff:%u.%u.%u.%u", b[12], b[13], b[14], b[15]);
+	else if (addr->family == ADDR_IPV6)
+		format_v6(b, buffer);
+	else
 		strcpy(buffer, "-");
 	return buffer;
 }
@@ -147,7 +189,7 @@ int prefix_parse(const char *text, struct prefix *ret)
 	struct prefix prefix;
 	uint64_t length;
 
-	if (!slash || (size_t)(slash - text) >= sizeof(address))
+	if (!slash || (size_t)(slash - text) >= sizeof(address) || (slash[1] == '0' && slash[2]))
 		return -EINVAL;
 	memcpy(address, text, (size_t)(slash - text));
 	address[slash - text] = 0;
