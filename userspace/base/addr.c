@@ -57,7 +57,7 @@ static void format_v6(const uint8_t bytes[static 16], char buffer[static ADDR_TE
 		}
 		if (i && p[-1] != ':')
 			*p++ = ':';
-		p += sprintf(p, "%x", bytes[2 * i] << 8 | bytes[2 * i + 1]);
+		p += snprintf(p, (size_t)(buffer + ADDR_TEXT_MAX - p), "%x", bytes[2 * i] << 8 | bytes[2 * i + 1]);
 	}
 }
 
