@@ -413,9 +413,29 @@ void decode_node(struct decoder *decoder, const struct json *root, struct object
 
 /* --- Namespace, Secret --------------------------------------------------------------------------------- */
 
+#define NAME_LABEL "kubernetes.io/metadata.name"
+
+/* The API server labels each namespace with its own name, and selectors rely on it. */
 void decode_namespace(struct decoder *decoder, const struct json *root, struct object *object)
 {
-	/* Its labels are all that counts, and those are metadata. */
+	struct labels *labels = &object->meta.labels;
+	struct label *items;
+	size_t at = 0;
+
+	if (labels_find(labels, NAME_LABEL))
+		return;
+	items = keep_array(decoder, labels->n + 1, sizeof(*items));
+	if (!items)
+		return;
+	while (at < labels->n && strcmp(labels->items[at].key, NAME_LABEL) < 0)
+		at++;
+	if (labels->n) {
+		memcpy(items, labels->items, at * sizeof(*items));
+		memcpy(items + at + 1, labels->items + at, (labels->n - at) * sizeof(*items));
+	}
+	items[at] = (struct label){ .key = NAME_LABEL, .value = object->meta.name };
+	labels->items = items;
+	labels->n++;
 }
 
 /* The password reaches FRR as a line of text. Nothing of it may appear in a message. */

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -455,6 +456,14 @@ static int rebuild_result(struct manifests_source *source, struct manifests_resu
 	return 0;
 }
 
+/* The tree of a large file leaves holes between the objects that stay; the C library would keep them as ours for ever. */
+static void return_memory(struct manifests_source *source)
+{
+	if (source->bytes_read > 1024 * 1024)
+		malloc_trim(0);
+	source->bytes_read = 0;
+}
+
 int source_update(struct manifests_source *source, uint64_t now_msec, struct manifests_result *ret_before)
 {
 	size_t n_read;
@@ -474,6 +483,7 @@ int source_update(struct manifests_source *source, uint64_t now_msec, struct man
 		problems_done(&source->conflicts);
 		r = apply_claims(source, claims, n_claims);
 	} while (r > 0 && n_read); /* a file that was read again has no shadowed winner any more, so this ends */
+	return_memory(source);
 	if (r < 0)
 		return r;
 	return rebuild_result(source, ret_before);

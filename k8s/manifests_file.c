@@ -106,7 +106,7 @@ static int parse_documents(const char *name, const struct strbuf *text, struct j
 
 static const char *why_unreadable(int r)
 {
-	return r == -EFBIG ? "larger than 16 MiB" : r == -EINVAL ? "not a regular file" : strerror(-r);
+	return r == -EFBIG ? "larger than 256 MiB" : r == -EINVAL ? "not a regular file" : strerror(-r);
 }
 
 /* --- statuses ------------------------------------------------------------------------------------------ */
@@ -396,7 +396,7 @@ static int broken(struct reading *reading, const struct manifest_file *file, con
 }
 
 /* 0, -ENOMEM, or -EINVAL: a problem was added. */
-static int read_documents(struct reading *reading, int directory_fd, const struct manifest_file *file)
+static int read_documents(struct reading *reading, int directory_fd, const struct manifest_file *file, size_t *ret_length)
 {
 	cleanup(json_document_done) struct json_document document = { 0 };
 	cleanup(strbuf_done) struct strbuf text = { 0 };
@@ -410,6 +410,7 @@ static int read_documents(struct reading *reading, int directory_fd, const struc
 		return r;
 	if (r < 0)
 		return broken(reading, file, "%s", why_unreadable(r));
+	*ret_length = text.length;
 	r = parse_documents(file->name, &text, &document, &error);
 	if (r == -EINVAL)
 		return broken(reading, file, "line %u: %s", error.line, error.message);
@@ -431,9 +432,11 @@ int manifest_file_read(struct manifests_source *source, int directory_fd, struct
 {
 	struct reading reading = { .source = source, .name = file->name };
 	struct manifest_entry *entries = NULL;
+	size_t length = 0;
 	int r;
 
-	r = read_documents(&reading, directory_fd, file);
+	r = read_documents(&reading, directory_fd, file, &length);
+	source->bytes_read += length;
 	if (!r && reading.n) {
 		entries = arena_array(&reading.arena, reading.n, sizeof(*entries));
 		if (entries)

@@ -54,6 +54,7 @@ struct manifests_source {
 	struct problems conflicts;     /* objects that stand twice */
 	const char *directory_trouble; /* why the directory counts as missing now, or NULL; static text */
 	struct manifests_result result;
+	size_t bytes_read; /* since memory was last returned */
 	bool changed; /* the store was changed; whoever tells others resets it */
 };
 

@@ -353,6 +353,10 @@ int yaml_parse(const char *text, size_t length, struct json_document *ret, struc
 	loader->builder.arena = &document.arena;
 	loader->error = ret_error;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark, which Windows editors like */
+		text += 3;
+		length -= 3;
+	}
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
 	r = load(&parser, loader);
 	yaml_parser_delete(&parser);

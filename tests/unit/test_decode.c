@@ -300,6 +300,19 @@ static void test_secret(void **state)
 	assert_string_equal(none->secret.type, "kubernetes.io/basic-auth");
 }
 
+static void test_namespace(void **state)
+{
+	cleanup(object_freep) struct object *bare = decode("{apiVersion: v1, kind: Namespace, metadata: {name: web}}");
+	cleanup(object_freep) struct object *labelled = decode(
+		"{apiVersion: v1, kind: Namespace, metadata: {name: web, labels: {a: \"1\", z: \"2\"}}}");
+
+	assert_int_equal(bare->meta.labels.n, 1);
+	assert_string_equal(labels_find(&bare->meta.labels, "kubernetes.io/metadata.name"), "web");
+	assert_string_equal(labels_find(&labelled->meta.labels, "kubernetes.io/metadata.name"), "web");
+	assert_string_equal(labels_find(&labelled->meta.labels, "a"), "1");
+	assert_string_equal(labels_find(&labelled->meta.labels, "z"), "2");
+}
+
 static void test_pool(void **state)
 {
 	cleanup(object_freep) struct object *object =
@@ -825,6 +838,7 @@ int main(void)
 		cmocka_unit_test(test_node),
 		cmocka_unit_test(test_node_single_pod_cidr),
 		cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_namespace),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_defaults),

@@ -161,7 +161,7 @@ static void test_too_many_values(void **state)
 	text[0] = '[';
 	text[length - 1] = ']';
 	assert_int_equal(json_parse(text, length, &document, &error), -EINVAL);
-	assert_string_equal(error.message, "more than 2097152 values");
+	assert_string_equal(error.message, "more than 4194304 values");
 }
 
 static void test_many_keys_twice(void **state)

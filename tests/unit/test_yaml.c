@@ -100,6 +100,14 @@ static void test_documents_and_lines(void **state)
 	assert_null(first->next->next->next->next);
 }
 
+static void test_line_ends_and_byte_order_mark(void **state)
+{
+	cleanup(json_document_done) struct json_document document = parse("\xef\xbb\xbfkind: A\r\nlist:\r\n- x\r\n");
+
+	assert_string_equal(json_member(document.first, "kind")->text, "A");
+	assert_int_equal(json_member(document.first, "list")->child->line, 3);
+}
+
 static void test_json_is_yaml(void **state)
 {
 	cleanup(json_document_done) struct json_document document = parse("{\"a\": [\"80\", 80], \"b\": \"x\\ny\"}");
@@ -181,7 +189,7 @@ static void test_billion_laughs(void **state)
 		strbuf_append(&text, "]\n");
 	}
 	assert_int_equal(yaml_parse(text.text, text.length, &document, &error), -EINVAL);
-	assert_string_equal(error.message, "more than 2097152 values");
+	assert_string_equal(error.message, "more than 4194304 values");
 }
 
 /* Aliases of aliases nest deeper than the text does. */
@@ -219,7 +227,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scalar_types),   cmocka_unit_test(test_documents_and_lines),
-		cmocka_unit_test(test_json_is_yaml),   cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_json_is_yaml),   cmocka_unit_test(test_line_ends_and_byte_order_mark),   cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_nul),	       cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_billion_laughs), cmocka_unit_test(test_deep_aliases),
 		cmocka_unit_test(test_too_deep_and_too_many_anchors),
