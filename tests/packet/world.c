@@ -171,10 +171,19 @@ struct world *world_new(const struct world_options *options)
 	return world;
 }
 
+static void unmap(void *memory, size_t size)
+{
+	munmap(memory, (size + 4095) & ~4095ul);
+}
+
 void world_free(struct world *world)
 {
 	if (!world)
 		return;
+	unmap(world->flows4, world->flow4_buckets * sizeof(*world->flows4));
+	unmap(world->replies4, world->flow4_buckets * sizeof(*world->replies4));
+	unmap(world->flows6, world->flow6_buckets * sizeof(*world->flows6));
+	unmap(world->replies6, world->flow6_buckets * sizeof(*world->replies6));
 	lb_tc_bpf__destroy(world->tc);
 	lb_xdp_bpf__destroy(world->xdp);
 	free(world);
