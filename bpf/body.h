@@ -18,29 +18,30 @@ lb_inline int refuse(hook_ctx *ctx, const struct packet *packet, __u32 handle, e
 	return action;
 }
 
-/* Global functions too, see flow.h. */
-__noinline int refuse4(hook_ctx *ctx, struct packet *packet, __u32 handle, __u32 reason)
-{
-	return !packet ? HOOK_DROP : refuse(ctx, packet, handle, reason, false);
-}
+/* The ways off the fast path are global functions, see flow.h: one for each family. They take the packet apart once more:
+ * nothing of it has then to be kept in memory on the fast path, and stacks stay small. Weak, or the compiler sees which
+ * arguments one does not use and leaves them out of the call, where the verifier wants them all. */
+#define BODY_FUNCTION_IN(name, suffix, v6)                                                                             \
+	__weak __noinline int name##suffix(hook_ctx *ctx, __u32 handle, __u32 reason)                                  \
+	{                                                                                                              \
+		struct packet packet = { 0 };                                                                          \
+                                                                                                                       \
+		packet_addresses(ctx, &packet, v6);                                                                    \
+		packet_behind(ctx, &packet, v6);                                                                       \
+		return name(ctx, &packet, handle, (enum lb_reason)reason, v6);                                         \
+	}
+#define BODY_FUNCTION(name)                                                                                            \
+	BODY_FUNCTION_IN(name, 4, false)                                                                               \
+	BODY_FUNCTION_IN(name, 6, true)
+#define BODY_CALL(name, handle, reason, v6) ((v6) ? name##6(ctx, handle, reason) : name##4(ctx, handle, reason))
 
-__noinline int refuse6(hook_ctx *ctx, struct packet *packet, __u32 handle, __u32 reason)
-{
-	return !packet ? HOOK_DROP : refuse(ctx, packet, handle, reason, true);
-}
-
-/* Called out of line with a copy: the packet of the fast path then stays in registers. */
-lb_inline int refused(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason, const bool v6)
-{
-	struct packet copy = *packet;
-
-	return v6 ? refuse6(ctx, &copy, handle, reason) : refuse4(ctx, &copy, handle, reason);
-}
+BODY_FUNCTION(refuse)
 
 /* --- ingress ----------------------------------------------------------------------------------------------------------- */
 
 /* A packet to an address of ours that no frontend serves: as a host would, but never by the host. */
-lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, const bool v6)
+lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
+			       const bool v6)
 {
 	int action = HOOK_DROP;
 
@@ -69,24 +70,18 @@ lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, const
 	return HOOK_DROP;
 }
 
-__noinline int ingress_unserved4(hook_ctx *ctx, struct packet *packet)
-{
-	return !packet ? HOOK_DROP : ingress_unserved(ctx, packet, false);
-}
-
-__noinline int ingress_unserved6(hook_ctx *ctx, struct packet *packet)
-{
-	return !packet ? HOOK_DROP : ingress_unserved(ctx, packet, true);
-}
+BODY_FUNCTION(ingress_unserved)
 
 /* A remote backend's reply, to the node's address: back to the client, never up. What is no reply of ours goes up. */
-lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, const struct lb_settings *set, const bool v6)
+lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
+			    const bool v6)
 {
 	struct reply_selection selection = { 0 };
+	struct lb_settings *set = settings();
 	struct rewrite to = { 0 };
 	int action;
 
-	if (!select_reply(packet, set, true, &selection, v6))
+	if (!set || !select_reply(packet, set, true, &selection, v6))
 		return HOOK_PASS;
 	if (packet_ttl(ctx, v6) <= 1) {
 		count_reason(LB_REASON_TTL);
@@ -104,14 +99,51 @@ lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, const st
 	return HOOK_DROP;
 }
 
+BODY_FUNCTION(ingress_reply)
+
+/* A packet whose backend is known. LB_REASON_COUNT and *ret_action, or why it cannot go. */
+lb_inline enum lb_reason ingress_forward(hook_ctx *ctx, const struct packet *packet, __u32 frontend,
+					 const struct selection *selection, const struct lb_settings *set,
+					 int *ret_action, const bool v6)
+{
+	enum lb_reason reason;
+
+	*ret_action = HOOK_UP;
+	if (selection->backend->flags & LB_BACKEND_LOCAL)
+		reason = forward_local(ctx, packet, selection, v6);
+	else
+		reason = forward_remote(ctx, packet, selection, set, ret_action, v6);
+	if (reason == LB_REASON_COUNT)
+		count_forwarded(frontend, packet);
+	return reason;
+}
+
+/* No flow that would serve the packet: one is opened. LB_REASON_COUNT, or why not. */
+lb_inline int ingress_open(hook_ctx *ctx, const struct packet *packet, __u32 frontend, enum lb_reason reason,
+			   const bool v6)
+{
+	struct flow_open open = {
+		.client = { packet->src[0], packet->src[1] },
+		.frontend = frontend,
+		.client_port = packet->sport,
+		.vip_port = packet->dport,
+		.protocol = packet->protocol,
+		.tcp_flags = packet->tcp_flags,
+	};
+
+	return select_open(&open, v6);
+}
+
+BODY_FUNCTION(ingress_open)
+
 lb_inline int ingress(hook_ctx *ctx, const bool v6)
 {
-	struct packet packet = { 0 };
 	struct selection selection = { 0 };
+	struct packet packet = { 0 };
 	struct lb_settings *set;
 	enum lb_reason reason;
-	int action = HOOK_UP;
 	__u32 frontend;
+	int action;
 
 	if (packet_addresses(ctx, &packet, v6) || !vip_filter_hit(packet.dst, v6))
 		return HOOK_PASS;
@@ -119,25 +151,20 @@ lb_inline int ingress(hook_ctx *ctx, const bool v6)
 	if (!set)
 		return HOOK_PASS;
 	packet_behind(ctx, &packet, v6);
-	if (packet.kind == PACKET_PORTS && snat_port_is(set, packet.dport) && snat_address_is(set, packet.dst, v6))
-		return ingress_reply(ctx, &packet, set, v6);
-	frontend = packet.kind == PACKET_PORTS ? frontend_find(packet.dst, packet.dport, packet.protocol, v6) : LB_NO_HANDLE;
-	if (frontend == LB_NO_HANDLE) {
-		struct packet copy = packet;
-
-		return v6 ? ingress_unserved6(ctx, &copy) : ingress_unserved4(ctx, &copy);
+	if (packet.kind != PACKET_PORTS)
+		return BODY_CALL(ingress_unserved, LB_NO_HANDLE, 0, v6);
+	if (snat_port_is(set, packet.dport) && snat_address_is(set, packet.dst, v6))
+		return BODY_CALL(ingress_reply, LB_NO_HANDLE, 0, v6);
+	frontend = frontend_find(packet.dst, packet.dport, packet.protocol, v6);
+	if (frontend == LB_NO_HANDLE)
+		return BODY_CALL(ingress_unserved, LB_NO_HANDLE, 0, v6);
+	for (int again = 0; !select_established(&packet, frontend, set, &selection, v6); again++) {
+		reason = again ? LB_REASON_FLOW_BUSY : BODY_CALL(ingress_open, frontend, 0, v6);
+		if (reason != LB_REASON_COUNT)
+			return BODY_CALL(refuse, frontend, reason, v6);
 	}
-	reason = select_flow(&packet, frontend, set, &selection, v6);
-	if (!selection.backend)
-		return refused(ctx, &packet, frontend, reason, v6);
-	if (selection.backend->flags & LB_BACKEND_LOCAL)
-		reason = forward_local(ctx, &packet, &selection, v6);
-	else
-		reason = forward_remote(ctx, &packet, &selection, set, &action, v6);
-	if (reason != LB_REASON_COUNT)
-		return refused(ctx, &packet, frontend, reason, v6);
-	count_forwarded(frontend, &packet);
-	return action;
+	reason = ingress_forward(ctx, &packet, frontend, &selection, set, &action, v6);
+	return reason == LB_REASON_COUNT ? action : BODY_CALL(refuse, frontend, reason, v6);
 }
 
 lb_inline int lb_ingress(hook_ctx *ctx)

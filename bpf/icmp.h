@@ -43,20 +43,20 @@ lb_inline bool address_answerable(const __u64 addr[2], const bool v6)
 /* May this sender be answered at all? */
 lb_inline bool answerable(hook_ctx *ctx, const struct packet *packet, const bool v6)
 {
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return false;
-	return !(eth->h_dest[0] & 1) && !(eth->h_source[0] & 1) && address_answerable(packet->src, v6);
+	return !(eth->dst[0] & 1) && !(eth->src[0] & 1) && address_answerable(packet->src, v6);
 }
 
 /* Fresh Ethernet and IP headers for an answer from the packet's destination to its source. `payload`: bytes behind IP. */
-lb_inline int answer_headers(hook_ctx *ctx, const struct packet *packet, const struct ethhdr *was, __u8 protocol,
+lb_inline int answer_headers(hook_ctx *ctx, const struct packet *packet, const struct frame_ether *was, __u8 protocol,
 			     __u16 payload, const bool v6)
 {
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return -1;
-	__builtin_memcpy(eth->h_dest, was->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, was->h_dest, ETH_ALEN);
-	eth->h_proto = was->h_proto;
+	if (set_macs(ctx, was->src, was->dst))
+		return -1;
+	eth->type = was->type;
 	if (v6) {
 		FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
 			return -1;
@@ -101,7 +101,7 @@ lb_inline enum answer answer_echo(hook_ctx *ctx, const struct packet *packet, in
 {
 	const __u8 reply = v6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY;
 	struct rewrite to = { .src = { packet->dst[0], packet->dst[1] }, .dst = { packet->src[0], packet->src[1] } };
-	struct ethhdr was;
+	struct frame_ether was;
 
 	FRAME_AT(ctx, packet_l4(packet), struct icmp_header, icmp)
 		return ANSWER_NONE;
@@ -121,10 +121,10 @@ lb_inline enum answer answer_echo(hook_ctx *ctx, const struct packet *packet, in
 		ip->ttl = ANSWER_TTL;
 		rewrite_ip4(ctx, packet, &to, REWRITE_SRC | REWRITE_DST);
 	}
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return ANSWER_FAILED;
 	was = *eth;
-	if (set_macs(ctx, was.h_source, was.h_dest))
+	if (set_macs(ctx, was.src, was.dst))
 		return ANSWER_FAILED;
 	*ret_action = hook_send(ctx, hook_ifindex(ctx));
 	return ANSWER_SENT;
@@ -152,7 +152,7 @@ lb_inline enum answer answer_reset(hook_ctx *ctx, const struct packet *packet, i
 	const __u32 l4 = PACKET_L3 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	struct tcphdr reset;
 	bool partial;
-	struct ethhdr was;
+	struct frame_ether was;
 	__u64 sum;
 
 	if (packet->tcp_flags & TCP_RST)
@@ -160,7 +160,7 @@ lb_inline enum answer answer_reset(hook_ctx *ctx, const struct packet *packet, i
 	partial = hook_sum_is_partial(ctx, packet_l4(packet) + offsetof(struct tcphdr, check));
 	if (partial && packet->l4 != l4)
 		return ANSWER_NONE;
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return ANSWER_NONE;
 	FRAME_AT(ctx, packet_l4(packet), struct tcphdr, tcp)
 		return ANSWER_NONE;
@@ -211,12 +211,12 @@ lb_inline enum answer answer_unreachable(hook_ctx *ctx, const struct packet *pac
 		.code = v6 ? ICMP6_PORT : ICMP4_PORT,
 	};
 	__u16 payload = (__u16)(sizeof(header) + quote);
-	struct ethhdr was;
+	struct frame_ether was;
 	__u64 sum;
 
 	if (hook_sum_is_partial(ctx, packet_l4(packet) + offsetof(struct udphdr, check)))
 		return ANSWER_NONE; /* the device would write into the quote, behind our sum */
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return ANSWER_NONE;
 	was = *eth;
 	if (hook_resize(ctx, grow, PACKET_L3 + grow + quote) || answer_headers(ctx, packet, &was, protocol, payload, v6))

@@ -50,6 +50,12 @@ struct ext_header {
 	__u8 rest[4];
 };
 
+/* struct ethhdr is packed, and clang then reads and writes it byte by byte. */
+struct frame_ether {
+	__u16 dst[3], src[3];
+	__be16 type;
+};
+
 /* The offset of L4, in a form whose bound the verifier sees: through memory it forgets what 16 bits can hold at most. */
 lb_inline __u32 packet_l4(const struct packet *packet)
 {
@@ -66,13 +72,13 @@ lb_inline __u32 packet_l4(const struct packet *packet)
 /* Family from the EtherType: 4, 6, or 0 for what is not ours. */
 lb_inline int packet_family(hook_ctx *ctx)
 {
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return 0;
 	if (hook_tagged(ctx))
 		return 0;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
+	if (eth->type == bpf_htons(ETH_P_IP))
 		return 4;
-	return eth->h_proto == bpf_htons(ETH_P_IPV6) ? 6 : 0;
+	return eth->type == bpf_htons(ETH_P_IPV6) ? 6 : 0;
 }
 
 /* Fills src and dst. -1: too short to have any. */
@@ -82,8 +88,10 @@ lb_inline int packet_addresses(hook_ctx *ctx, struct packet *packet, const bool 
 	if (v6) {
 		FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
 			return -1;
-		__builtin_memcpy(packet->src, &ip6->saddr, 16);
-		__builtin_memcpy(packet->dst, &ip6->daddr, 16);
+		packet->src[0] = lb_load64(ip6->saddr.in6_u.u6_addr8);
+		packet->src[1] = lb_load64(ip6->saddr.in6_u.u6_addr8 + 8);
+		packet->dst[0] = lb_load64(ip6->daddr.in6_u.u6_addr8);
+		packet->dst[1] = lb_load64(ip6->daddr.in6_u.u6_addr8 + 8);
 		return 0;
 	}
 	FRAME_AT(ctx, PACKET_L3, struct iphdr, ip)

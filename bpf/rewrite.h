@@ -50,10 +50,16 @@ lb_inline int rewrite_ip6(hook_ctx *ctx, const struct rewrite *to, const int wha
 {
 	FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
 		return -1;
-	if (what & REWRITE_SRC)
-		__builtin_memcpy(&ip6->saddr, to->src, 16);
-	if (what & REWRITE_DST)
-		__builtin_memcpy(&ip6->daddr, to->dst, 16);
+	__u64 *addresses = (void *)&ip6->saddr;
+
+	if (what & REWRITE_SRC) {
+		addresses[0] = to->src[0];
+		addresses[1] = to->src[1];
+	}
+	if (what & REWRITE_DST) {
+		addresses[2] = to->dst[0];
+		addresses[3] = to->dst[1];
+	}
 	if (what & REWRITE_TTL)
 		ip6->hop_limit--;
 	return 0;
@@ -143,12 +149,16 @@ lb_inline void count_dropped(__u32 handle, enum lb_reason reason)
 
 /* --- ways out ------------------------------------------------------------------------------------------------------- */
 
-lb_inline int set_macs(hook_ctx *ctx, const __u8 *dst, const __u8 *src)
+lb_inline int set_macs(hook_ctx *ctx, const __u16 *dst, const __u16 *src)
 {
-	FRAME_AT(ctx, 0, struct ethhdr, eth)
+	FRAME_AT(ctx, 0, struct frame_ether, eth)
 		return -1;
-	__builtin_memcpy(eth->h_dest, dst, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, src, ETH_ALEN);
+	eth->dst[0] = dst[0];
+	eth->dst[1] = dst[1];
+	eth->dst[2] = dst[2];
+	eth->src[0] = src[0];
+	eth->src[1] = src[1];
+	eth->src[2] = src[2];
 	return 0;
 }
 
@@ -216,7 +226,7 @@ lb_inline int send_by_route(hook_ctx *ctx, const struct rewrite *to, __u16 lengt
 		event_send(LB_EVENT_NEIGHBOUR, 0, fib.ifindex, addr, fib.family == AF_INET6);
 		return hook_send_unresolved(ctx, fib.ifindex);
 	}
-	if (r != BPF_FIB_LKUP_RET_SUCCESS || set_macs(ctx, fib.dmac, fib.smac))
+	if (r != BPF_FIB_LKUP_RET_SUCCESS || set_macs(ctx, (__u16 *)fib.dmac, (__u16 *)fib.smac))
 		return -1;
 	return hook_send(ctx, fib.ifindex);
 }
@@ -253,7 +263,7 @@ lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *pack
 	to.dst[1] = v6 ? lb_load64(selection->backend->addr + 8) : 0;
 	if (!to.src[0] && !to.src[1])
 		return LB_REASON_NO_SNAT_ADDRESS;
-	if (set_macs(ctx, (__u8 *)&mac, link->mac) ||
+	if (set_macs(ctx, (__u16 *)&mac, (__u16 *)link->mac) ||
 	    rewrite(ctx, packet, &to, REWRITE_SRC | REWRITE_DST | REWRITE_TTL, v6))
 		return LB_REASON_HELPER;
 	*ret_action = hook_send(ctx, link->ifindex);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Packet -> flow: which frontend, which established flow, or which backend for a new one.
  *
- * The fast path is select_flow(): index, flow table, backend entry. On a miss select_open() pays for source ranges and
- * Maglev, claims the reply's key and then the flow's. */
+ * The fast path is select_established(): index, flow table, backend entry. On a miss select_open() pays for source
+ * ranges and Maglev, claims the reply's key and then the flow's; the fast path then finds it. */
 #ifndef FAIRWAY_SELECT_H
 #define FAIRWAY_SELECT_H
 
@@ -307,7 +307,7 @@ lb_inline enum lb_reason open_permitted(const struct flow_open *open, __u64 choi
 	return LB_REASON_NO_LOCAL_ENDPOINTS;
 }
 
-/* Opens the flow, or finds that another CPU has just done so. A reason, or LB_REASON_COUNT with backend and reply_port. */
+/* Opens the flow, or finds that another CPU has just done so: LB_REASON_COUNT, and the flow is established; or why not. */
 lb_inline int select_open(struct flow_open *open, const bool v6)
 {
 	struct lb_settings *set = settings();
@@ -333,17 +333,11 @@ lb_inline int select_open(struct flow_open *open, const bool v6)
 		return LB_REASON_FLOW_BUSY;
 	if (flow_find(flow_table(v6), &key, &ref, v6))
 		FLOW_CALL(flow_seek, open, v6);
-	if (found_usable(open, set->tick)) {
-		open->backend = lb_control_backend(open->value);
-		open->reply_port = open->ports >> 16;
-	} else {
+	if (!found_usable(open, set->tick))
 		reason = open_locked(open, set, v6);
-	}
 	flow_unlock(lock);
 	return reason;
 }
-
-FLOW_FUNCTION(select_open)
 
 /* --- the fast path ------------------------------------------------------------------------------------------------- */
 
@@ -354,48 +348,26 @@ struct selection {
 	__be16 reply_port;
 };
 
-lb_inline enum lb_reason select_slow(const struct packet *packet, __u32 frontend, struct selection *selection,
-				     const bool v6)
-{
-	struct flow_open open = {
-		.client = { packet->src[0], packet->src[1] },
-		.frontend = frontend,
-		.client_port = packet->sport,
-		.vip_port = packet->dport,
-		.protocol = packet->protocol,
-		.tcp_flags = packet->tcp_flags,
-	};
-	int reason = FLOW_CALL(select_open, &open, v6);
-
-	selection->backend = NULL;
-	if (reason != LB_REASON_COUNT)
-		return reason < 0 || reason > LB_REASON_COUNT ? LB_REASON_FLOW_BUSY : (enum lb_reason)reason;
-	selection->handle = open.backend;
-	selection->backend = backend_entry(open.backend);
-	selection->reply_port = open.reply_port;
-	return LB_REASON_NO_BACKEND;
-}
-
-/* Fills the selection; its backend is NULL when there is none, and the reason is returned. */
-lb_inline enum lb_reason select_flow(const struct packet *packet, __u32 frontend, const struct lb_settings *set,
-				     struct selection *selection, const bool v6)
+/* The established flow of the packet, if it has one and the flow's backend still serves it. */
+lb_inline bool select_established(const struct packet *packet, __u32 frontend, const struct lb_settings *set,
+				  struct selection *selection, const bool v6)
 {
 	struct flow_key key = flow_key_forward(set->seed, frontend, packet->src, packet->sport, v6);
 	struct flow_ref ref = { 0 };
 
 	if (!flow_find(flow_table(v6), &key, &ref, v6))
-		return select_slow(packet, frontend, selection, v6);
+		return false;
 	selection->handle = lb_control_backend(ref.value);
 	selection->backend = backend_entry(selection->handle);
 	if (!selection->backend ||
 	    !backend_serves(selection->backend, selection->handle, packet->protocol, packet->tcp_flags) ||
 	    flow_is_over(ref.value, packet->tcp_flags, set->tick))
-		return select_slow(packet, frontend, selection, v6);
+		return false;
 	selection->reply_port = ref.ports >> 16;
 	flow_touch(&ref, set->tick);
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		flow_mark_closing(&ref, packet->tcp_flags);
-	return LB_REASON_COUNT;
+	return true;
 }
 
 /* The client behind a backend's packet. */
