@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipam/status_file.h"
 #include "userspace/base/cleanup.h"
@@ -152,7 +153,8 @@ static int commit(struct controller *controller, struct status_book *next, bool 
 	if (strbuf_failed(&before) || strbuf_failed(&after))
 		return -ENOMEM;
 	*ret_changed = !same_text(&before, &after);
-	if (*ret_changed)
+	/* A file that somebody removed is written again, or the next start would know nothing. */
+	if (*ret_changed || access(controller->status_path, F_OK) < 0)
 		r = status_file_write(controller->status_path, strbuf_text(&after), after.length);
 	if (r < 0)
 		return r;

@@ -41,11 +41,17 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
+static char *directory_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return !slash ? strdup(".") : slash == file ? strdup("/") : strndup(file, (size_t)(slash - file));
+}
+
 /* In DIR the file would be read as manifests: Services without a spec. */
 static bool is_inside(const char *file, const char *directory)
 {
-	const char *slash = strrchr(file, '/');
-	cleanup(freep) char *parent = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+	cleanup(freep) char *parent = directory_of(file);
 	struct stat a, b;
 
 	return parent && !stat(parent, &a) && !stat(directory, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -97,17 +103,18 @@ static const struct argp argp = {
 static int lock_status(const char *path, int *ret_fd)
 {
 	const char *slash = strrchr(path, '/');
-	cleanup(freep) char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	cleanup(freep) char *directory = directory_of(path);
 	cleanup(strbuf_done) struct strbuf name = { 0 };
-	pid_t holder = 0;
-	int r;
+	int r, holder = 0;
 
 	strbuf_appendf(&name, ".%s.lock", slash ? slash + 1 : path);
 	if (!directory || strbuf_failed(&name))
 		return -ENOMEM;
-	r = run_dir_lock(directory, strbuf_text(&name), ret_fd, &holder);
+	r = run_dir_make(directory);
+	if (r == 0)
+		r = run_dir_lock(directory, strbuf_text(&name), ret_fd, &holder);
 	if (r == -EBUSY)
-		log_error("%s: another lbcontroller (pid %d) writes it", path, (int)holder);
+		log_error("%s: another lbcontroller (pid %d) writes it", path, holder);
 	else if (r < 0)
 		log_error("%s: cannot be locked: %s", path, strerror(-r));
 	return r;

@@ -202,12 +202,13 @@ int status_file_write(const char *path, const char *text, size_t length)
 	cleanup(freep) char *temporary = NULL;
 	int fd, r;
 
-	/* The dot keeps it from everybody who reads the directory. */
-	if (!directory || asprintf(&temporary, "%s.%s.XXXXXX", directory, slash ? slash + 1 : path) < 0) {
+	/* The dot keeps it from everybody who reads the directory. One name is enough, for there is one writer (the lock of
+	 * main.c), and what a crash left of it is overwritten. */
+	if (!directory || asprintf(&temporary, "%s.%s.new", directory, slash ? slash + 1 : path) < 0) {
 		temporary = NULL;
 		return -ENOMEM;
 	}
-	fd = mkostemp(temporary, O_CLOEXEC);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	r = write_whole(fd, text, length);

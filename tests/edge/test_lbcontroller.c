@@ -167,6 +167,10 @@ static void test_come_stay_go(void **state)
 	wait_for(fixture, "three=192.0.2.1 two=192.0.2.2");
 	scratch_write(&fixture->manifests, "zero.yaml", SERVICE("zero"));
 	wait_for(fixture, "three=192.0.2.1 two=192.0.2.2 zero=192.0.2.0");
+
+	scratch_remove(&fixture->status, "status.json");
+	scratch_write(&fixture->manifests, "ns.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: w}\n");
+	wait_for(fixture, "three=192.0.2.1 two=192.0.2.2 zero=192.0.2.0");
 	assert_int_equal(end(fixture, SIGTERM), 0);
 }
 
@@ -295,6 +299,10 @@ static void test_cannot_write(void **state)
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(run_to_end(fixture, path, "--once"), 0);
 	wait_for(fixture, "b=192.0.2.0");
+	/* A directory that is not there yet is made. */
+	snprintf(path, sizeof(path), "%s/var/lib/status.json", fixture->status.path);
+	assert_int_equal(run_to_end(fixture, path, "--once"), 0);
+	assert_int_equal(access(path, R_OK), 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
