@@ -394,6 +394,7 @@ _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
  *
  * A key may stand in bucket lb_bucket1() or lb_bucket2() of its hash. `control` makes a slot what it is:
  *   bits  0-7   seen: low byte of the tick when a packet last came (a plain byte store, by programs)
+ *                in lb_flows half the clock away (LB_SEEN_EMBRYONIC) after the SYN, until the client's next packet
  *         8-9   LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING (a FIN or RST came in this slot's direction)
  *         10    SNAT: the backend sees the node's address (lb_settings.snat_*)
  *         11    RST: the closing packet was a reset, both directions are over
@@ -422,6 +423,7 @@ enum lb_flow_state { LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING };
 #define LB_ORPHAN_TICKS	 8
 
 #define LB_CTL_SEEN	      0xffull
+#define LB_SEEN_EMBRYONIC     0x80 /* a flood of SYNs holds its slots for minutes then, not for hours */
 #define LB_CTL_STATE_SHIFT    8
 #define LB_CTL_STATE	      (3ull << LB_CTL_STATE_SHIFT)
 #define LB_CTL_SNAT	      (1ull << 10)

@@ -202,14 +202,18 @@ lb_inline bool flow_is_over(__u64 control, __u8 tcp_flags, __u32 tick)
 	return lb_control_state(control) == LB_CLOSING || (__u8)(tick - control) >= SELECT_REOPEN_TICKS;
 }
 
-/* Another CPU opened it while we waited for the lock, and it is good for this packet. */
+/* Another CPU opened it while we waited for the lock, and it is good for this packet; or this is the SYN of an embryonic
+ * flow once more, which keeps its backend and stays embryonic. */
 lb_inline bool found_usable(const struct flow_open *open, __u32 tick)
 {
 	__u32 handle = lb_control_backend(open->value);
 	struct lb_backend *backend = backend_entry(handle);
+	__u64 control = open->value;
 
+	if ((__u8)(tick - control) >= LB_SEEN_EMBRYONIC)
+		control ^= LB_SEEN_EMBRYONIC;
 	return open->found && backend && backend_serves(backend, handle, open->protocol, open->tcp_flags) &&
-	       !flow_is_over(open->value, open->tcp_flags, tick);
+	       !flow_is_over(control, open->tcp_flags, tick);
 }
 
 /* A translated source port: from where the last search at this backend ended, so that a port comes up again only after
@@ -272,6 +276,8 @@ lb_inline enum lb_reason open_locked(struct flow_open *open, const struct lb_set
 	reason = claim_reply(open, set, v6);
 	if (reason != LB_REASON_COUNT)
 		return reason;
+	if (open->protocol == IPPROTO_TCP && (open->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		open->seen ^= LB_SEEN_EMBRYONIC;
 	if (FLOW_CALL(flow_store, open, v6) == CLAIM_DONE)
 		return LB_REASON_COUNT;
 	FLOW_CALL(reply_release, open, v6);

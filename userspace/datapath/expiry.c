@@ -16,7 +16,7 @@ static bool is_embryonic(const struct flow_facts *flow)
 	if (flow->protocol != 6 || !flow->has_reply)
 		return false;
 	apart = idle_of(flow->control, flow->tick) - idle_of(flow->reply_control, flow->tick);
-	return apart >= 128 && apart <= 128 + EXPIRY_EMBRYONIC_TICKS + 1;
+	return apart >= LB_SEEN_EMBRYONIC && apart <= LB_SEEN_EMBRYONIC + EXPIRY_EMBRYONIC_TICKS + 1;
 }
 
 uint32_t flow_idle_ticks(const struct flow_facts *flow)
@@ -58,7 +58,7 @@ bool flow_is_over(const struct flow_facts *flow)
 	if (one_closed(flow))
 		return idle > EXPIRY_HALF_CLOSED_TICKS;
 	if (is_embryonic(flow))
-		return (uint8_t)(idle_of(flow->control, flow->tick) - 128) >= EXPIRY_EMBRYONIC_TICKS;
+		return (uint8_t)(idle_of(flow->control, flow->tick) - LB_SEEN_EMBRYONIC) >= EXPIRY_EMBRYONIC_TICKS;
 	return idle > EXPIRY_TCP_TICKS;
 }
 
