@@ -15,7 +15,6 @@
 
 #include "ipam/run.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/parse.h"
 
 /* --- phase one: statuses ------------------------------------------------------------------------------- */
 

@@ -6,7 +6,6 @@
 
 #include "ipam/run.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/parse.h"
 
 #define POOLS_IN_MESSAGE 64 /* a condition's message holds 32 KiB, a pool's name 253 bytes */
 
