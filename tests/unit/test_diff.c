@@ -18,6 +18,7 @@
 #include "userspace/core/explain.h"
 #include "userspace/core/maglev.h"
 #include "userspace/core/plan.h"
+#include "userspace/core/step_failures.h"
 
 static const struct diff_limits roomy = { .frontends = 64, .backends = 128, .table_slots = 128 * 1024 };
 static const struct plan_options on_n1 = { .node = "n1" };
@@ -403,6 +404,7 @@ struct model {
 	uint32_t frontend_generation[M_FRONTENDS];
 	uint32_t slots[M_UNITS * UNIT];
 	uint64_t freed_msec[M_UNITS]; /* + 1; 0: never */
+	bool written[M_UNITS];	      /* by the first unit of a table */
 	uint64_t now;
 	uint64_t seed;
 };
@@ -483,12 +485,15 @@ static void run_table_write(struct model *model, const struct step *step)
 		assert_true(model->backends[step->table_ids[slot]].used);
 		model->slots[step->table_offset + slot] = step->table_ids[slot];
 	}
+	model->written[step->table_offset / UNIT] = true;
 }
 
 static void run_frontend_set(struct model *model, const struct step *step)
 {
 	uint32_t id = step->frontend.id;
 
+	if (step->frontend.table_size)
+		assert_true(model->written[step->frontend.table_offset / UNIT]);
 	assert_in_range(id, 0, M_FRONTENDS - 1);
 	if (model->frontend_used[id]) {
 		assert_int_equal(model->frontends[id].generation, step->frontend.generation);
@@ -526,6 +531,7 @@ static void run_step(struct model *model, const struct step *step)
 			break; /* the switch away from it failed: nothing was freed, and diff must know */
 		for (unit = step->table_offset / UNIT; unit * UNIT < step->table_offset + step->table_size; unit++)
 			model->freed_msec[unit] = model->now + 1;
+		model->written[step->table_offset / UNIT] = false;
 		break;
 	case STEP_BACKEND_DELETE:
 		assert_true(model->backends[step->backend.id].used);
@@ -537,37 +543,21 @@ static void run_step(struct model *model, const struct step *step)
 	check_tables(model);
 }
 
-/* A table is written only if its backends are there, a frontend is set only if its table is. */
-static bool step_is_possible(const struct model *model, const struct step *step, const uint32_t *failed_tables,
-			     size_t n_failed)
-{
-	size_t i;
-
-	for (i = 0; step->kind == STEP_TABLE_WRITE && i < step->table_size; i++)
-		if (!model->backends[step->table_ids[i]].used)
-			return false;
-	for (i = 0; step->kind == STEP_FRONTEND_SET && step->frontend.table_size && i < n_failed; i++)
-		if (failed_tables[i] == step->frontend.table_offset)
-			return false;
-	return true;
-}
-
 /* Executes a phase in order, each step failing with the given chance; true if all went well. */
 static bool execute(struct model *model, struct applied *applied, const struct steps *steps, enum step_phase phase,
 		    uint32_t fail_percent)
 {
-	uint32_t failed_tables[256];
-	size_t n_failed = 0, i;
+	cleanup(step_failures_done) struct step_failures failures = { 0 };
 	bool fine = true;
+	size_t i;
 
 	for (i = 0; i < steps->n; i++) {
 		const struct step *step = &steps->items[i];
 
 		if (step->phase != phase)
 			continue;
-		if (draw(model, 100) < fail_percent || !step_is_possible(model, step, failed_tables, n_failed)) {
-			if (step->kind == STEP_TABLE_WRITE)
-				failed_tables[n_failed++] = step->table_offset;
+		if (step_failures_block(&failures, step) || draw(model, 100) < fail_percent) {
+			step_failures_note(&failures, step);
 			diff_abort(applied, step);
 			fine = false;
 			continue;

@@ -314,7 +314,9 @@ static const struct {
 	  "    to 10.244.2.5:8080 on n2\n"
 	  "  LoadBalancer [2001:db8::1]:80/TCP policy Cluster: forward, only from 2001:db8:5::/48\n"
 	  "    to [fd10::5]:8080 on n2\n"
-	  "problem: Service/web/shop: spec.loadBalancerSourceRanges[1]: not a prefix: \"10.0.0.0/33\": left out; it lets nobody in\n" },
+	  "problem: Service/web/shop: spec.loadBalancerSourceRanges: which IPv4 sources are meant cannot be told: nobody is let "
+	  "in to the service's IPv4 addresses until the broken entry is mended\n"
+	  "problem: Service/web/shop: spec.loadBalancerSourceRanges[1]: not a prefix: \"10.0.0.0/33\": left out\n" },
 	{ "a /0 is everybody", ranges_everybody,
 	  "service web/shop\n"
 	  "  LoadBalancer 192.0.2.1:80/TCP policy Cluster: forward\n"
@@ -329,7 +331,9 @@ static const struct {
 	  "    to 10.244.2.5:8080 on n2\n"
 	  "  LoadBalancer [2001:db8::1]:80/TCP policy Cluster: forward, only from 2001:db8:5::/48\n"
 	  "    to [fd10::5]:8080 on n2\n"
-	  "problem: Service/web/shop: spec.loadBalancerSourceRanges[0]: not a prefix: \"nonsense\": left out; it lets nobody in\n" },
+	  "problem: Service/web/shop: spec.loadBalancerSourceRanges: which IPv4 sources are meant cannot be told: nobody is let "
+	  "in to the service's IPv4 addresses until the broken entry is mended\n"
+	  "problem: Service/web/shop: spec.loadBalancerSourceRanges[0]: not a prefix: \"nonsense\": left out\n" },
 	{ "a denied /0 is nobody", ranges_denied,
 	  "service web/shop\n"
 	  "  LoadBalancer 192.0.2.1:80/TCP policy Cluster: forward, not from 0.0.0.0/0\n"

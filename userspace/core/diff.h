@@ -103,7 +103,8 @@ struct step {
 	const char *service; /* "namespace/name" or "": who asked for it; in the arena of the steps that diff_plan() filled */
 };
 
-struct steps { /* MAKE steps first, both phases in the order in which they must be executed */
+struct steps { /* MAKE steps first, both phases in the order in which they must be executed; what builds on a step that
+		* failed must be left out (step_failures.h) */
 	struct step *items; /* each owns .table_ids and .frontend.source_ranges */
 	size_t n, capacity;
 	struct arena arena;

@@ -5,4 +5,4 @@ CORE_SRCS += userspace/core/route_policy.c userspace/core/route_offers.c userspa
 CORE_SRCS += userspace/core/json_string.c userspace/core/explain.c
 CORE_SRCS += userspace/core/frontends.c userspace/core/plan_index.c userspace/core/source_ranges.c
 CORE_SRCS += userspace/core/service_plan.c userspace/core/plan.c
-CORE_SRCS += userspace/core/id_pool.c userspace/core/table_space.c userspace/core/applied.c userspace/core/diff.c
+CORE_SRCS += userspace/core/id_pool.c userspace/core/table_space.c userspace/core/applied.c userspace/core/diff.c userspace/core/step_failures.c

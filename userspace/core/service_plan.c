@@ -340,6 +340,18 @@ static int add_frontends(struct planner *planner)
 
 /* --- the rest ----------------------------------------------------------------------------------------------------- */
 
+/* An enum addr_family is the version number as people write it. */
+static int report_closed(struct planner *planner, int family)
+{
+	if (!planner->ranges[family].closed || !families_have(&planner->families, family_of[family]))
+		return 0;
+	return problems_add_object(&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta,
+				   "spec.loadBalancerSourceRanges",
+				   "which IPv%d sources are meant cannot be told: nobody is let in to the service's IPv%d "
+				   "addresses until the broken entry is mended",
+				   family_of[family], family_of[family]);
+}
+
 static int read_source_ranges(struct planner *planner)
 {
 	struct problems *listener = &planner->plan->problems;
@@ -350,6 +362,8 @@ static int read_source_ranges(struct planner *planner)
 	for (family = 0; family < FAMILIES; family++) {
 		r = source_ranges_of(&planner->plan->arena, planner->service, family_of[family],
 				     &planner->ranges[family], listener);
+		if (r == 0)
+			r = report_closed(planner, family);
 		if (r < 0)
 			return r;
 		listener = NULL;

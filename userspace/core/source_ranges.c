@@ -40,7 +40,7 @@ static int refuse(struct reader *reader, const char *field, const char *text, si
 	if (!reader->problems)
 		return 0;
 	return problems_add_object(reader->problems, OBJECT_SERVICE, &reader->service->meta, field,
-				   "not a prefix: \"%.*s\": left out; it lets nobody in", length > 100 ? 100 : (int)length,
+				   "not a prefix: \"%.*s\": left out", length > 100 ? 100 : (int)length,
 				   text);
 }
 

@@ -11,6 +11,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/core/step_failures.h"
 #include "userspace/datapath/attach.h"
 #include "userspace/datapath/collector.h"
 #include "userspace/datapath/counters.h"
@@ -363,16 +364,20 @@ static int execute_step(struct datapath *datapath, const struct step *step)
 
 int datapath_execute(struct datapath *datapath, const struct steps *steps, enum step_phase phase, bool *ret_done)
 {
+	cleanup(step_failures_done) struct step_failures failures = { 0 };
 	int first_error = 0;
 
 	for (size_t i = 0; i < steps->n; i++) {
+		const struct step *step = &steps->items[i];
 		int r;
 
 		ret_done[i] = false;
-		if (steps->items[i].phase != phase)
+		if (step->phase != phase)
 			continue;
-		r = execute_step(datapath, &steps->items[i]);
+		r = step_failures_block(&failures, step) ? -ECANCELED : execute_step(datapath, step);
 		ret_done[i] = r == 0;
+		if (r < 0)
+			step_failures_note(&failures, step);
 		if (r < 0 && !first_error)
 			first_error = r;
 	}
