@@ -207,12 +207,25 @@ int source_mark_writing(struct manifests_source *source, const char *file_name, 
 	return 0;
 }
 
+/* How many files could be read once; *ret_all: all of them. */
+static size_t count_read(const struct manifests_source *source, bool *ret_all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < source->n_files; i++)
+		n += source->files[i]->read_once;
+	*ret_all = n == source->n_files;
+	return n;
+}
+
 bool source_is_waiting(const struct manifests_source *source)
 {
+	bool all;
+
 	for (size_t i = 0; i < source->n_files; i++)
 		if (source->files[i]->missing || (source->files[i]->dirty && source->files[i]->writing_since_msec))
 			return true;
-	return false;
+	return !source->result.delivered && count_read(source, &all);
 }
 
 static void forget_missing(struct manifests_source *source, uint64_t now_msec)
@@ -425,15 +438,24 @@ static int append_notices(struct manifests_result *result, size_t *capacity, con
 	return 0;
 }
 
-static int rebuild_result(struct manifests_source *source, struct manifests_result *ret_before)
+static bool is_delivered(const struct manifests_source *source, uint64_t now_msec)
 {
-	struct manifests_result result = { .delivered = source->result.delivered };
-	bool complete = source->n_files > 0 && !source->directory_trouble;
+	bool all;
+
+	if (source->result.delivered)
+		return true;
+	if (source->directory_trouble || !count_read(source, &all))
+		return false;
+	return all || !source->live || now_msec - source->started_msec >= MANIFESTS_PATIENCE_MSEC;
+}
+
+static int rebuild_result(struct manifests_source *source, uint64_t now_msec, struct manifests_result *ret_before)
+{
+	struct manifests_result result = { .delivered = is_delivered(source, now_msec) };
 	size_t capacity = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < source->n_files && !r; i++) {
-		complete &= source->files[i]->read_once;
 		r = append_problems(&result.problems, &source->files[i]->problems);
 		if (!r)
 			r = append_notices(&result, &capacity, &source->files[i]->notices);
@@ -450,7 +472,6 @@ static int rebuild_result(struct manifests_source *source, struct manifests_resu
 		return r;
 	}
 	problems_sort_unique(&result.problems);
-	result.delivered |= complete;
 	*ret_before = source->result;
 	source->result = result;
 	return 0;
@@ -486,7 +507,7 @@ int source_update(struct manifests_source *source, uint64_t now_msec, struct man
 	return_memory(source);
 	if (r < 0)
 		return r;
-	return rebuild_result(source, ret_before);
+	return rebuild_result(source, now_msec, ret_before);
 }
 
 int manifests_read(const char *directory, const char *status_file, struct store *store, struct manifests_result *ret)

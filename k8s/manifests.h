@@ -19,8 +19,9 @@ struct manifests_result {
 	struct problems problems; /* what is wrong now, over all files */
 	char **notices;		  /* what is worth a line but not wrong: the exit code stays 0 */
 	size_t n_notices;
-	/* The first complete list is there: the directory holds at least one manifest, and each could be read once. Before that
-	 * nothing may be removed, withdrawn or allocated: what a broken file holds is unknown. Stays true once it is. */
+	/* The first list is there: the directory holds at least one manifest that could be read. A file that is broken from
+	 * the start (somebody may be writing it) is waited for, MANIFESTS_PATIENCE_MSEC at most: then the others go on
+	 * without it. Before that nothing may be removed, withdrawn or allocated. Stays true once it is. */
 	bool delivered;
 };
 
@@ -36,7 +37,8 @@ void manifests_result_done(struct manifests_result *);
  * that an editor's rename removes nothing, and a file is not read while somebody writes it. Problems are the caller's to
  * log, new notices are logged here. The store must outlive it.
  * 0, -ENOMEM, or -errno of inotify; a directory that is not there yet is waited for. */
-#define MANIFESTS_GRACE_MSEC 500
+#define MANIFESTS_GRACE_MSEC	500
+#define MANIFESTS_PATIENCE_MSEC 3000
 typedef void manifests_change_fn(void *userdata);
 int manifests_watch(struct sd_event *, const char *directory, const char *status_file, struct store *,
 		    manifests_change_fn *, void *userdata, struct manifests **ret);

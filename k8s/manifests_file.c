@@ -390,7 +390,9 @@ static int broken(struct reading *reading, const struct manifest_file *file, con
 	va_end(arguments);
 	if (strbuf_failed(&text) ||
 	    problems_add(&reading->problems, file->name, "", "%s%s", strbuf_text(&text),
-			 file->n_entries ? "; the last good version of its objects stays in force" : "") < 0)
+			 file->n_entries	       ? "; the last good version of its objects stays in force" :
+			 reading->source->live ? "; none of its objects is in force" :
+						 "") < 0)
 		return -ENOMEM;
 	return -EINVAL;
 }

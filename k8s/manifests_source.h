@@ -43,6 +43,7 @@ struct manifest_status { /* what the status file says about one Service; the obj
 struct manifests_source {
 	char *directory, *status_path; /* status_path NULL: none */
 	struct store *store;
+	uint64_t started_msec;
 	bool live; /* a last good version may exist: messages say that it stays in force */
 	struct manifest_file **files; /* sorted by name */
 	size_t n_files, files_capacity;
@@ -79,7 +80,7 @@ void source_mark_dirty(struct manifests_source *, const char *file_name); /* it 
 void source_mark_readable(struct manifests_source *, const char *file_name);
 /* Somebody opened the file for writing and has not closed it. A file that is not known yet is added. 0 or -ENOMEM. */
 int source_mark_writing(struct manifests_source *, const char *file_name, uint64_t now_msec);
-bool source_is_waiting(const struct manifests_source *); /* a file is missing, or dirty and being written: update again later */
+bool source_is_waiting(const struct manifests_source *); /* for a file, or for patience to end: update again later */
 /* Reads dirty files, forgets files that are missing for long, brings the store in line and rebuilds the result.
  * *ret_before gets the former result, the caller's. 0 or -ENOMEM: nothing is lost, call it again. */
 int source_update(struct manifests_source *, uint64_t now_msec, struct manifests_result *ret_before);

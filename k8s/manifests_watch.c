@@ -312,6 +312,7 @@ int manifests_watch(struct sd_event *event, const char *directory, const char *s
 	if (r < 0)
 		goto fail;
 	manifests->source.live = true;
+	manifests->source.started_msec = now_msec(manifests);
 	manifests->directory.path = strdup(directory);
 	if (status_file)
 		manifests->status_directory.path = directory_of(manifests->source.status_path, &manifests->status_name);

@@ -119,7 +119,7 @@ static void test_broken_files(void **state)
 	expect_problem(&result, 4, "g.yaml", "", "not a regular file");
 	assert_int_equal(result.n_notices, 1);
 	assert_string_equal(result.notices[0], "d.yaml: holds no object");
-	assert_false(result.delivered); /* what a.yaml holds is unknown */
+	assert_true(result.delivered);
 }
 
 static void test_twice(void **state)
@@ -262,6 +262,32 @@ static void test_written_for_long(void **state)
 	assert_true(source.result.delivered);
 }
 
+/* A file that is broken from the start is waited for, but not for ever. */
+static void test_broken_from_the_start(void **state)
+{
+	cleanup(scratch_done) struct scratch scratch = scratch_new();
+	cleanup(store_freep) struct store *store = store_new();
+	cleanup(source_done) struct manifests_source source;
+
+	assert_int_equal(source_init(&source, scratch.path, NULL, store), 0);
+	source.live = true;
+	source.started_msec = 1000;
+	scratch_write(&scratch, "a.yaml", "kind: [");
+	step(&source, 1000 + MANIFESTS_PATIENCE_MSEC);
+	assert_false(source.result.delivered); /* nothing at all could be read */
+	expect_problem(&source.result, 0, "a.yaml", "",
+		       "line 2: did not find expected node content while parsing a flow node that begins at line 2; "
+		       "none of its objects is in force");
+	scratch_write(&scratch, "b.yaml", SERVICE("one", "1"));
+	step(&source, 1000 + MANIFESTS_PATIENCE_MSEC - 1);
+	assert_int_equal(port_of(store, "one"), 1);
+	assert_false(source.result.delivered);
+	assert_true(source_is_waiting(&source));
+	step(&source, 1000 + MANIFESTS_PATIENCE_MSEC);
+	assert_true(source.result.delivered);
+	assert_false(source_is_waiting(&source));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_status_file_missing_or_broken),
 		cmocka_unit_test(test_missing_for_a_while),
 		cmocka_unit_test(test_written_for_long),
+		cmocka_unit_test(test_broken_from_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,7 +273,7 @@ static void test_broken_and_mended(void **state)
 	assert_int_equal(problems(fixture)->n, 1);
 }
 
-static void test_not_delivered_while_broken(void **state)
+static void test_delivered_once_mended(void **state)
 {
 	struct fixture *fixture = *state;
 
@@ -282,10 +282,22 @@ static void test_not_delivered_while_broken(void **state)
 	start(fixture);
 	assert_false(manifests_result(fixture->manifests)->delivered);
 	scratch_write(&fixture->scratch, "b.yaml", SERVICE("two", "2"));
-	wait_until(fixture, manifests_result(fixture->manifests)->delivered);
+	wait_until(fixture, port_of(fixture, "two") == 2);
+	assert_true(manifests_result(fixture->manifests)->delivered);
 	scratch_write(&fixture->scratch, "b.yaml", "kind: [");
 	wait_until(fixture, problems(fixture)->n == 1);
 	assert_true(manifests_result(fixture->manifests)->delivered);
+}
+
+static void test_delivered_without_the_broken(void **state)
+{
+	struct fixture *fixture = *state;
+
+	scratch_write(&fixture->scratch, "a.yaml", SERVICE("one", "1"));
+	scratch_write(&fixture->scratch, "b.yaml", "kind: [");
+	start(fixture);
+	wait_until(fixture, manifests_result(fixture->manifests)->delivered);
+	assert_int_equal(port_of(fixture, "one"), 1);
 }
 
 /* The first file by name wins; the other takes over when the first goes. */
@@ -424,7 +436,8 @@ int main(void)
 		TEST(test_editor),
 		TEST(test_removed_and_renamed),
 		TEST(test_broken_and_mended),
-		TEST(test_not_delivered_while_broken),
+		TEST(test_delivered_once_mended),
+		TEST(test_delivered_without_the_broken),
 		TEST(test_twice),
 		TEST(test_directory_emptied_and_removed),
 		TEST(test_directory_comes_late),
