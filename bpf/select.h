@@ -194,26 +194,30 @@ lb_inline bool backend_serves(const struct lb_backend *backend, __u32 handle, __
 	return protocol == IPPROTO_TCP && (tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
-/* A SYN on a flow that is over, or as good as over, is a new connection from the same port. */
-lb_inline bool flow_is_over(__u64 control, __u8 tcp_flags, __u32 tick)
+lb_inline bool is_syn(__u8 tcp_flags)
 {
-	if ((tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-		return false;
-	return lb_control_state(control) == LB_CLOSING || (__u8)(tick - control) >= SELECT_REOPEN_TICKS;
+	return (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* Another CPU opened it while we waited for the lock, and it is good for this packet; or this is the SYN of an embryonic
- * flow once more, which keeps its backend and stays embryonic. */
+/* A SYN on a flow that is over, or as good as over, is a new connection from the same port. One on an embryonic flow is
+ * that flow's own, sent again. */
+lb_inline bool flow_is_over(__u64 control, __u8 tcp_flags, __u32 tick)
+{
+	__u8 idle = (tick - control) & ~LB_SEEN_EMBRYONIC;
+
+	if (!is_syn(tcp_flags))
+		return false;
+	return lb_control_state(control) == LB_CLOSING || idle >= SELECT_REOPEN_TICKS;
+}
+
+/* Another CPU opened it while we waited for the lock, and it is good for this packet. */
 lb_inline bool found_usable(const struct flow_open *open, __u32 tick)
 {
 	__u32 handle = lb_control_backend(open->value);
 	struct lb_backend *backend = backend_entry(handle);
-	__u64 control = open->value;
 
-	if ((__u8)(tick - control) >= LB_SEEN_EMBRYONIC)
-		control ^= LB_SEEN_EMBRYONIC;
 	return open->found && backend && backend_serves(backend, handle, open->protocol, open->tcp_flags) &&
-	       !flow_is_over(control, open->tcp_flags, tick);
+	       !flow_is_over(open->value, open->tcp_flags, tick);
 }
 
 /* A translated source port: from where the last search at this backend ended, so that a port comes up again only after
@@ -276,7 +280,7 @@ lb_inline enum lb_reason open_locked(struct flow_open *open, const struct lb_set
 	reason = claim_reply(open, set, v6);
 	if (reason != LB_REASON_COUNT)
 		return reason;
-	if (open->protocol == IPPROTO_TCP && (open->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+	if (open->protocol == IPPROTO_TCP && is_syn(open->tcp_flags))
 		open->seen ^= LB_SEEN_EMBRYONIC;
 	if (FLOW_CALL(flow_store, open, v6) == CLAIM_DONE)
 		return LB_REASON_COUNT;
@@ -370,7 +374,8 @@ lb_inline bool select_established(const struct packet *packet, __u32 frontend, c
 	    flow_is_over(ref.value, packet->tcp_flags, set->tick))
 		return false;
 	selection->reply_port = ref.ports >> 16;
-	flow_touch(&ref, set->tick);
+	if (!is_syn(packet->tcp_flags)) /* a SYN, and a SYN again, leave the flow embryonic */
+		flow_touch(&ref, set->tick);
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		flow_mark_closing(&ref, packet->tcp_flags);
 	return true;
