@@ -262,14 +262,18 @@ bool offer_fits(const struct claim *claim, const struct offer *offer)
 	return true;
 }
 
-/* Joining before taking a free one, both families before one, the first family before the second; else the order in
- * which the pools are tried. */
+/* Joining before taking a free one; then the rank that an administrator gave the pools; of equal rank both families before
+ * one, the first family before the second, and else the order in which the pools are tried. */
 bool offer_is_better(const struct claim *claim, const struct offer *offer, const struct offer *than)
 {
 	unsigned first = family_slot(claim->request.families[0]);
+	int rank;
 
 	if (offer->n_joined != than->n_joined)
 		return offer->n_joined > than->n_joined;
+	rank = pool_compare_rank(offer->pool, than->pool);
+	if (rank)
+		return rank < 0;
 	if (offer->n_given != than->n_given)
 		return offer->n_given > than->n_given;
 	return offer->addrs[first].family != ADDR_NONE && than->addrs[first].family == ADDR_NONE;

@@ -300,9 +300,8 @@ static int compare_ownership(const void *a, const void *b)
 	return text_compare(l->name, r->name);
 }
 
-static int compare_preference(const void *a, const void *b)
+int pool_compare_rank(const struct pool *left, const struct pool *right)
 {
-	const struct pool *left = *(struct pool *const *)a, *right = *(struct pool *const *)b;
 	const struct service_allocation *l = &left->spec->allocation, *r = &right->spec->allocation;
 
 	if (l->present != r->present)
@@ -310,7 +309,15 @@ static int compare_preference(const void *a, const void *b)
 	/* 0 is "unset, last": one less, unsigned, makes it the largest. */
 	if (l->present && l->priority != r->priority)
 		return l->priority - 1 < r->priority - 1 ? -1 : 1;
-	return compare_names(left, right);
+	return 0;
+}
+
+static int compare_preference(const void *a, const void *b)
+{
+	const struct pool *left = *(struct pool *const *)a, *right = *(struct pool *const *)b;
+	int order = pool_compare_rank(left, right);
+
+	return order ? order : compare_names(left, right);
 }
 
 int pool_book_init(struct pool_book *ret, struct arena *arena, const struct cluster *cluster, size_t n_tenants)

@@ -64,6 +64,8 @@ enum pool_choice { POOL_SELECTS, POOL_NOT_NAMESPACE, POOL_NOT_LABELS };
 int pool_book_init(struct pool_book *ret, struct arena *, const struct cluster *, size_t n_tenants);
 int tenant_init(struct tenant *ret, struct arena *, const struct cluster *, const char *name);
 
+/* What an administrator set: a serviceAllocation before none, then its priority. 0: only their names tell them apart. */
+int pool_compare_rank(const struct pool *, const struct pool *);
 struct pool *pool_book_find(const struct pool_book *, const char *name); /* or NULL */
 struct pool *pool_book_owner(const struct pool_book *, const struct addr *); /* or NULL: in no pool */
 void pool_book_count(struct pool *owner, const struct addr *); /* an address became used; owner may be NULL */
