@@ -436,12 +436,12 @@ static void state_timers(struct writer *writer, const struct bgp_peer *peer)
 {
 	uint32_t hold = peer->hold_time_sec, keepalive = peer->keepalive_time_sec;
 
-	if (!hold)
+	if (!hold && !peer->hold_time_off)
 		hold = keepalive >= HOLD_TIME_SEC ? keepalive * 3 : HOLD_TIME_SEC;
 	if (hold > 65535)
 		hold = 65535;
 	if (!keepalive)
-		keepalive = hold / 3;
+		keepalive = hold / 3; /* 0 0: holdTime 0, neither keepalives nor a hold timer */
 	state(writer, FRR_ROUTER, "timers %u %u", keepalive, hold);
 	state(writer, FRR_ROUTER, "timers connect %u",
 	      peer->connect_time_sec ? peer->connect_time_sec : CONNECT_TIME_SEC);

@@ -409,7 +409,7 @@ static void test_moving_between_classes(void **state)
 static void test_neighbour_statements(void **state)
 {
 	cleanup(world_done) struct world world = { 0 };
-	cleanup(rendered_done) struct rendered before = { 0 }, after = { 0 }, gone = { 0 };
+	cleanup(rendered_done) struct rendered before = { 0 }, after = { 0 }, untimed = { 0 }, gone = { 0 };
 	struct bgp_peer *peer;
 	const char *text;
 
@@ -440,6 +440,11 @@ static void test_neighbour_statements(void **state)
 				  "address-family ipv4 unicast\n"
 				  "neighbor 192.168.0.254 maximum-prefix 7\n"
 				  "exit-address-family\nend\n");
+	peer->hold_time_sec = 0;
+	peer->hold_time_off = true;
+	render(&world, &untimed);
+	text = step(&world, &after, &untimed);
+	assert_string_equal(text, "configure terminal\nrouter bgp 65001\nneighbor 192.168.0.254 timers 0 0\nend\n");
 	peer->node_selectors = world_selectors(&world, "nowhere");
 	render(&world, &gone);
 	text = step(&world, &after, &gone);
