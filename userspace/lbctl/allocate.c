@@ -8,7 +8,6 @@
 
 #include "ipam/allocator.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
 #include "userspace/lbctl/lbctl.h"
 #include "userspace/lbctl/offline.h"
 #include "userspace/lbctl/output.h"
@@ -88,8 +87,8 @@ static void report_problems(const struct problems *problems)
 	size_t i;
 
 	for (i = 0; i < problems->n; i++)
-		log_warn("%s: %s%s%s", problems->items[i].object, problems->items[i].field,
-			 *problems->items[i].field ? ": " : "", problems->items[i].message);
+		fprintf(stderr, "lbctl: %s: %s%s%s\n", problems->items[i].object, problems->items[i].field,
+			*problems->items[i].field ? ": " : "", problems->items[i].message);
 }
 
 static int allocate_and_print(const struct offline *offline)
@@ -102,7 +101,7 @@ static int allocate_and_print(const struct offline *offline)
 	if (r == 0)
 		r = print(&allocations, offline->format);
 	if (r < 0) {
-		log_error("allocate: %s", strerror(-r));
+		fprintf(stderr, "lbctl allocate: %s\n", strerror(-r));
 		return LBCTL_NOT_FINE;
 	}
 	report_problems(&offline->result.problems);

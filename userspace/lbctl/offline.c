@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "userspace/base/log.h"
 #include "userspace/base/parse.h"
 #include "userspace/lbctl/lbctl.h"
 
@@ -63,11 +62,11 @@ int offline_open(struct offline *offline)
 	else
 		r = manifests_read(offline->manifests, offline->status, offline->store, &offline->result);
 	if (r < 0) {
-		log_error("%s: cannot be read: %s", offline->manifests, strerror(-r));
+		fprintf(stderr, "lbctl: %s: cannot be read: %s\n", offline->manifests, strerror(-r));
 		return LBCTL_NOT_FINE;
 	}
 	for (size_t i = 0; i < offline->result.n_notices; i++)
-		log_info("%s", offline->result.notices[i]);
+		fprintf(stderr, "lbctl: %s\n", offline->result.notices[i]);
 	return LBCTL_FINE;
 }
 

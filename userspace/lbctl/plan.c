@@ -8,7 +8,6 @@
 
 #include "ipam/allocator.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
 #include "userspace/lbctl/lbctl.h"
@@ -203,7 +202,7 @@ int command_plan(int argc, char **argv)
 	if (r == LBCTL_FINE)
 		r = plan_and_print(&command);
 	if (r < 0) {
-		log_error("the plan cannot be made: %s", strerror(-r));
+		fprintf(stderr, "lbctl plan: the plan cannot be made: %s\n", strerror(-r));
 		r = LBCTL_NOT_FINE;
 	}
 	offline_done(&command.offline);
