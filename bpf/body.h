@@ -4,7 +4,7 @@
 #ifndef FAIRWAY_BODY_H
 #define FAIRWAY_BODY_H
 
-#include "bpf/icmp.h"
+#include "bpf/icmp_error.h"
 
 /* The packet goes no further; the sender may learn why. `handle`: whose, or LB_NO_HANDLE. */
 lb_inline int refuse(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason, const bool v6)
@@ -54,6 +54,7 @@ lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32
 		if (answer_echo(ctx, packet, &action, v6) != ANSWER_SENT)
 			count_reason(LB_REASON_ICMP);
 		return action;
+	case PACKET_ICMP_ERROR: /* went to icmp_error.h */
 	case PACKET_FRAGMENT:
 		count_reason(LB_REASON_FRAGMENT);
 		return HOOK_DROP;
@@ -71,6 +72,9 @@ lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32
 }
 
 BODY_FUNCTION(ingress_unserved)
+
+BODY_FUNCTION(icmp_error_to_backend)
+BODY_FUNCTION(icmp_error_to_client)
 
 /* A remote backend's reply, to the node's address: back to the client, never up. What is no reply of ours goes up. */
 lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
@@ -92,7 +96,7 @@ lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 ha
 		count_reason(LB_REASON_HELPER);
 		return HOOK_DROP;
 	}
-	action = send_by_route(ctx, &to, packet->length, v6);
+	action = send_by_route(ctx, to.src, to.dst, packet->length, v6);
 	if (action >= 0)
 		return action;
 	count_reason(LB_REASON_NO_NEXT_HOP);
@@ -151,6 +155,9 @@ lb_inline int ingress(hook_ctx *ctx, const bool v6)
 	if (!set)
 		return HOOK_PASS;
 	packet_behind(ctx, &packet, v6);
+	if (packet.kind == PACKET_ICMP_ERROR)
+		return snat_address_is(set, packet.dst, v6) ? BODY_CALL(icmp_error_to_client, LB_NO_HANDLE, 0, v6) :
+							      BODY_CALL(icmp_error_to_backend, LB_NO_HANDLE, 0, v6);
 	if (packet.kind != PACKET_PORTS)
 		return BODY_CALL(ingress_unserved, LB_NO_HANDLE, 0, v6);
 	if (snat_port_is(set, packet.dport) && snat_address_is(set, packet.dst, v6))
@@ -181,6 +188,8 @@ lb_inline int lb_ingress(hook_ctx *ctx)
 
 /* --- egress ------------------------------------------------------------------------------------------------------------- */
 
+BODY_FUNCTION(icmp_error_leaving)
+
 /* A local backend's reply leaves as the VIP's. */
 lb_inline int egress(hook_ctx *ctx, const bool v6)
 {
@@ -192,6 +201,8 @@ lb_inline int egress(hook_ctx *ctx, const bool v6)
 	if (!set || packet_addresses(ctx, &packet, v6))
 		return HOOK_PASS;
 	packet_behind(ctx, &packet, v6);
+	if (packet.kind == PACKET_ICMP_ERROR)
+		return BODY_CALL(icmp_error_leaving, LB_NO_HANDLE, 0, v6);
 	if (packet.kind != PACKET_PORTS || !select_reply(&packet, set, false, &selection, v6))
 		return HOOK_PASS;
 	rewrite_reply(&selection, &to, v6);

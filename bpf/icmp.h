@@ -9,13 +9,6 @@
 
 #include "bpf/rewrite.h"
 
-/* Both families; <linux/icmp.h> would draw in the C library. */
-struct icmp_header {
-	__u8 type, code;
-	__sum16 checksum;
-	__u32 rest;
-};
-
 #define ICMP4_ECHO_REPLY  0
 #define ICMP4_UNREACHABLE 3
 #define ICMP4_ECHO	  8

@@ -27,6 +27,7 @@
 enum packet_kind {
 	PACKET_PORTS, /* TCP or UDP, its header whole: ports are valid */
 	PACKET_ICMP,  /* ICMP or ICMPv6, 8 bytes at least */
+	PACKET_ICMP_ERROR, /* likewise, of a type that quotes a packet */
 	PACKET_FRAGMENT,
 	PACKET_OTHER,
 	PACKET_TOO_DEEP, /* extension headers */
@@ -102,6 +103,19 @@ lb_inline int packet_addresses(hook_ctx *ctx, struct packet *packet, const bool 
 	return 0;
 }
 
+/* Both families; <linux/icmp.h> would draw in the C library. */
+struct icmp_header {
+	__u8 type, code;
+	__sum16 checksum;
+	__u32 rest;
+};
+
+/* Unreachable, too big (an unreachable in IPv4), time exceeded, parameter problem. */
+lb_inline bool icmp_is_error(__u8 type, const bool v6)
+{
+	return v6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
+}
+
 /* What is at packet->l4: ports, ICMP, or neither. */
 lb_inline enum packet_kind packet_transport(hook_ctx *ctx, struct packet *packet)
 {
@@ -132,7 +146,11 @@ lb_inline enum packet_kind packet_transport(hook_ctx *ctx, struct packet *packet
 	}
 	if (packet->protocol != icmp)
 		return PACKET_OTHER;
-	return behind < 8 ? PACKET_MALFORMED : PACKET_ICMP;
+	FRAME_AT(ctx, packet_l4(packet), struct icmp_header, header)
+		return PACKET_MALFORMED;
+	if (behind < sizeof(*header))
+		return PACKET_MALFORMED;
+	return icmp_is_error(header->type, packet->v6) ? PACKET_ICMP_ERROR : PACKET_ICMP;
 }
 
 lb_inline enum packet_kind packet_behind4(hook_ctx *ctx, struct packet *packet)

@@ -204,19 +204,19 @@ lb_inline struct lb_link *next_hop(const struct selection *selection, __u64 *ret
 /* To the client, along the kernel's own route: the packet already has its final addresses. Costs some 120 ns, for replies
  * of remote backends only; a MAC learned from the forward packet would be cheaper, and wrong as soon as one of two
  * routers fails. An action, or -1: no route or no neighbour. */
-lb_inline int send_by_route(hook_ctx *ctx, const struct rewrite *to, __u16 length, const bool v6)
+lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2], __u16 length, const bool v6)
 {
 	struct bpf_fib_lookup fib = { .ifindex = hook_ifindex(ctx), .tot_len = length };
 	long r;
 
 	if (v6) {
 		fib.family = AF_INET6;
-		__builtin_memcpy(fib.ipv6_src, to->src, 16);
-		__builtin_memcpy(fib.ipv6_dst, to->dst, 16);
+		__builtin_memcpy(fib.ipv6_src, src, 16);
+		__builtin_memcpy(fib.ipv6_dst, dst, 16);
 	} else {
 		fib.family = AF_INET;
-		fib.ipv4_src = (__be32)to->src[0];
-		fib.ipv4_dst = (__be32)to->dst[0];
+		fib.ipv4_src = (__be32)src[0];
+		fib.ipv4_dst = (__be32)dst[0];
 	}
 	r = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	if (r == BPF_FIB_LKUP_RET_NO_NEIGH) {
@@ -244,6 +244,12 @@ lb_inline enum lb_reason forward_local(hook_ctx *ctx, const struct packet *packe
 	return rewrite(ctx, packet, &to, REWRITE_DST, v6) ? LB_REASON_HELPER : LB_REASON_COUNT;
 }
 
+lb_inline void snat_address(const struct lb_settings *set, __u64 to[2], const bool v6)
+{
+	to[0] = v6 ? lb_load64(set->snat_v6) : set->snat_v4;
+	to[1] = v6 ? lb_load64(set->snat_v6 + 8) : 0;
+}
+
 /* A backend elsewhere: it sees this node's address, and its reply comes back here. *ret_action: the way out. */
 lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *packet, const struct selection *selection,
 					const struct lb_settings *set, int *ret_action, const bool v6)
@@ -257,8 +263,7 @@ lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *pack
 	link = next_hop(selection, &mac);
 	if (!link)
 		return LB_REASON_NO_NEXT_HOP;
-	to.src[0] = v6 ? lb_load64(set->snat_v6) : set->snat_v4;
-	to.src[1] = v6 ? lb_load64(set->snat_v6 + 8) : 0;
+	snat_address(set, to.src, v6);
 	to.dst[0] = v6 ? lb_load64(selection->backend->addr) : *(__u32 *)selection->backend->addr;
 	to.dst[1] = v6 ? lb_load64(selection->backend->addr + 8) : 0;
 	if (!to.src[0] && !to.src[1])

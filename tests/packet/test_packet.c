@@ -96,6 +96,7 @@ static const uint8_t too_many[] = { 60, 60, 60, 60, 60, 60, 60, 0 };
 static const struct row rows[] = {
 #include "tests/packet/rows_forward.inc"
 #include "tests/packet/rows_refuse.inc"
+#include "tests/packet/rows_icmp.inc"
 };
 
 /* --- running a row ------------------------------------------------------------------------------------------------ */
