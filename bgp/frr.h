@@ -48,6 +48,7 @@ struct frr_peer_view {
 };
 size_t frr_peers(const struct frr *, const struct frr_peer_view **ret); /* borrowed until the loop runs again */
 const char *frr_daemon_state(const struct frr *); /* "connected", "not running", "not answering" */
+uint64_t frr_commands(const struct frr *); /* that changed something, sent so far: none for a want that runs already */
 
 int frr_withdraw_all(const struct frr_options *); /* --cleanup: synchronous, bounded; 0 also when no daemon runs */
 

@@ -351,48 +351,77 @@ static int render_peer_map(struct render *render, const struct bgp_peer *peer, c
 
 /* --- what is received ---------------------------------------------------------------------------------------- */
 
-/* Only PodCIDRs: within --cluster-cidr, so never a default route nor a ServiceIP. */
+struct in_lists { /* while they are being written */
+	struct frr_list lists[2]; /* IPv4, IPv6 */
+	size_t capacity[2];
+	uint64_t hash;
+};
+
+static int in_line(struct arena *arena, struct in_lists *in, const struct prefix *from, bool permit)
+{
+	struct prefix prefix = prefix_mask(from);
+	bool ipv6 = prefix.addr.family == ADDR_IPV6;
+	struct frr_list *list = &in->lists[ipv6];
+	char text[PREFIX_TEXT_MAX], le[16] = "";
+
+	prefix_format(&prefix, text);
+	if (permit && prefix.length < addr_bits(&prefix.addr))
+		snprintf(le, sizeof(le), " le %u", addr_bits(&prefix.addr));
+	in->hash = XXH64(text, strlen(text) + 1, in->hash + permit);
+	return strings_addf(arena, &list->lines, &in->capacity[ipv6], "seq %zu %s %s%s", list->lines.n + 1,
+			    permit ? "permit" : "deny", text, le);
+}
+
+/* Only PodCIDRs: within --cluster-cidr, so never a default route nor a ServiceIP. Not this node's own either: allowas-in lets
+ * them come back from a router, and as soon as we withdraw one the router's echo would lead it in a circle. */
+static int in_lines(struct render *render, struct in_lists *in)
+{
+	const struct frr_render *input = render->input;
+	const struct node *node = cluster_find_node(input->cluster, input->node);
+	struct arena *arena = &render->config->arena;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < input->n_cluster_cidrs; i++) {
+		render->receives_ipv4 |= input->cluster_cidrs[i].addr.family == ADDR_IPV4;
+		render->receives_ipv6 |= input->cluster_cidrs[i].addr.family == ADDR_IPV6;
+	}
+	for (i = 0; node && i < node->n_pod_cidrs && r == 0; i++)
+		if (node->pod_cidrs[i].addr.family == ADDR_IPV4 ? render->receives_ipv4 : render->receives_ipv6)
+			r = in_line(arena, in, &node->pod_cidrs[i], false);
+	for (i = 0; i < input->n_cluster_cidrs && r == 0; i++)
+		r = in_line(arena, in, &input->cluster_cidrs[i], true);
+	return r;
+}
+
 static int render_in(struct render *render)
 {
 	struct frr_config *config = render->config;
 	struct arena *arena = &config->arena;
-	struct frr_list lists[2] = { { .ipv6 = false }, { .ipv6 = true } };
+	struct in_lists in = { .lists = { { .ipv6 = false }, { .ipv6 = true } } };
 	struct strings match;
 	struct frr_map map;
-	char text[PREFIX_TEXT_MAX];
-	size_t i, capacity[2] = { 0 }, match_capacity;
-	uint64_t hash = 0;
+	size_t i, capacity;
 	int r;
 
-	for (i = 0; i < render->input->n_cluster_cidrs; i++) {
-		struct prefix prefix = prefix_mask(&render->input->cluster_cidrs[i]);
-		bool ipv6 = prefix.addr.family == ADDR_IPV6;
-
-		prefix_format(&prefix, text);
-		hash = hash_text(text, hash);
-		r = strings_addf(arena, &lists[ipv6].lines, &capacity[ipv6],
-				 prefix.length == addr_bits(&prefix.addr) ? "seq %zu permit %s" : "seq %zu permit %s le %u",
-				 lists[ipv6].lines.n + 1, text, addr_bits(&prefix.addr));
-		if (r < 0)
-			return r;
-	}
-	render->receives_ipv4 = lists[0].lines.n;
-	render->receives_ipv6 = lists[1].lines.n;
-	render->in_map = formatf(arena, FRR_IN_PREFIX "%016llx", (unsigned long long)hash);
-	lists[0].name = formatf(arena, FRR_LIST4_PREFIX "%016llx", (unsigned long long)hash);
-	lists[1].name = formatf(arena, FRR_LIST6_PREFIX "%016llx", (unsigned long long)hash);
+	r = in_lines(render, &in);
+	if (r < 0)
+		return r;
+	render->in_map = formatf(arena, FRR_IN_PREFIX "%016llx", (unsigned long long)in.hash);
+	in.lists[0].name = formatf(arena, FRR_LIST4_PREFIX "%016llx", (unsigned long long)in.hash);
+	in.lists[1].name = formatf(arena, FRR_LIST6_PREFIX "%016llx", (unsigned long long)in.hash);
 	config->lists = arena_array(arena, 2, sizeof(*config->lists));
 	r = map_new(arena, render->in_map, 2, &map);
-	if (r < 0 || !lists[0].name || !lists[1].name || !config->lists)
+	if (r < 0 || !in.lists[0].name || !in.lists[1].name || !config->lists)
 		return -ENOMEM;
 	for (i = 0; i < 2; i++) {
-		if (!lists[i].lines.n)
+		if (!in.lists[i].lines.n)
 			continue;
-		config->lists[config->n_lists++] = lists[i];
+		config->lists[config->n_lists++] = in.lists[i];
 		match = (struct strings){ 0 };
-		match_capacity = 0;
-		r = strings_addf(arena, &match, &match_capacity, "match %s address prefix-list %s", i ? "ipv6" : "ip",
-				 lists[i].name);
+		capacity = 0;
+		r = strings_addf(arena, &match, &capacity, "match %s address prefix-list %s", i ? "ipv6" : "ip",
+				 in.lists[i].name);
 		if (r < 0)
 			return r;
 		map_entry(&map, 10 * (i + 1), &match);

@@ -545,10 +545,13 @@ int frr_diff_bgpd(const struct frr_config *running, const struct frr_config *wan
 		writer.running = &without_router;
 	}
 	round_of(&writer);
-	if (!writer.commands.n && running->asn && !wanted->asn && !running->foreign)
-		remove_router(&writer);
-	if (!writer.commands.n)
-		delete_leftovers(&writer);
+	if (!writer.commands.n) {
+		writer.commands.networks_only = false;
+		if (running->asn && !wanted->asn && !running->foreign)
+			remove_router(&writer);
+		else
+			delete_leftovers(&writer);
+	}
 	if (writer.commands.n)
 		go_to(&writer, AT_ENABLE);
 	if (writer.error) {

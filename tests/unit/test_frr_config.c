@@ -126,8 +126,9 @@ static void test_whole_text(void **state)
 	assert_string_equal(
 		config_text(&world, &rendered.config),
 		"! Written by Fairway for restarts of bgpd. Changes here are lost.\n"
-		"ip prefix-list LBI4-c32ecb5fc1f12e46 seq 1 permit 10.244.0.0/16 le 32\n"
-		"ipv6 prefix-list LBI6-c32ecb5fc1f12e46 seq 1 permit fd00:244::/48 le 128\n"
+		"ip prefix-list LBI4-360685b9d8d8afc4 seq 1 deny 10.244.1.0/24\n"
+		"ip prefix-list LBI4-360685b9d8d8afc4 seq 2 permit 10.244.0.0/16 le 32\n"
+		"ipv6 prefix-list LBI6-360685b9d8d8afc4 seq 1 permit fd00:244::/48 le 128\n"
 		"route-map LBC-25a9290f permit 10\n"
 		" set tag 631843087\n"
 		"exit\n"
@@ -149,15 +150,15 @@ static void test_whole_text(void **state)
 		"route-map LBC-b300a5fc deny 65535\n"
 		"exit\n"
 		"!\n"
-		"route-map LBI-c32ecb5fc1f12e46 permit 10\n"
-		" match ip address prefix-list LBI4-c32ecb5fc1f12e46\n"
+		"route-map LBI-360685b9d8d8afc4 permit 10\n"
+		" match ip address prefix-list LBI4-360685b9d8d8afc4\n"
 		"exit\n"
 		"!\n"
-		"route-map LBI-c32ecb5fc1f12e46 permit 20\n"
-		" match ipv6 address prefix-list LBI6-c32ecb5fc1f12e46\n"
+		"route-map LBI-360685b9d8d8afc4 permit 20\n"
+		" match ipv6 address prefix-list LBI6-360685b9d8d8afc4\n"
 		"exit\n"
 		"!\n"
-		"route-map LBI-c32ecb5fc1f12e46 deny 65535\n"
+		"route-map LBI-360685b9d8d8afc4 deny 65535\n"
 		"exit\n"
 		"!\n"
 		"route-map LBO-spine6-6ac512dc5f548169 permit 1\n"
@@ -246,14 +247,14 @@ static void test_whole_text(void **state)
 		"  neighbor 192.168.0.254 activate\n"
 		"  neighbor 192.168.0.254 allowas-in 1\n"
 		"  neighbor 192.168.0.254 maximum-prefix 500\n"
-		"  neighbor 192.168.0.254 route-map LBI-c32ecb5fc1f12e46 in\n"
+		"  neighbor 192.168.0.254 route-map LBI-360685b9d8d8afc4 in\n"
 		"  neighbor 192.168.0.254 route-map LBO-tor-43169451e71337ae out\n"
 		"  neighbor eth1 activate\n"
 		"  neighbor eth1 allowas-in 1\n"
-		"  neighbor eth1 route-map LBI-c32ecb5fc1f12e46 in\n"
+		"  neighbor eth1 route-map LBI-360685b9d8d8afc4 in\n"
 		"  neighbor eth1 route-map LBO-unnumbered-6ac512dc5f548169 out\n"
 		"  neighbor fd00::254 activate\n"
-		"  neighbor fd00::254 route-map LBI-c32ecb5fc1f12e46 in\n"
+		"  neighbor fd00::254 route-map LBI-360685b9d8d8afc4 in\n"
 		"  neighbor fd00::254 route-map LBO-spine6-6ac512dc5f548169 out\n"
 		" exit-address-family\n"
 		" !\n"
@@ -261,10 +262,10 @@ static void test_whole_text(void **state)
 		"  network 2001:db8:1::9/128 route-map LBC-25a9290f\n"
 		"  neighbor eth1 activate\n"
 		"  neighbor eth1 allowas-in 1\n"
-		"  neighbor eth1 route-map LBI-c32ecb5fc1f12e46 in\n"
+		"  neighbor eth1 route-map LBI-360685b9d8d8afc4 in\n"
 		"  neighbor eth1 route-map LBO-unnumbered-6ac512dc5f548169 out\n"
 		"  neighbor fd00::254 activate\n"
-		"  neighbor fd00::254 route-map LBI-c32ecb5fc1f12e46 in\n"
+		"  neighbor fd00::254 route-map LBI-360685b9d8d8afc4 in\n"
 		"  neighbor fd00::254 route-map LBO-spine6-6ac512dc5f548169 out\n"
 		" exit-address-family\n"
 		"exit\n"
@@ -490,6 +491,7 @@ static void test_leftovers_go_last(void **state)
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };
 	cleanup(frr_config_done) struct frr_config running = { 0 };
+	cleanup(frr_commands_done) struct frr_commands raw = { 0 };
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	const char *commands;
 
@@ -504,6 +506,8 @@ static void test_leftovers_go_last(void **state)
 	commands = commands_between(&world, &running, &rendered.config);
 	assert_string_equal(commands, "configure terminal\nno route-map LBC-00000001\nno route-map LBO-old-0123456789abcdef\n"
 				      "no ip prefix-list LBI4-0000000000000001\nend\n");
+	assert_int_equal(frr_diff_bgpd(&running, &rendered.config, &raw), 0);
+	assert_false(raw.networks_only);
 	/* with anything else to do, they wait for the next round */
 	running.n_networks--;
 	assert_lacks(commands_between(&world, &running, &rendered.config), "no route-map");
