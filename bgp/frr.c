@@ -2,7 +2,7 @@
 /* The FRR driver: what is wanted goes to bgpd and bfdd (frr_sync), what they say about sessions comes back as views, and
  * bgpd's configuration is kept in a file for its restarts. See frr.h.
  *
- * Times: a new want is applied after 10 ms, so that a burst is one batch; sessions are read every 500 ms (0.1 ms of bgpd's
+ * Times: a new want is applied after 2 ms (bursts of objects were gathered long before; a batch is cut short for a newer want); sessions are read every 500 ms (0.1 ms of bgpd's
  * time); the running configuration is checked for drift every 30 s. */
 #include "bgp/frr.h"
 
@@ -26,7 +26,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
 
-#define DEBOUNCE_USEC	     10000
+#define DEBOUNCE_USEC	     2000
 #define TICK_USEC	     500000
 #define TICKS_PER_CHECK	     60
 #define WITHDRAW_LIMIT_USEC  5000000

@@ -29,6 +29,7 @@
 
 struct frr_network { /* sorted by prefix */
 	struct prefix prefix;
+	bool gone; /* frr_sync's: withdrawn in the batch that is being applied */
 	uint32_t class; /* of route-map LBC-<class>, eight hex digits; 0: without one of ours */
 };
 
