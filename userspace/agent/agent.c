@@ -285,6 +285,9 @@ static int open_frr(struct agent *agent)
 	};
 	int r = frr_new(agent->event, &options, frr_changed, agent, &agent->frr);
 
+	agent->routes_book = routes_book_new();
+	if (r >= 0 && !agent->routes_book)
+		r = -ENOMEM;
 	return r < 0 ? failed("FRR driver", r) : 0;
 }
 
@@ -376,6 +379,8 @@ void agent_free(struct agent *agent)
 	accepted_done(&agent->accepted);
 	node_plan_done(&agent->plan);
 	routes_done(&agent->routes);
+	routes_book_free(agent->routes_book);
+	names_done(&agent->unannounced);
 	applied_free(agent->applied);
 	store_free(agent->store);
 	problems_done(&agent->problems);

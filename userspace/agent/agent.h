@@ -60,8 +60,10 @@ struct agent {
 	/* What may be announced, and is. */
 	struct accepted_set accepted;
 	bool accepted_known; /* false at start: the maps were accepted by the agent that wrote them */
+	struct routes_book *routes_book;
 	struct routes routes;
-	bool announced; /* `routes` follow from the plan and the maps as they are, and FRR was told */
+	struct names unannounced; /* services planned anew since the routes were decided last */
+	bool announce_all;	  /* … or more than services */
 	struct frr *frr;
 	struct peer_state *peer_states;
 	size_t n_peer_states;

@@ -10,6 +10,7 @@
  * step might remove something that serves. */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,7 @@
 #define UNFIT_FIRST_MSEC DIFF_TABLE_QUARANTINE_MSEC /* what does not fit may fit once freed tables are out of quarantine */
 #define NAMES_LOGGED	 4
 #define PROBLEMS_LOGGED	 20
+#define LARGE_ROUND	 1000 /* tables and backends written in one round */
 
 /* A withdrawal that bgpd does not confirm is waited for so long, or as long as the longest hold time of a peer. */
 #define WITHDRAW_LIMIT_MSEC 10000
@@ -39,30 +41,48 @@ struct plan_options agent_plan_options(const struct agent *agent)
 	return options;
 }
 
-/* Brings `plan` up to date and adds to the dirty services those that it touched. *ret_changed: there was something. */
+static int plan_everything(struct agent *agent, const struct cluster *cluster, const struct plan_options *options)
+{
+	struct node_plan fresh;
+	int r = plan_node(cluster, options, &fresh);
+
+	if (r < 0)
+		return r;
+	node_plan_done(&agent->plan);
+	agent->plan = fresh;
+	agent->dirty_all = agent->announce_all = true;
+	return 0;
+}
+
+static int plan_changed(struct agent *agent, const struct cluster *cluster, const struct plan_options *options,
+			const struct strings *changed)
+{
+	int r = plan_update(&agent->plan, cluster, options, changed);
+
+	if (r < 0)
+		return r;
+	if (names_unite(&agent->dirty, &agent->plan.touched) < 0)
+		agent->dirty_all = true;
+	if (names_unite(&agent->unannounced, &agent->plan.touched) < 0)
+		agent->announce_all = true;
+	return 0;
+}
+
+/* Brings `plan` up to date and notes what it touched. *ret_changed: there was something. */
 static int refresh_plan(struct agent *agent, const struct cluster *cluster, bool *ret_changed)
 {
 	struct plan_options options = agent_plan_options(agent);
 	struct store_changes changes = store_changes(agent->store);
-	struct node_plan fresh;
 	int r;
 
-	if (!agent->planned || agent->plan_all || changes.others) {
-		r = plan_node(cluster, &options, &fresh);
-		if (r < 0)
-			return r;
-		node_plan_done(&agent->plan);
-		agent->plan = fresh;
-		agent->dirty_all = true;
-	} else if (changes.services.n) {
-		r = plan_update(&agent->plan, cluster, &options, &changes.services);
-		if (r < 0)
-			return r;
-		if (names_unite(&agent->dirty, &agent->plan.touched) < 0)
-			agent->dirty_all = true;
-	} else {
+	if (!agent->planned || agent->plan_all || changes.others)
+		r = plan_everything(agent, cluster, &options);
+	else if (changes.services.n)
+		r = plan_changed(agent, cluster, &options, &changes.services);
+	else
 		return 0;
-	}
+	if (r < 0)
+		return r;
 	agent->planned = true;
 	agent->plan_all = false;
 	agent->generation++;
@@ -132,6 +152,14 @@ static void update_problems(struct agent *agent)
 	all = (struct problems){ 0 };
 }
 
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 /* --- steps --------------------------------------------------------------------------------------------------- */
 
 struct round {
@@ -141,6 +169,7 @@ struct round {
 	const char *names[NAMES_LOGGED];
 	size_t n_names; /* distinct neighbours; more than NAMES_LOGGED: the rest is only counted */
 	const char *last_name;
+	double started, planned, made, announced; /* when each part was done, in seconds */
 };
 
 static void round_note(struct round *round, const struct step *step)
@@ -194,6 +223,11 @@ static int split(struct steps *steps, const bool *selected, size_t n_selected, s
 			steps->items[kept++] = steps->items[i];
 	}
 	steps->n = kept;
+	if (!kept) { /* most rounds leave nothing: the list of a first round is tens of MiB */
+		free(steps->items);
+		steps->items = NULL;
+		steps->capacity = 0;
+	}
 	*ret = (struct steps){ .items = moved, .n = n, .capacity = n_selected };
 	return 0;
 }
@@ -291,32 +325,49 @@ static int make(struct agent *agent, struct round *round)
 
 /* --- announcing ----------------------------------------------------------------------------------------------- */
 
+static int decide_routes(struct agent *agent, const struct cluster *cluster)
+{
+	struct plan_options options = agent_plan_options(agent);
+	struct strings changed = names_view(&agent->unannounced);
+	struct accepted accepted = accepted_view(&agent->accepted);
+	struct routes routes;
+	int r;
+
+	r = routes_book_update(agent->routes_book, cluster, &options, &agent->plan, agent->announce_all ? NULL : &changed,
+			       &accepted, &routes);
+	if (r < 0) {
+		agent->announce_all = true;
+		return r;
+	}
+	routes_done(&agent->routes);
+	agent->routes = routes;
+	names_done(&agent->unannounced);
+	agent->announce_all = false;
+	return 0;
+}
+
 static int announce(struct agent *agent, const struct cluster *cluster)
 {
 	cleanup(problems_done) struct problems problems = { 0 };
 	cleanup(accepted_done) struct accepted_set accepted = { 0 };
-	struct plan_options options = agent_plan_options(agent);
-	struct accepted view;
-	struct routes routes;
 	int r;
 
 	r = accepted_decide(&agent->plan, agent->applied, agent->accepted_known ? &agent->accepted : NULL, &accepted);
 	if (r < 0)
 		return r;
-	view = accepted_view(&accepted);
-	r = routes_decide(cluster, &options, &agent->plan, &view, &routes);
-	if (r < 0)
-		return r;
-	routes_done(&agent->routes);
-	agent->routes = routes;
 	accepted_done(&agent->accepted);
 	agent->accepted = accepted;
 	accepted = (struct accepted_set){ 0 };
 	agent->accepted_known = true;
+	r = decide_routes(agent, cluster);
+	if (r < 0)
+		return r;
 	r = frr_want(agent->frr, cluster, agent->node, &agent->routes, &problems);
 	problems_done(&agent->frr_problems);
 	agent->frr_problems = problems;
 	problems = (struct problems){ 0 };
+	if (r < 0)
+		agent->announce_all = true;
 	return r;
 }
 
@@ -376,11 +427,23 @@ static void log_given_up(const struct agent *agent, const struct steps *steps)
 /* Nothing waits and nothing failed: all services are clean. */
 static void finish(struct agent *agent)
 {
+	if (!agent->steps.n)
+		arena_done(&agent->steps.arena); /* names and tables of steps that are done; problems stay to be shown */
 	if (agent->steps.n || agent->failures || agent->steps.problems.n)
 		return;
 	names_done(&agent->dirty);
 	agent->dirty_all = false;
 	agent->converged = true;
+}
+
+/* While a step that makes has not been executed, the frontend that it was for still uses what was to go after it. */
+static size_t keep_deletions_only(const struct steps *steps, bool *selected)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < steps->n; i++)
+		n += selected[i] = selected[i] && steps->items[i].kind == STEP_FRONTEND_DELETE;
+	return n;
 }
 
 void agent_break(struct agent *agent)
@@ -398,6 +461,8 @@ void agent_break(struct agent *agent)
 	n = retiring_select(&agent->retiring, &agent->steps, &times, now, selected, &next);
 	if (next != UINT64_MAX)
 		loop_timer_set(agent->breaking, next > now ? next - now : 1);
+	if (agent->failures)
+		n = keep_deletions_only(&agent->steps, selected);
 	if (!n || split(&agent->steps, selected, n, &steps) < 0)
 		return;
 	log_given_up(agent, &steps);
@@ -413,14 +478,6 @@ void agent_break(struct agent *agent)
 }
 
 /* --- the round ------------------------------------------------------------------------------------------------ */
-
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static bool sources_delivered(struct agent *agent)
 {
@@ -444,6 +501,7 @@ static int run_round(struct agent *agent, struct round *round)
 	r = refresh_plan(agent, cluster, &changed);
 	if (r < 0)
 		return r;
+	round->planned = seconds_now();
 	if (agent_datapath_options(agent, cluster, &datapath)) {
 		r = datapath_update_options(agent->datapath, &datapath);
 		agent->datapath_told = r >= 0;
@@ -453,18 +511,30 @@ static int run_round(struct agent *agent, struct round *round)
 	r = make(agent, round);
 	if (r < 0)
 		return r;
+	round->made = seconds_now();
 	/* What is accepted depends on the plan and on frontends alone; a failed announcement is made up for. */
-	if (changed || !agent->announced || round->n_kind[STEP_FRONTEND_SET]) {
+	if (changed || agent->announce_all || agent->unannounced.n || round->n_kind[STEP_FRONTEND_SET])
 		r = announce(agent, cluster);
-		agent->announced = r >= 0;
-	}
+	round->announced = seconds_now();
 	return r;
+}
+
+static void note_duration(struct agent *agent, const struct round *round)
+{
+	double now = seconds_now();
+
+	agent->n_reconciles++;
+	agent->reconcile_seconds_last = now - round->started;
+	agent->reconcile_seconds_sum += agent->reconcile_seconds_last;
+	if (round->announced > 0)
+		log_debug("round %" PRIu64 ": plan %.2f ms, maps %.2f ms, announcements %.2f ms, the rest %.2f ms", agent->n_reconciles,
+			  (round->planned - round->started) * 1e3, (round->made - round->planned) * 1e3,
+			  (round->announced - round->made) * 1e3, (now - round->announced) * 1e3);
 }
 
 void agent_reconcile(struct agent *agent)
 {
-	double started = seconds_now();
-	struct round round = { 0 };
+	struct round round = { .started = seconds_now() };
 	int r;
 
 	if (!sources_delivered(agent)) {
@@ -488,7 +558,7 @@ void agent_reconcile(struct agent *agent)
 		agent->unfit_rounds = 0;
 	agent_break(agent);
 	finish(agent);
-	agent->n_reconciles++;
-	agent->reconcile_seconds_last = seconds_now() - started;
-	agent->reconcile_seconds_sum += agent->reconcile_seconds_last;
+	if (round.n_kind[STEP_TABLE_WRITE] + round.n_kind[STEP_BACKEND_SET] >= LARGE_ROUND)
+		malloc_trim(0); /* its steps and tables were as large as all that stays */
+	note_duration(agent, &round);
 }

@@ -30,13 +30,12 @@ struct round {
 	struct applied *applied;
 	const struct node_plan *plan;
 	struct step_list buckets[BUCKETS];
-	struct arena arena; /* of service names in steps */
+	struct arena arena; /* of service names and tables in steps */
 	struct problems problems;
 };
 
 static void step_done(struct step *step)
 {
-	free(step->table_ids);
 	if (step->kind == STEP_FRONTEND_SET || step->kind == STEP_FRONTEND_DELETE)
 		free(step->frontend.source_ranges);
 }
@@ -110,7 +109,7 @@ static int emit_table_write(struct round *round, struct table *table, const stru
 	step->table_offset = table->offset;
 	step->table_size = table->size;
 	table->reserved++;
-	step->table_ids = malloc(table->size * sizeof(*step->table_ids));
+	step->table_ids = arena_array(&round->arena, table->size, sizeof(*step->table_ids));
 	if (!step->table_ids)
 		return -ENOMEM;
 	r = maglev_build(&set->active, set->protocol, table->size, step->table_ids);

@@ -99,13 +99,13 @@ struct step {
 		struct applied_frontend frontend;
 	};
 	uint32_t table_offset, table_size;
-	uint32_t *table_ids; /* backend ids by slot, owned */
+	uint32_t *table_ids; /* backend ids by slot, in that arena: 10,000 mallocs of a page would hold its neighbours */
 	const char *service; /* "namespace/name" or "": who asked for it; in the arena of the steps that diff_plan() filled */
 };
 
 struct steps { /* MAKE steps first, both phases in the order in which they must be executed; what builds on a step that
 		* failed must be left out (step_failures.h) */
-	struct step *items; /* each owns .table_ids and .frontend.source_ranges */
+	struct step *items; /* each owns .frontend.source_ranges */
 	size_t n, capacity;
 	struct arena arena;
 	struct problems problems; /* services that did not fit: which limit, how many */
