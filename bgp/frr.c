@@ -260,12 +260,23 @@ static int write_all(int fd, const char *text, size_t length)
 	return 0;
 }
 
+/* bgpd reads the file after it became user frr. An agent without CAP_CHOWN can still give it to a group that it is in. */
+static int give_to_frr(int fd)
+{
+	const struct passwd *user = geteuid() ? NULL : getpwnam("frr");
+
+	if (!user || fchown(fd, user->pw_uid, user->pw_gid) == 0)
+		return 0;
+	if (errno != EPERM || fchown(fd, (uid_t)-1, user->pw_gid) < 0 || fchmod(fd, 0640) < 0)
+		return -errno;
+	return 0;
+}
+
 /* For bgpd's eyes alone, which has no root any more when it reads it: passwords are in there. */
 static int write_file(const char *path, const char *text, size_t length)
 {
 	cleanup(freep) char *temporary = NULL;
 	cleanup(closep) int fd = -1;
-	const struct passwd *user;
 	int r;
 
 	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
@@ -273,8 +284,7 @@ static int write_file(const char *path, const char *text, size_t length)
 	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
 		return -errno;
-	user = geteuid() ? NULL : getpwnam("frr");
-	r = user && fchown(fd, user->pw_uid, user->pw_gid) < 0 ? -errno : 0;
+	r = give_to_frr(fd);
 	if (r == 0)
 		r = write_all(fd, text, length);
 	if (r == 0 && rename(temporary, path) < 0)

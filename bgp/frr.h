@@ -15,7 +15,7 @@ struct frr;
 
 struct frr_options {
 	const char *vty_dir;	  /* where bgpd.vty and bfdd.vty are, e.g. /run/frr/NODE */
-	const char *config_file;  /* written atomically (0600) for restarts of bgpd; NULL: none */
+	const char *config_file;  /* written atomically for restarts of bgpd, readable for FRR alone; NULL: none */
 	const char *secret_namespace; /* where passwordSecret is looked up; default fairway-system */
 	const struct prefix *cluster_cidrs; /* prefixes that may be received, with le 32/128; n == 0: none */
 	size_t n_cluster_cidrs;
