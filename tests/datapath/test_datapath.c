@@ -412,6 +412,30 @@ static void test_hook_moves(void **state)
 	close_current();
 }
 
+/* Programs that cannot be swapped: the old ones stay at work. */
+static void test_failing_swap(void **state)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	const struct hook_programs broken = { -1, -1, -1 };
+	struct link_info link = { .ifindex = if_nametoindex("up0"), .name = "up0" };
+	struct interface_view view;
+	uint32_t before;
+
+	open_with(*state, &options);
+	close_current();
+	before = xdp_id("up0");
+	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, &view) < 0);
+	assert_false(view.attached);
+	assert_string_equal(view.hook, "xdp");
+	assert_int_not_equal(before, 0);
+	assert_int_equal(xdp_id("up0"), before);
+	assert_int_not_equal(link_info("tcout", "up0").id, 0);
+	hooks_detach(LINKS, link.ifindex);
+	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, &view) < 0); /* nor does it leave half of a hook */
+	assert_string_equal(view.hook, "none");
+	assert_int_equal(link_info("tcout", "up0").id, 0);
+}
+
 static void test_jumbo_frames(void **state)
 {
 	struct datapath_options options = options_for(up_globs, 1);
@@ -739,6 +763,17 @@ static bool hop_is(void *userdata)
 	       lb_link_of(word).ifindex == if_nametoindex(expected->interface);
 }
 
+static const struct host_finding *finding(struct datapath *datapath, const char *what)
+{
+	const struct host_finding *findings;
+	size_t n = datapath_host_findings(datapath, &findings);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(findings[i].what, what) == 0)
+			return &findings[i];
+	return NULL;
+}
+
 static void test_next_hops(void **state)
 {
 	struct datapath_options options = options_for(up_globs, 1);
@@ -750,7 +785,7 @@ static void test_next_hops(void **state)
 		backend_step(backend_of(3, "fd00:244:2::5", false)), /* IPv6, behind a gateway */
 		backend_step(backend_of(4, "10.99.0.1", false)),      /* no route */
 	};
-	const uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 }, moved[6] = { 2, 0, 0, 0, 0, 9 };
+	const uint8_t moved[6] = { 2, 0, 0, 0, 0, 9 };
 	struct expected_hop expected = { 1, { 2, 0, 0, 0, 0, 2 }, "up1" };
 	struct lb_link link;
 
@@ -786,13 +821,21 @@ static void test_next_hops(void **state)
 	expected.interface = NULL;
 	loop_until(*state, hop_is, &expected, "no route");
 
+	/* A neighbour that fails takes the next hop along; asking for it goes on by itself, until it answers. */
+	expected = (struct expected_hop){ .id = 2 };
+	shell("nsenter -t %d -n ip link set eth0 arp off; ip neigh change 10.0.0.2 dev up1 nud failed", peer);
+	loop_until(*state, hop_is, &expected, "a neighbour that fails");
+	assert_non_null(finding(datapath, "next hops"));
+	expected = (struct expected_hop){ 2, { 2, 0, 0, 0, 0, 9 }, "up1" };
+	shell("nsenter -t %d -n ip link set eth0 arp on", peer);
+	loop_until(*state, hop_is, &expected, "a neighbour that answers again");
+
 	/* An adopted next hop is not given up while the neighbour is asked for. */
 	close_current();
 	shell("ip neigh flush dev up1");
 	datapath = open_with(*state, &options);
 	assert_true(next_hop(2) & LB_NEXT_HOP_VALID);
 	close_current();
-	(void)mac;
 	host_stop(peer);
 	host_stop(other);
 }
@@ -864,17 +907,6 @@ static void test_interfaces_by_route(void **state)
 
 /* --- the host ---------------------------------------------------------------------------------------------------------------- */
 
-static const struct host_finding *finding(struct datapath *datapath, const char *what)
-{
-	const struct host_finding *findings;
-	size_t n = datapath_host_findings(datapath, &findings);
-
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(findings[i].what, what) == 0)
-			return &findings[i];
-	return NULL;
-}
-
 static void test_host(void **state)
 {
 	struct datapath_options options = options_for(up_globs, 1);
@@ -930,7 +962,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_steps_and_reading), TEST(test_adoption),	    TEST(test_one_agent_at_a_time),
 		TEST(test_foreign_layout),    TEST(test_foreign_xdp),	    TEST(test_hook_moves),
-		TEST(test_jumbo_frames),	      TEST(test_clsact),	    TEST(test_clsact_of_others),  TEST(test_cleanup),
+		TEST(test_failing_swap), TEST(test_jumbo_frames),	      TEST(test_clsact),	    TEST(test_clsact_of_others),  TEST(test_cleanup),
 		TEST(test_own_bpffs),	      TEST(test_failing_step),	    TEST(test_mending),
 		TEST(test_deletion),	      TEST(test_unused_ids),	    TEST(test_next_hops),
 		TEST(test_interfaces_followed), TEST(test_interfaces_by_route), TEST(test_host),

@@ -227,7 +227,7 @@ static void xdp_remove(const char *links_dir, uint32_t ifindex)
 /* Egress first: a translated request whose reply would leave untranslated is worse than none. The new hook stands
  * before the other one goes: what XDP has translated is not ours to the TC program, and the reverse. */
 static int attach_decided(const struct hook_programs *programs, const char *links_dir, uint32_t ifindex,
-			  struct hook_facts *facts, struct interface_view *view)
+			  struct hook_facts *facts, struct interface_view *view, bool *ret_refused)
 {
 	int r = tc_attach(links_dir, ifindex, true, programs->tc_egress);
 
@@ -252,22 +252,43 @@ static int attach_decided(const struct hook_programs *programs, const char *link
 		view->hook = "tc";
 		return 0;
 	case HOOK_TAKE_NONE:
+		*ret_refused = true;
 		return facts->foreign_xdp ? -EBUSY : facts->native_xdp;
 	}
 	return -EINVAL;
 }
 
+/* A hook of an earlier agent's that is still there: "xdp", "tc", or NULL. */
+static const char *standing_hook(const char *links_dir, uint32_t ifindex)
+{
+	static const struct {
+		enum pin_kind kind;
+		const char *hook;
+	} ingress[] = { { PIN_XDP, "xdp" }, { PIN_TCX_IN, "tc" }, { PIN_CLS_IN, "tc" } };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ingress); i++)
+		if (access(pin_path(path, links_dir, ingress[i].kind, ifindex), F_OK) == 0)
+			return ingress[i].hook;
+	return NULL;
+}
+
+/* A failure while programs are swapped leaves the old ones at work; a decision against the interface does not. */
 int hooks_attach(const struct hook_programs *programs, const char *links_dir, enum hook_choice choice,
 		 const struct link_info *link, struct interface_view *ret)
 {
 	struct hook_facts facts = { .choice = choice, .foreign_xdp = foreign_xdp(links_dir, link->ifindex) };
 	struct interface_view view = { .ifindex = link->ifindex, .hook = "none" };
+	const char *standing = standing_hook(links_dir, link->ifindex);
+	bool refused = false;
 	int r;
 
 	snprintf(view.name, sizeof(view.name), "%s", link->name);
-	r = attach_decided(programs, links_dir, link->ifindex, &facts, &view);
+	r = attach_decided(programs, links_dir, link->ifindex, &facts, &view, &refused);
 	view.attached = r == 0;
-	if (r < 0)
+	if (r < 0 && standing && !refused)
+		view.hook = standing;
+	else if (r < 0)
 		hooks_detach(links_dir, link->ifindex);
 	*ret = view;
 	return r;

@@ -18,8 +18,8 @@ struct hook_programs { /* file descriptors, borrowed */
 	int xdp, tc_ingress, tc_egress;
 };
 
-/* Attaches or swaps. 0: *ret tells the hook; -errno: nothing carries packets there, and *ret tells why (attached is
- * false). Never takes a hook from somebody else's XDP program. */
+/* Attaches or swaps. 0: *ret tells the hook; -errno: *ret tells why (attached is false), and whether an earlier agent's
+ * programs are still at work there (hook is not "none"). Never takes a hook from somebody else's XDP program. */
 int hooks_attach(const struct hook_programs *, const char *links_dir, enum hook_choice, const struct link_info *,
 		 struct interface_view *ret);
 void hooks_detach(const char *links_dir, uint32_t ifindex); /* whatever of ours is there */

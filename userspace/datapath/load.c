@@ -129,6 +129,9 @@ static int object_prepare(struct bpf_object *object, const struct pins *pins, co
 			continue;
 		r = map_open_pinned(pins, id, map, &fd, &entries);
 		if (r == 0) {
+			if (sizes->entries[id] && sizes->entries[id] != entries && !loaded->maps[id].entries)
+				log_info("datapath: %s stays as it is pinned, with %u entries instead of %u", map_names[id],
+					 entries, sizes->entries[id]);
 			r = bpf_map__reuse_fd(map, fd);
 			loaded->maps[id].entries = entries;
 		} else if (r == -ENOENT) {

@@ -18,6 +18,7 @@
 #define ROUTES_SETTLE_USEC (20 * 1000)	   /* a burst of route events is one reload */
 #define TICK_USEC	   (1000 * 1000)
 #define PROBES_PER_TICK	   256		   /* neighbours touched in one tick: bounded work, some 2 ms */
+#define LINES_PER_TICK	   8		   /* of log: a dead switch is not a thousand stories */
 #define NOBODY		   UINT32_MAX
 
 struct gateway_key { /* zeroed before it is filled: hashed as bytes */
@@ -31,6 +32,7 @@ struct gateway {
 	size_t position; /* in nexthops.gateways */
 	uint16_t state;	/* NUD_…, 0: the kernel has no entry */
 	bool known;	/* mac is the last one that was good, until the kernel says that nobody answers */
+	bool silent;	/* it was logged that nobody answers */
 	uint8_t mac[6];
 	uint32_t first; /* backend id, NOBODY: none */
 	size_t n_backends;
@@ -61,6 +63,7 @@ struct nexthops {
 	struct prefix_set routes;
 	struct leaf *leaves; /* beside routes.items */
 	bool routes_known;
+	unsigned log_lines; /* in this tick */
 };
 
 static bool resolved(const struct gateway *gateway)
@@ -111,6 +114,24 @@ static bool gateway_update(struct gateway *gateway, const struct neighbour_info 
 		gateway->known = false;
 	}
 	return changed;
+}
+
+static void gateway_tell_story(struct nexthops *nexthops, struct gateway *gateway)
+{
+	bool silent = gateway->state == NUD_FAILED;
+	char text[ADDR_TEXT_MAX];
+
+	if (silent == gateway->silent || (!silent && !gateway->known))
+		return;
+	gateway->silent = silent;
+	if (nexthops->log_lines++ >= LINES_PER_TICK)
+		return;
+	addr_format(&gateway->key.addr, text);
+	if (silent)
+		log_warn("next hop %s: does not answer; packets for the %zu backends behind it are dropped until it does", text,
+			 gateway->n_backends);
+	else
+		log_info("next hop %s: answers again (%zu backends)", text, gateway->n_backends);
 }
 
 static bool wants_probe(const struct gateway *gateway)
@@ -365,6 +386,7 @@ void nexthops_neighbour_changed(struct nexthops *nexthops, const struct neighbou
 		return;
 	if (gateway_update(gateway, gone ? &none : neighbour))
 		tell_all(nexthops, gateway);
+	gateway_tell_story(nexthops, gateway);
 	if (gone)
 		gateway_probe(nexthops, gateway);
 }
@@ -384,6 +406,7 @@ void nexthops_tick(struct nexthops *nexthops)
 {
 	size_t probes = 0;
 
+	nexthops->log_lines = 0;
 	if (!nexthops->routes_known && nexthops->n_watches)
 		nexthops_reload(nexthops, true);
 	for (size_t i = 0; i < nexthops->n_gateways && probes < PROBES_PER_TICK; i++) {

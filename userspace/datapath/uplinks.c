@@ -145,7 +145,10 @@ static void uplink_tell(const struct uplink *uplink, const struct interface_view
 
 	if (before->hook && strcmp(before->hook, view->hook) == 0 && strcmp(before->why, view->why) == 0)
 		return;
-	if (error < 0)
+	if (error < 0 && strcmp(view->hook, "none") != 0)
+		log_error("interface %s: %s; the last agent's programs stay at work (%s), retry in %u s", view->name, view->why,
+			  view->hook, RETRY_USEC / 1000000);
+	else if (error < 0)
 		log_error("interface %s: no hook: %s; its traffic is not balanced, retry in %u s", view->name, view->why,
 			  RETRY_USEC / 1000000);
 	else
