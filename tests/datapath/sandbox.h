@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A place for tests that load programs and change interfaces: the test's process moves into a network namespace and a
- * mount namespace of its own, with a bpffs that nobody else sees. All of it is gone when the process ends. */
+/* A place for tests that load programs and change interfaces: the test's process moves into a network
+ * namespace and a mount namespace of its own, with a bpffs that nobody else sees. All of it is gone when the
+ * process ends. */
 #ifndef FAIRWAY_TESTS_DATAPATH_SANDBOX_H
 #define FAIRWAY_TESTS_DATAPATH_SANDBOX_H
 

@@ -28,10 +28,10 @@
 
 DEFINE_CLEANUP(struct applied *, applied_free);
 
-#define MAPS  SANDBOX_PINS "/v1/maps"
-#define LINKS SANDBOX_PINS "/v1/links"
+#define MAPS   SANDBOX_PINS "/v1/maps"
+#define LINKS  SANDBOX_PINS "/v1/links"
 #define VIP_ID 3
-#define SLOTS	1021
+#define SLOTS  1021
 
 static struct addr addr_of(const char *text)
 {
@@ -41,7 +41,7 @@ static struct addr addr_of(const char *text)
 	return addr;
 }
 
-/* --- a small world --------------------------------------------------------------------------------------------- */
+/* --- a small world ---------------------------------------------------------------------------- */
 
 static struct datapath_options options_for(const char *const *interfaces, size_t n)
 {
@@ -60,15 +60,27 @@ static struct datapath_options options_for(const char *const *interfaces, size_t
 
 static struct applied_backend backend_of(uint32_t id, const char *addr, bool local)
 {
-	return (struct applied_backend){ .addr = addr_of(addr), .port = 8080, .protocol = L4_TCP, .id = id, .generation = 1,
-					 .state = BACKEND_ACTIVE, .local = local };
+	return (struct applied_backend){ .addr = addr_of(addr),
+					 .port = 8080,
+					 .protocol = L4_TCP,
+					 .id = id,
+					 .generation = 1,
+					 .state = BACKEND_ACTIVE,
+					 .local = local };
 }
 
 static struct applied_frontend frontend_of(uint32_t id, const char *addr)
 {
-	return (struct applied_frontend){ .addr = addr_of(addr), .port = 80, .protocol = L4_TCP, .id = id, .generation = 1,
-					  .verdict = VERDICT_FORWARD, .type = FRONTEND_LOAD_BALANCER,
-					  .policy = POLICY_CLUSTER, .table_offset = SLOTS, .table_size = SLOTS,
+	return (struct applied_frontend){ .addr = addr_of(addr),
+					  .port = 80,
+					  .protocol = L4_TCP,
+					  .id = id,
+					  .generation = 1,
+					  .verdict = VERDICT_FORWARD,
+					  .type = FRONTEND_LOAD_BALANCER,
+					  .policy = POLICY_CLUSTER,
+					  .table_offset = SLOTS,
+					  .table_size = SLOTS,
 					  .digest = 0x1234567890abcdefull };
 }
 
@@ -97,11 +109,15 @@ static void execute(struct datapath *datapath, enum step_phase phase, struct ste
 static void make_world(struct datapath *datapath)
 {
 	struct prefix range;
-	struct applied_frontend v4 = frontend_of(VIP_ID, "192.0.2.10"), v6 = frontend_of(VIP_ID + 1, "2001:db8::a");
+	struct applied_frontend v4 = frontend_of(VIP_ID, "192.0.2.10"),
+				v6 = frontend_of(VIP_ID + 1, "2001:db8::a");
 	struct step steps[] = {
 		backend_step(backend_of(0, "10.244.1.5", true)),
 		backend_step(backend_of(7, "fd00:244::5", true)),
-		{ .kind = STEP_TABLE_WRITE, .table_offset = SLOTS, .table_size = SLOTS, .table_ids = table_ids },
+		{ .kind = STEP_TABLE_WRITE,
+		  .table_offset = SLOTS,
+		  .table_size = SLOTS,
+		  .table_ids = table_ids },
 		{ .kind = STEP_FRONTEND_SET },
 		{ .kind = STEP_FRONTEND_SET },
 	};
@@ -196,7 +212,7 @@ static void loop_until(sd_event *event, bool (*holds)(void *userdata), void *use
 	fail_msg("%s: not within 1000 turns of the loop", what);
 }
 
-/* --- what is attached --------------------------------------------------------------------------------------------- */
+/* --- what is attached ------------------------------------------------------------------------- */
 
 static const char *const up_globs[] = { "up*" };
 
@@ -232,7 +248,7 @@ static struct interface_view only_interface(struct datapath *datapath)
 	return views[0];
 }
 
-/* --- tests ----------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_steps_and_reading(void **state)
 {
@@ -253,16 +269,21 @@ static void test_steps_and_reading(void **state)
 static void put_flow(uint32_t tick)
 {
 	int fd = bpf_obj_get(MAPS "/lb_flows4"), replies = bpf_obj_get(MAPS "/lb_replies4"), settings_fd;
-	uint64_t handles = (uint64_t)lb_handle(VIP_ID, 1) << LB_CTL_FRONTEND_SHIFT | (uint64_t)lb_handle(0, 1) << LB_CTL_BACKEND_SHIFT;
-	struct lb_flow4 flow = { .client = htonl(0xc6336405), .client_port = htons(40000), .reply_port = htons(40000),
-				 .control = handles | (uint64_t)LB_OPEN << LB_CTL_STATE_SHIFT | (uint8_t)tick };
+	uint64_t handles = (uint64_t)lb_handle(VIP_ID, 1) << LB_CTL_FRONTEND_SHIFT |
+			   (uint64_t)lb_handle(0, 1) << LB_CTL_BACKEND_SHIFT;
+	struct lb_flow4 flow = { .client = htonl(0xc6336405),
+				 .client_port = htons(40000),
+				 .reply_port = htons(40000),
+				 .control =
+					 handles | (uint64_t)LB_OPEN << LB_CTL_STATE_SHIFT | (uint8_t)tick };
 	struct lb_flow4_bucket bucket = { .slot = { flow } };
 	struct lb_settings settings;
 	uint32_t index, zero = 0, mask = 255;
 
 	settings_fd = bpf_obj_get(MAPS "/lb_settings");
 	assert_int_equal(bpf_map_lookup_elem(settings_fd, &zero, &settings), 0);
-	index = lb_bucket1(lb_flow_hash(settings.seed, lb_handle(VIP_ID, 1), flow.client, flow.client_port), mask);
+	index = lb_bucket1(lb_flow_hash(settings.seed, lb_handle(VIP_ID, 1), flow.client, flow.client_port),
+			   mask);
 	assert_int_equal(bpf_map_update_elem(fd, &index, &bucket, 0), 0);
 	index = lb_bucket1(lb_reply_hash(settings.seed, lb_handle(0, 1), flow.client, flow.reply_port), mask);
 	assert_int_equal(bpf_map_update_elem(replies, &index, &bucket, 0), 0);
@@ -431,7 +452,8 @@ static void test_failing_swap(void **state)
 	assert_int_equal(xdp_id("up0"), before);
 	assert_int_not_equal(link_info("tcout", "up0").id, 0);
 	hooks_detach(LINKS, link.ifindex);
-	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, &view) < 0); /* nor does it leave half of a hook */
+	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, &view) <
+		    0); /* nor does it leave half of a hook */
 	assert_string_equal(view.hook, "none");
 	assert_int_equal(link_info("tcout", "up0").id, 0);
 }
@@ -450,11 +472,13 @@ static bool tc_has(const char *interface, const char *direction)
 {
 	char command[200];
 
-	snprintf(command, sizeof(command), "tc filter show dev %s %s | grep -q 'handle 0x46574159'", interface, direction);
+	snprintf(command, sizeof(command), "tc filter show dev %s %s | grep -q 'handle 0x46574159'",
+		 interface, direction);
 	return system(command) == 0;
 }
 
-/* The way without TCX: filters at a fixed handle and priority, replaced in place, removed with the qdisc that we made. */
+/* The way without TCX: filters at a fixed handle and priority, replaced in place, removed with the qdisc that
+ * we made. */
 static void test_clsact(void **state)
 {
 	struct datapath_options options = options_for(up_globs, 1);
@@ -538,11 +562,16 @@ static void test_failing_step(void **state)
 	struct datapath *datapath = open_with(*state, &options);
 	struct step items[] = {
 		backend_step(backend_of(128, "10.244.1.9", true)), /* one beyond the table */
-		{ .kind = STEP_TABLE_WRITE, .table_offset = UINT32_MAX - 5, .table_size = SLOTS, .table_ids = table_ids },
+		{ .kind = STEP_TABLE_WRITE,
+		  .table_offset = UINT32_MAX - 5,
+		  .table_size = SLOTS,
+		  .table_ids = table_ids },
 		frontend_step(frontend_of(64, "192.0.2.99")),
 		backend_step(backend_of(1, "10.244.1.6", true)),
 		frontend_step(frontend_of(5, "192.0.2.11")),
-		{ .kind = STEP_FRONTEND_DELETE, .phase = STEP_BREAK, .frontend = frontend_of(5, "192.0.2.11") },
+		{ .kind = STEP_FRONTEND_DELETE,
+		  .phase = STEP_BREAK,
+		  .frontend = frontend_of(5, "192.0.2.11") },
 	};
 	const struct steps steps = { .items = items, .n = ARRAY_SIZE(items) };
 	const bool expected[] = { false, false, false, true, true, false };
@@ -561,7 +590,7 @@ static void test_failing_step(void **state)
 	close_current();
 }
 
-/* --- entries that a killed agent left half made ------------------------------------------------------------------ */
+/* --- entries that a killed agent left half made ----------------------------------------------- */
 
 static void clear_index(const char *path, uint32_t buckets)
 {
@@ -592,7 +621,8 @@ static void test_mending(void **state)
 {
 	struct datapath_options options = options_for(up_globs, 1);
 	struct datapath *datapath = open_with(*state, &options);
-	struct lb_vip_key stray = { .addr = { [10] = 0xff, [11] = 0xff, 203, 0, 113, 1 } }, vip = { .addr = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 10 } };
+	struct lb_vip_key stray = { .addr = { [10] = 0xff, [11] = 0xff, 203, 0, 113, 1 } },
+			  vip = { .addr = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 10 } };
 	struct lb_vip value = { 1 };
 	uint64_t zero = 0;
 	int vips, filter;
@@ -629,9 +659,13 @@ static void test_deletion(void **state)
 	struct datapath_options options = options_for(up_globs, 1);
 	struct datapath *datapath = open_with(*state, &options);
 	struct step gone[] = {
-		{ .kind = STEP_FRONTEND_DELETE, .phase = STEP_BREAK, .frontend = frontend_of(VIP_ID, "192.0.2.10") },
+		{ .kind = STEP_FRONTEND_DELETE,
+		  .phase = STEP_BREAK,
+		  .frontend = frontend_of(VIP_ID, "192.0.2.10") },
 		{ .kind = STEP_TABLE_FREE, .phase = STEP_BREAK, .table_offset = SLOTS, .table_size = SLOTS },
-		{ .kind = STEP_BACKEND_DELETE, .phase = STEP_BREAK, .backend = backend_of(0, "10.244.1.5", true) },
+		{ .kind = STEP_BACKEND_DELETE,
+		  .phase = STEP_BREAK,
+		  .backend = backend_of(0, "10.244.1.5", true) },
 	};
 	struct lb_range4_key key;
 	int ranges, vips;
@@ -652,15 +686,15 @@ static void test_deletion(void **state)
 	close_current();
 }
 
-/* --- the collector ---------------------------------------------------------------------------------------------------- */
+/* --- the collector ---------------------------------------------------------------------------- */
 
 struct unused {
 	int calls;
 	bool backend, frontend;
 };
 
-static void note_unused(void *userdata, const uint32_t *backends, size_t n_backends, const uint32_t *frontends,
-			size_t n_frontends)
+static void note_unused(void *userdata, const uint32_t *backends, size_t n_backends,
+			const uint32_t *frontends, size_t n_frontends)
 {
 	struct unused *unused = userdata;
 
@@ -695,7 +729,8 @@ static void test_unused_ids(void **state)
 	struct datapath_options options = options_for(up_globs, 1);
 	struct datapath *datapath = open_with(*state, &options);
 	struct applied_backend gone = backend_of(0, "10.244.1.5", true);
-	struct step make[1], delete = { .kind = STEP_FRONTEND_DELETE, .phase = STEP_BREAK,
+	struct step make[1], delete = { .kind = STEP_FRONTEND_DELETE,
+					.phase = STEP_BREAK,
 					.frontend = frontend_of(VIP_ID, "192.0.2.10") };
 	struct step again = frontend_step(frontend_of(VIP_ID, "192.0.2.10"));
 	const struct steps again_steps = { .items = &again, .n = 1 };
@@ -723,7 +758,7 @@ static void test_unused_ids(void **state)
 	close_current();
 }
 
-/* --- next hops --------------------------------------------------------------------------------------------------------- */
+/* --- next hops -------------------------------------------------------------------------------- */
 
 static uint64_t next_hop(uint32_t id)
 {
@@ -780,21 +815,25 @@ static void test_next_hops(void **state)
 	pid_t peer = host_start(), other = host_start();
 	struct datapath *datapath;
 	struct step items[] = {
-		backend_step(backend_of(1, "10.244.2.5", false)),     /* behind a gateway */
-		backend_step(backend_of(2, "10.0.0.2", false)),	      /* on the link */
+		backend_step(backend_of(1, "10.244.2.5", false)),    /* behind a gateway */
+		backend_step(backend_of(2, "10.0.0.2", false)),	     /* on the link */
 		backend_step(backend_of(3, "fd00:244:2::5", false)), /* IPv6, behind a gateway */
-		backend_step(backend_of(4, "10.99.0.1", false)),      /* no route */
+		backend_step(backend_of(4, "10.99.0.1", false)),     /* no route */
 	};
 	const uint8_t moved[6] = { 2, 0, 0, 0, 0, 9 };
 	struct expected_hop expected = { 1, { 2, 0, 0, 0, 0, 2 }, "up1" };
 	struct lb_link link;
 
 	shell("ip link add up1 type veth peer name eth0 address 02:00:00:00:00:02 netns %d", peer);
-	shell("ip link set up1 address 02:00:00:00:00:01 up; ip addr add 10.0.0.1/24 dev up1; ip addr add fd00::1/64 dev up1 nodad");
-	shell("nsenter -t %d -n sh -c 'ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0; ip addr add fd00::2/64 dev eth0 nodad'",
+	shell("ip link set up1 address 02:00:00:00:00:01 up; ip addr add 10.0.0.1/24 dev up1; ip addr add "
+	      "fd00::1/64 dev up1 nodad");
+	shell("nsenter -t %d -n sh -c 'ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0; ip addr add "
+	      "fd00::2/64 dev eth0 nodad'",
 	      peer);
-	shell("ip link set down0 netns %d; nsenter -t %d -n sh -c 'ip link set down0 address 02:00:00:00:00:09 up; "
-	      "ip addr add 10.0.9.2/24 dev down0'; ip addr add 10.0.9.1/24 dev up0", other, other);
+	shell("ip link set down0 netns %d; nsenter -t %d -n sh -c 'ip link set down0 address "
+	      "02:00:00:00:00:09 up; "
+	      "ip addr add 10.0.9.2/24 dev down0'; ip addr add 10.0.9.1/24 dev up0",
+	      other, other);
 	shell("ip route add 10.244.2.0/24 via 10.0.0.2; ip -6 route add fd00:244:2::/64 via fd00::2");
 
 	datapath = open_with(*state, &options);
@@ -809,8 +848,10 @@ static void test_next_hops(void **state)
 	assert_int_equal(next_hop(4), 0);
 
 	/* The neighbour gets another MAC; then the route moves; then it goes. */
-	shell("nsenter -t %d -n sh -c 'ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:09 up'; "
-	      "ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:09 dev up1 nud reachable", peer);
+	shell("nsenter -t %d -n sh -c 'ip link set eth0 down; ip link set eth0 address 02:00:00:00:00:09 "
+	      "up'; "
+	      "ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:09 dev up1 nud reachable",
+	      peer);
 	memcpy(expected.mac, moved, 6);
 	expected.id = 1;
 	loop_until(*state, hop_is, &expected, "another MAC");
@@ -821,7 +862,8 @@ static void test_next_hops(void **state)
 	expected.interface = NULL;
 	loop_until(*state, hop_is, &expected, "no route");
 
-	/* A neighbour that fails takes the next hop along; asking for it goes on by itself, until it answers. */
+	/* A neighbour that fails takes the next hop along; asking for it goes on by itself, until it answers.
+	 */
 	expected = (struct expected_hop){ .id = 2 };
 	shell("nsenter -t %d -n ip link set eth0 arp off; ip neigh change 10.0.0.2 dev up1 nud failed", peer);
 	loop_until(*state, hop_is, &expected, "a neighbour that fails");
@@ -840,7 +882,7 @@ static void test_next_hops(void **state)
 	host_stop(other);
 }
 
-/* --- interfaces ---------------------------------------------------------------------------------------------------------- */
+/* --- interfaces ------------------------------------------------------------------------------- */
 
 static bool has_xdp(void *userdata)
 {
@@ -905,7 +947,7 @@ static void test_interfaces_by_route(void **state)
 	close_current();
 }
 
-/* --- the host ---------------------------------------------------------------------------------------------------------------- */
+/* --- the host --------------------------------------------------------------------------------- */
 
 static void test_host(void **state)
 {
@@ -920,7 +962,8 @@ static void test_host(void **state)
 	ports = finding(datapath, "net.ipv4.ip_local_reserved_ports");
 	assert_non_null(ports);
 	assert_string_equal(ports->found, "61000-65535, the SNAT ports: added by lbagent");
-	assert_int_equal(system("test \"$(sysctl -n net.ipv4.ip_local_reserved_ports)\" = 8080,61000-65535"), 0);
+	assert_int_equal(system("test \"$(sysctl -n net.ipv4.ip_local_reserved_ports)\" = 8080,61000-65535"),
+			 0);
 	shell("sysctl -qw net.ipv4.ip_forward=1");
 	assert_null(finding(datapath, "net.ipv4.ip_forward"));
 	close_current();
@@ -960,13 +1003,13 @@ static void test_counters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_steps_and_reading), TEST(test_adoption),	    TEST(test_one_agent_at_a_time),
-		TEST(test_foreign_layout),    TEST(test_foreign_xdp),	    TEST(test_hook_moves),
-		TEST(test_failing_swap), TEST(test_jumbo_frames),	      TEST(test_clsact),	    TEST(test_clsact_of_others),  TEST(test_cleanup),
-		TEST(test_own_bpffs),	      TEST(test_failing_step),	    TEST(test_mending),
-		TEST(test_deletion),	      TEST(test_unused_ids),	    TEST(test_next_hops),
-		TEST(test_interfaces_followed), TEST(test_interfaces_by_route), TEST(test_host),
-		TEST(test_counters),
+		TEST(test_steps_and_reading),	TEST(test_adoption),	 TEST(test_one_agent_at_a_time),
+		TEST(test_foreign_layout),	TEST(test_foreign_xdp),	 TEST(test_hook_moves),
+		TEST(test_failing_swap),	TEST(test_jumbo_frames), TEST(test_clsact),
+		TEST(test_clsact_of_others),	TEST(test_cleanup),	 TEST(test_own_bpffs),
+		TEST(test_failing_step),	TEST(test_mending),	 TEST(test_deletion),
+		TEST(test_unused_ids),		TEST(test_next_hops),	 TEST(test_interfaces_followed),
+		TEST(test_interfaces_by_route), TEST(test_host),	 TEST(test_counters),
 	};
 
 	sandbox_enter();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packets from a client to pods through one node, with the programs attached by the data path itself: a pod behind the node
- * and one behind another node, both families, TCP and UDP; and what goes on while no agent runs.
+/* Packets from a client to pods through one node, with the programs attached by the data path itself: a pod
+ *behind the node and one behind another node, both families, TCP and UDP; and what goes on while no agent
+ *runs.
  *
  *	client 10.0.0.100 ── up0 [node] ── pod0 ── 10.244.1.5
  *	                          └────── up1 ── other node, 10.244.2.5 */
@@ -39,7 +40,8 @@ static const struct side { /* who is who in one family */
 	const char *vip, *remote_vip, *pod, *remote_pod, *client, *node;
 } sides[] = {
 	{ AF_INET, "192.0.2.10", "192.0.2.20", "10.244.1.5", "10.244.2.5", "10.0.0.100", "10.0.0.1" },
-	{ AF_INET6, "2001:db8::10", "2001:db8::20", "fd00:244:1::5", "fd00:244:2::5", "fd00::100", "fd00::1" },
+	{ AF_INET6, "2001:db8::10", "2001:db8::20", "fd00:244:1::5", "fd00:244:2::5", "fd00::100",
+	  "fd00::1" },
 };
 
 static struct addr addr_of(const char *text)
@@ -50,15 +52,21 @@ static struct addr addr_of(const char *text)
 	return addr;
 }
 
-/* --- the node ---------------------------------------------------------------------------------------------------- */
+/* --- the node --------------------------------------------------------------------------------- */
 
 /* A new agent does not know the node's addresses before its sources have delivered. */
 static void open_datapath(bool knows_the_node)
 {
 	static const char *const globs[] = { "up*" };
 	struct datapath_options options = {
-		.pin_dir = SANDBOX_PINS, .interfaces = globs, .n_interfaces = 1, .snat_unknown = !knows_the_node,
-		.max_flows = 1024, .max_frontends = 64, .max_backends = 64, .max_table_slots = 9 * SLOTS,
+		.pin_dir = SANDBOX_PINS,
+		.interfaces = globs,
+		.n_interfaces = 1,
+		.snat_unknown = !knows_the_node,
+		.max_flows = 1024,
+		.max_frontends = 64,
+		.max_backends = 64,
+		.max_table_slots = 9 * SLOTS,
 	};
 
 	if (knows_the_node) {
@@ -91,10 +99,19 @@ static void serve(uint32_t id, const char *vip, const char *pod, enum l4_protoco
 		ids[id][i] = id;
 	step((struct step){ .kind = STEP_BACKEND_SET,
 			    .backend = { addr_of(pod), 8080, protocol, id, 1, BACKEND_ACTIVE, local } });
-	step((struct step){ .kind = STEP_TABLE_WRITE, .table_offset = id * SLOTS, .table_size = SLOTS, .table_ids = ids[id] });
+	step((struct step){ .kind = STEP_TABLE_WRITE,
+			    .table_offset = id * SLOTS,
+			    .table_size = SLOTS,
+			    .table_ids = ids[id] });
 	step((struct step){ .kind = STEP_FRONTEND_SET,
-			    .frontend = { .addr = addr_of(vip), .port = 80, .protocol = protocol, .id = id, .generation = 1,
-					  .table_offset = id * SLOTS, .table_size = SLOTS, .digest = id + 1 } });
+			    .frontend = { .addr = addr_of(vip),
+					  .port = 80,
+					  .protocol = protocol,
+					  .id = id,
+					  .generation = 1,
+					  .table_offset = id * SLOTS,
+					  .table_size = SLOTS,
+					  .digest = id + 1 } });
 }
 
 static bool unresolved(void)
@@ -116,24 +133,37 @@ static int build(void **state)
 	place.client = host_start();
 	place.pod = host_start();
 	place.other = host_start();
-	shell("ip link add up0 type veth peer name eth0 netns %d; ip link add pod0 type veth peer name eth0 netns %d; "
-	      "ip link add up1 type veth peer name eth0 netns %d", place.client, place.pod, place.other);
+	shell("ip link add up0 type veth peer name eth0 netns %d; ip link add pod0 type veth peer name eth0 "
+	      "netns %d; "
+	      "ip link add up1 type veth peer name eth0 netns %d",
+	      place.client, place.pod, place.other);
 	shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
-	shell("for d in up0 up1 pod0; do ip link set $d up; done; ip addr add 10.0.0.1/24 dev up0; ip addr add 10.0.1.1/24 dev up1; "
-	      "ip addr add 10.244.1.1/24 dev pod0; for a in fd00::1/64,up0 fd00:1::1/64,up1 fd00:244:1::1/64,pod0; do "
+	shell("for d in up0 up1 pod0; do ip link set $d up; done; ip addr add 10.0.0.1/24 dev up0; ip addr "
+	      "add 10.0.1.1/24 dev up1; "
+	      "ip addr add 10.244.1.1/24 dev pod0; for a in fd00::1/64,up0 fd00:1::1/64,up1 "
+	      "fd00:244:1::1/64,pod0; do "
 	      "ip addr add ${a%%,*} dev ${a#*,} nodad; done");
-	/* A veth peer receives redirected frames with GRO on (switched on after the link is up: earlier goes unnoticed), and must send whole checksums to a native XDP program. */
+	/* A veth peer receives redirected frames with GRO on (switched on after the link is up: earlier goes
+	 * unnoticed), and must send whole checksums to a native XDP program. */
 	for (int i = 0; i < 3; i++) {
 		pid_t host = (pid_t[]){ place.client, place.pod, place.other }[i];
 
-		shell("nsenter -t %d -n sh -c 'ip link set lo up; ip link set eth0 up; ethtool -K eth0 gro on tx off >/dev/null'", host);
+		shell("nsenter -t %d -n sh -c 'ip link set lo up; ip link set eth0 up; ethtool -K eth0 gro "
+		      "on tx off >/dev/null'",
+		      host);
 	}
-	shell("nsenter -t %d -n sh -c 'ip addr add 10.0.0.100/24 dev eth0; ip route add default via 10.0.0.1; "
-	      "ip addr add fd00::100/64 dev eth0 nodad; ip -6 route add default via fd00::1'", place.client);
-	shell("nsenter -t %d -n sh -c 'ip addr add 10.244.1.5/24 dev eth0; ip route add default via 10.244.1.1; "
-	      "ip addr add fd00:244:1::5/64 dev eth0 nodad; ip -6 route add default via fd00:244:1::1'", place.pod);
-	shell("nsenter -t %d -n sh -c 'ip addr add 10.0.1.2/24 dev eth0; ip addr add 10.244.2.5/32 dev lo; ip route add default via 10.0.1.1; "
-	      "ip addr add fd00:1::2/64 dev eth0 nodad; ip addr add fd00:244:2::5/128 dev lo nodad; ip -6 route add default via fd00:1::1'",
+	shell("nsenter -t %d -n sh -c 'ip addr add 10.0.0.100/24 dev eth0; ip route add default via "
+	      "10.0.0.1; "
+	      "ip addr add fd00::100/64 dev eth0 nodad; ip -6 route add default via fd00::1'",
+	      place.client);
+	shell("nsenter -t %d -n sh -c 'ip addr add 10.244.1.5/24 dev eth0; ip route add default via "
+	      "10.244.1.1; "
+	      "ip addr add fd00:244:1::5/64 dev eth0 nodad; ip -6 route add default via fd00:244:1::1'",
+	      place.pod);
+	shell("nsenter -t %d -n sh -c 'ip addr add 10.0.1.2/24 dev eth0; ip addr add 10.244.2.5/32 dev lo; "
+	      "ip route add default via 10.0.1.1; "
+	      "ip addr add fd00:1::2/64 dev eth0 nodad; ip addr add fd00:244:2::5/128 dev lo nodad; ip -6 "
+	      "route add default via fd00:1::1'",
 	      place.other);
 	shell("ip route add 10.244.2.0/24 via 10.0.1.2; ip -6 route add fd00:244:2::/64 via fd00:1::2");
 	assert_true(sd_event_new(&place.event) >= 0);
@@ -161,7 +191,7 @@ static int demolish(void **state)
 	return 0;
 }
 
-/* --- sockets ---------------------------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 union any_address {
 	struct sockaddr any;
@@ -212,7 +242,8 @@ static int client(int family, int type, const char *vip)
 static uint16_t saw(const union any_address *peer, int family, const char *expected)
 {
 	char text[INET6_ADDRSTRLEN];
-	const void *bytes = family == AF_INET6 ? (const void *)&peer->v6.sin6_addr : (const void *)&peer->v4.sin_addr;
+	const void *bytes =
+		family == AF_INET6 ? (const void *)&peer->v6.sin6_addr : (const void *)&peer->v4.sin_addr;
 
 	inet_ntop(family, bytes, text, sizeof(text));
 	assert_string_equal(text, expected);
@@ -246,21 +277,24 @@ static void tcp_exchange(int client_fd, int accepted)
 	assert_memory_equal(big, got, sizeof(got));
 }
 
-/* --- tests ------------------------------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void test_udp(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
 		const struct side *side = &sides[i];
-		int local = server(place.pod, side->family, SOCK_DGRAM, side->pod), to_local = client(side->family, SOCK_DGRAM, side->vip);
+		int local = server(place.pod, side->family, SOCK_DGRAM, side->pod),
+		    to_local = client(side->family, SOCK_DGRAM, side->vip);
 		int remote = server(place.other, side->family, SOCK_DGRAM, side->remote_pod);
 		int to_remote = client(side->family, SOCK_DGRAM, side->remote_vip);
 		uint16_t port;
 
 		udp_exchange(to_local, local, side, side->client); /* the pod sees the client */
-		port = udp_exchange(to_remote, remote, side, side->node); /* the other node's pod sees the node */
+		port = udp_exchange(to_remote, remote, side,
+				    side->node); /* the other node's pod sees the node */
 		assert_in_range(port, 61000, 65535);
-		assert_int_equal(udp_exchange(to_remote, remote, side, side->node), port); /* the flow keeps its port */
+		assert_int_equal(udp_exchange(to_remote, remote, side, side->node),
+				 port); /* the flow keeps its port */
 		close(local);
 		close(to_local);
 		close(remote);
@@ -310,8 +344,10 @@ static int flows_of(const char *vip)
 static void test_without_an_agent(void **state)
 {
 	const struct side *side = &sides[0];
-	int listener = server(place.pod, AF_INET, SOCK_STREAM, side->pod), remote = server(place.other, AF_INET, SOCK_DGRAM, side->remote_pod);
-	int fd = client(AF_INET, SOCK_STREAM, side->vip), to_remote = client(AF_INET, SOCK_DGRAM, side->remote_vip);
+	int listener = server(place.pod, AF_INET, SOCK_STREAM, side->pod),
+	    remote = server(place.other, AF_INET, SOCK_DGRAM, side->remote_pod);
+	int fd = client(AF_INET, SOCK_STREAM, side->vip),
+	    to_remote = client(AF_INET, SOCK_DGRAM, side->remote_vip);
 	int accepted = accept(listener, NULL, NULL), second, second_accepted, before;
 	uint16_t port = udp_exchange(to_remote, remote, side, side->node);
 
@@ -345,11 +381,17 @@ static void test_hook_change(void **state)
 	const struct side *side = &sides[1];
 	static const char *const globs[] = { "up*" };
 	struct datapath_options options = {
-		.pin_dir = SANDBOX_PINS, .interfaces = globs, .n_interfaces = 1, .hook = HOOK_TC,
-		.snat_v4 = addr_of("10.0.0.1"), .snat_v6 = addr_of("fd00::1"),
+		.pin_dir = SANDBOX_PINS,
+		.interfaces = globs,
+		.n_interfaces = 1,
+		.hook = HOOK_TC,
+		.snat_v4 = addr_of("10.0.0.1"),
+		.snat_v6 = addr_of("fd00::1"),
 	};
-	int listener = server(place.pod, AF_INET6, SOCK_STREAM, side->pod), remote = server(place.other, AF_INET6, SOCK_DGRAM, side->remote_pod);
-	int fd = client(AF_INET6, SOCK_STREAM, side->vip), to_remote = client(AF_INET6, SOCK_DGRAM, side->remote_vip);
+	int listener = server(place.pod, AF_INET6, SOCK_STREAM, side->pod),
+	    remote = server(place.other, AF_INET6, SOCK_DGRAM, side->remote_pod);
+	int fd = client(AF_INET6, SOCK_STREAM, side->vip),
+	    to_remote = client(AF_INET6, SOCK_DGRAM, side->remote_vip);
 	int accepted = accept(listener, NULL, NULL);
 	uint16_t port = udp_exchange(to_remote, remote, side, side->node);
 
@@ -380,13 +422,15 @@ static void advance_clock(uint32_t ticks)
 	close(fd);
 }
 
-/* A SYN that the client never followed up, whatever the pod says to it, soon gives its slot back; an established
- * connection that is as silent does not. */
+/* A SYN that the client never followed up, whatever the pod says to it, soon gives its slot back; an
+ * established connection that is as silent does not. */
 static void test_half_open(void **state)
 {
 	const struct side *side = &sides[0];
-	int listener = server(place.pod, AF_INET, SOCK_STREAM, side->pod), fd = client(AF_INET, SOCK_STREAM, side->vip);
-	int accepted = accept(listener, NULL, NULL), half = host_socket(place.client, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+	int listener = server(place.pod, AF_INET, SOCK_STREAM, side->pod),
+	    fd = client(AF_INET, SOCK_STREAM, side->vip);
+	int accepted = accept(listener, NULL, NULL),
+	    half = host_socket(place.client, AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
 	socklen_t size;
 	union any_address address = socket_address(AF_INET, "192.0.2.30", 80, &size);
 
@@ -424,8 +468,12 @@ static void test_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_udp),	    cmocka_unit_test(test_tcp), cmocka_unit_test(test_without_an_agent),
-		cmocka_unit_test(test_hook_change), cmocka_unit_test(test_half_open), cmocka_unit_test(test_counted),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_without_an_agent),
+		cmocka_unit_test(test_hook_change),
+		cmocka_unit_test(test_half_open),
+		cmocka_unit_test(test_counted),
 	};
 
 	sandbox_enter();

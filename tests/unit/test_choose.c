@@ -19,7 +19,9 @@ static void test_uplinks(void **state)
 {
 	const char *globs[] = { "eth*", "bond[01]" };
 	const uint32_t carriers[] = { 7, 9 };
-	const struct uplink_rules named = { .globs = globs, .n_globs = 2, .carriers = carriers, .n_carriers = 2 };
+	const struct uplink_rules named = {
+		.globs = globs, .n_globs = 2, .carriers = carriers, .n_carriers = 2
+	};
 	const struct uplink_rules by_route = { .carriers = carriers, .n_carriers = 2 };
 	const char *all[] = { "*" };
 	const struct uplink_rules every = { .globs = all, .n_globs = 1 };
@@ -46,7 +48,10 @@ static void test_hooks(void **state)
 		{ { HOOK_AUTO, 0, -EOPNOTSUPP }, true, HOOK_TAKE_TC, "driver has no native XDP" },
 		{ { HOOK_AUTO, 12, 0 }, false, HOOK_TAKE_TC, "another XDP program (id 12) is attached" },
 		{ { HOOK_AUTO, 0, -EBUSY }, true, HOOK_TAKE_TC, "another XDP program is attached" },
-		{ { HOOK_AUTO, 0, -ERANGE }, true, HOOK_TAKE_TC, "native XDP was refused: Numerical result out of range" },
+		{ { HOOK_AUTO, 0, -ERANGE },
+		  true,
+		  HOOK_TAKE_TC,
+		  "native XDP was refused: Numerical result out of range" },
 		{ { HOOK_XDP, 0, 0 }, true, HOOK_TAKE_XDP, "driver has native XDP" },
 		{ { HOOK_XDP, 12, 0 }, false, HOOK_TAKE_NONE, "another XDP program (id 12) is attached" },
 		{ { HOOK_XDP, 0, -EOPNOTSUPP }, true, HOOK_TAKE_NONE, "driver has no native XDP" },
@@ -75,8 +80,9 @@ static const char *longest(const struct prefix_set *set, const char *text, char 
 
 static void test_prefix_set(void **state)
 {
-	static const char *const prefixes[] = { "10.244.0.0/16", "0.0.0.0/0", "10.244.2.64/26", "10.244.2.0/24",
-						"10.244.2.0/24", "fd00::/8",  "10.0.0.1/32",	"fd00:1::/64" };
+	static const char *const prefixes[] = { "10.244.0.0/16", "0.0.0.0/0",	  "10.244.2.64/26",
+						"10.244.2.0/24", "10.244.2.0/24", "fd00::/8",
+						"10.0.0.1/32",	 "fd00:1::/64" };
 	cleanup(prefix_set_done) struct prefix_set set = { 0 };
 	char buffer[PREFIX_TEXT_MAX];
 

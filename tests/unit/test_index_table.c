@@ -101,7 +101,8 @@ static void test_equal_keys(void **state)
 	assert_int_equal(index_table_find(&table, key, is_wanted, &absent), -1);
 	index_table_clear(&table, key, 1);
 	assert_int_equal(program_finds(buckets, BUCKETS - 1, key), lb_handle(2, 0));
-	assert_int_equal(index_table_set(&table, key, lb_handle(2, 5)), 0); /* another life of the id: the same entry */
+	assert_int_equal(index_table_set(&table, key, lb_handle(2, 5)),
+			 0); /* another life of the id: the same entry */
 	assert_int_equal(program_finds(buckets, BUCKETS - 1, key), lb_handle(2, 5));
 	index_table_clear(&table, key, 2);
 	assert_int_equal(program_finds(buckets, BUCKETS - 1, key), -1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which addresses are ours: one bit each in lb_vip_filter, an entry in lb_vips for those that behave like a host. Counted
- * per address, for many ports share one, and per bit, for addresses may share that too. */
+/* Which addresses are ours: one bit each in lb_vip_filter, an entry in lb_vips for those that behave like a
+ * host. Counted per address, for many ports share one, and per bit, for addresses may share that too. */
 #include "userspace/datapath/tables.h"
 
 #include <bpf/bpf.h>
@@ -32,7 +32,8 @@ static struct addr vip_addr(const struct lb_vip_key *key)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	return memcmp(key->addr, mapped, sizeof(mapped)) == 0 ? table_addr(4, key->addr + 12) : table_addr(6, key->addr);
+	return memcmp(key->addr, mapped, sizeof(mapped)) == 0 ? table_addr(4, key->addr + 12)
+							      : table_addr(6, key->addr);
 }
 
 static struct address_use *address_find(const struct tables *tables, const struct addr *addr)
@@ -55,7 +56,8 @@ static struct address_use *address_enter(struct tables *tables, const struct add
 		return NULL;
 	use->addr = *addr;
 	HASH_ADD(hh, tables->addresses, addr, sizeof(use->addr), use);
-	/* A count that would overflow stays at its end: its bit is then never cleared, which costs a look-up only. */
+	/* A count that would overflow stays at its end: its bit is then never cleared, which costs a look-up
+	 * only. */
 	if (tables->filter_counts[bit] < UINT16_MAX)
 		tables->filter_counts[bit]++;
 	__atomic_fetch_or(&tables->filter[bit >> 6], 1ull << (bit & 63), __ATOMIC_RELEASE);
@@ -151,7 +153,8 @@ void tables_done(struct tables *tables)
 {
 	struct address_use *use, *next;
 
-	HASH_ITER(hh, tables->addresses, use, next) {
+	HASH_ITER(hh, tables->addresses, use, next)
+	{
 		HASH_DEL(tables->addresses, use);
 		free(use);
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From the maps to struct applied, after mending what a killed agent left half done: every used entry gets its index entry,
- * its address and its ranges; whatever names no used entry is removed. Mending changes nothing that is whole. */
+/* From the maps to struct applied, after mending what a killed agent left half done: every used entry gets
+ * its index entry, its address and its ranges; whatever names no used entry is removed. Mending changes
+ * nothing that is whole. */
 #include "userspace/datapath/tables.h"
 
 #include <arpa/inet.h>
@@ -9,7 +10,7 @@
 
 #include "userspace/base/log.h"
 
-/* --- mending ------------------------------------------------------------------------------------------------- */
+/* --- mending ---------------------------------------------------------------------------------- */
 
 static bool frontend_in_use(const struct tables *tables, uint32_t id, uint64_t key)
 {
@@ -49,7 +50,8 @@ static int mend_frontends(struct tables *tables)
 		addr = table_addr(entry->family, entry->addr);
 		r = tables_use_address(tables, &addr, frontend_is_like_a_host(entry->type));
 		if (r == 0)
-			r = index_table_set(&tables->fe_index, frontend_index_key(entry), lb_handle(id, entry->generation));
+			r = index_table_set(&tables->fe_index, frontend_index_key(entry),
+					    lb_handle(id, entry->generation));
 	}
 	return r;
 }
@@ -62,7 +64,8 @@ static int mend_backends(struct tables *tables)
 		const struct lb_backend *entry = &tables->backends[id];
 
 		if (backend_life(entry) != LB_EMPTY)
-			r = index_table_set(&tables->be_index, backend_index_key(entry), lb_handle(id, entry->generation));
+			r = index_table_set(&tables->be_index, backend_index_key(entry),
+					    lb_handle(id, entry->generation));
 	}
 	return r;
 }
@@ -81,7 +84,7 @@ int tables_mend(struct tables *tables)
 	return r;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static enum verdict verdict_from(enum lb_verdict verdict)
 {
@@ -164,8 +167,8 @@ int tables_read_applied(struct tables *tables, struct applied *applied)
 	return r;
 }
 
-int tables_each_remote_backend(const struct tables *tables, int (*fn)(void *userdata, uint32_t id, const struct addr *),
-			       void *userdata)
+int tables_each_remote_backend(const struct tables *tables,
+			       int (*fn)(void *userdata, uint32_t id, const struct addr *), void *userdata)
 {
 	int r = 0;
 

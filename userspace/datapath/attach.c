@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Attaching, swapping and detaching programs by pinned links, with clsact filters where the kernel has no TCX. */
+/* Attaching, swapping and detaching programs by pinned links, with clsact filters where the kernel has no
+ * TCX. */
 #include "userspace/datapath/attach.h"
 
 #include <bpf/bpf.h>
@@ -22,14 +23,15 @@
 #define ATTACH_TCX_INGRESS ((enum bpf_attach_type)46)
 #define ATTACH_TCX_EGRESS  ((enum bpf_attach_type)47)
 
-#define CLSACT_HANDLE	0x46574159 /* "FWAY": nobody else's by accident */
-#define CLSACT_PRIORITY 46
+#define CLSACT_HANDLE	   0x46574159 /* "FWAY": nobody else's by accident */
+#define CLSACT_PRIORITY	   46
 
 enum pin_kind { PIN_XDP, PIN_TCX_IN, PIN_TCX_OUT, PIN_CLS_IN, PIN_CLS_OUT, PIN_CLSACT, PIN_KIND_COUNT };
 
 static const char *const pin_names[PIN_KIND_COUNT] = { "xdp", "tcin", "tcout", "clsin", "clsout", "clsact" };
 
-static const char *pin_path(char buffer[static PATH_MAX], const char *links_dir, enum pin_kind kind, uint32_t ifindex)
+static const char *pin_path(char buffer[static PATH_MAX], const char *links_dir, enum pin_kind kind,
+			    uint32_t ifindex)
 {
 	snprintf(buffer, PATH_MAX, "%s/%s_%u", links_dir, pin_names[kind], ifindex);
 	return buffer;
@@ -53,7 +55,7 @@ static bool pin_parse(const char *name, enum pin_kind *ret_kind, uint32_t *ret_i
 	return false;
 }
 
-/* --- links: XDP and TCX ----------------------------------------------------------------------------------- */
+/* --- links: XDP and TCX ----------------------------------------------------------------------- */
 
 /* The pinned link if it still holds this interface; one whose interface went away is dropped. -ENOENT: none. */
 static int link_open(const char *path, uint32_t ifindex, int *ret_fd)
@@ -64,7 +66,8 @@ static int link_open(const char *path, uint32_t ifindex, int *ret_fd)
 
 	if (fd < 0)
 		return fd;
-	/* xdp.ifindex and the later tcx.ifindex are the same first word of the union; 0 once the interface is gone. */
+	/* xdp.ifindex and the later tcx.ifindex are the same first word of the union; 0 once the interface is
+	 * gone. */
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.xdp.ifindex == ifindex) {
 		*ret_fd = fd;
 		return 0;
@@ -82,7 +85,8 @@ static int link_swap(const char *path, uint32_t ifindex, int program_fd)
 	return r < 0 ? r : bpf_link_update(fd, program_fd, NULL);
 }
 
-static int link_create(const char *path, uint32_t ifindex, int program_fd, enum bpf_attach_type type, uint32_t flags)
+static int link_create(const char *path, uint32_t ifindex, int program_fd, enum bpf_attach_type type,
+		       uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	cleanup(closep) int fd = bpf_link_create(program_fd, ifindex, type, flags ? &opts : NULL);
@@ -100,7 +104,7 @@ static void link_remove(const char *path, uint32_t ifindex)
 	unlink(path);
 }
 
-/* --- clsact filters ---------------------------------------------------------------------------------------- */
+/* --- clsact filters --------------------------------------------------------------------------- */
 
 /* libbpf refuses a struct whose padding is not zero: no struct initialiser, and no copy. */
 static void clsact_hook_init(struct bpf_tc_hook *hook, uint32_t ifindex, enum bpf_tc_attach_point point)
@@ -119,8 +123,8 @@ static int pin_program(const char *path, int program_fd)
 
 int clsact_attach(const char *links_dir, uint32_t ifindex, bool egress, int program_fd)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY, .prog_fd = program_fd,
-		    .flags = BPF_TC_F_REPLACE);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE);
 	struct bpf_tc_hook hook;
 	char path[PATH_MAX];
 	int r;
@@ -134,7 +138,8 @@ int clsact_attach(const char *links_dir, uint32_t ifindex, bool egress, int prog
 	if (r == 0)
 		r = bpf_tc_attach(&hook, &opts);
 	if (r == 0)
-		r = pin_program(pin_path(path, links_dir, egress ? PIN_CLS_OUT : PIN_CLS_IN, ifindex), program_fd);
+		r = pin_program(pin_path(path, links_dir, egress ? PIN_CLS_OUT : PIN_CLS_IN, ifindex),
+				program_fd);
 	return r;
 }
 
@@ -169,7 +174,7 @@ static void clsact_remove_qdisc(const char *links_dir, uint32_t ifindex)
 	unlink(path);
 }
 
-/* --- one interface ------------------------------------------------------------------------------------------ */
+/* --- one interface ---------------------------------------------------------------------------- */
 
 static uint32_t foreign_xdp(const char *links_dir, uint32_t ifindex)
 {
@@ -195,7 +200,8 @@ static int xdp_attach(const char *links_dir, uint32_t ifindex, int program_fd)
 static int tc_attach(const char *links_dir, uint32_t ifindex, bool egress, int program_fd)
 {
 	char path[PATH_MAX], filter[PATH_MAX];
-	int r = link_swap(pin_path(path, links_dir, egress ? PIN_TCX_OUT : PIN_TCX_IN, ifindex), ifindex, program_fd);
+	int r = link_swap(pin_path(path, links_dir, egress ? PIN_TCX_OUT : PIN_TCX_IN, ifindex), ifindex,
+			  program_fd);
 
 	if (r != -ENOENT)
 		return r;
@@ -224,8 +230,8 @@ static void xdp_remove(const char *links_dir, uint32_t ifindex)
 	link_remove(pin_path(path, links_dir, PIN_XDP, ifindex), ifindex);
 }
 
-/* Egress first: a translated request whose reply would leave untranslated is worse than none. The new hook stands
- * before the other one goes: what XDP has translated is not ours to the TC program, and the reverse. */
+/* Egress first: a translated request whose reply would leave untranslated is worse than none. The new hook
+ * stands before the other one goes: what XDP has translated is not ours to the TC program, and the reverse. */
 static int attach_decided(const struct hook_programs *programs, const char *links_dir, uint32_t ifindex,
 			  struct hook_facts *facts, struct interface_view *view, bool *ret_refused)
 {
@@ -245,7 +251,8 @@ static int attach_decided(const struct hook_programs *programs, const char *link
 	case HOOK_TAKE_TC:
 		r = tc_attach(links_dir, ifindex, false, programs->tc_ingress);
 		if (r < 0) {
-			snprintf(view->why, sizeof(view->why), "TC ingress cannot be attached: %s", strerror(-r));
+			snprintf(view->why, sizeof(view->why), "TC ingress cannot be attached: %s",
+				 strerror(-r));
 			return r;
 		}
 		xdp_remove(links_dir, ifindex);
@@ -273,7 +280,8 @@ static const char *standing_hook(const char *links_dir, uint32_t ifindex)
 	return NULL;
 }
 
-/* A failure while programs are swapped leaves the old ones at work; a decision against the interface does not. */
+/* A failure while programs are swapped leaves the old ones at work; a decision against the interface does
+ * not. */
 int hooks_attach(const struct hook_programs *programs, const char *links_dir, enum hook_choice choice,
 		 const struct link_info *link, struct interface_view *ret)
 {
@@ -303,7 +311,7 @@ void hooks_detach(const char *links_dir, uint32_t ifindex)
 	clsact_remove_qdisc(links_dir, ifindex);
 }
 
-/* --- all of them -------------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 struct interface_list {
 	uint32_t *items;

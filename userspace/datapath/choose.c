@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The choice of interfaces and hooks. Generic XDP is no choice: it linearises every packet, where TC keeps GSO. */
+/* The choice of interfaces and hooks. Generic XDP is no choice: it linearises every packet, where TC keeps
+ * GSO. */
 #include "userspace/datapath/choose.h"
 
 #include <errno.h>

@@ -22,7 +22,8 @@ bool uplink_is_chosen(const struct uplink_rules *, uint32_t ifindex, const char 
 struct hook_facts {
 	enum hook_choice choice;
 	uint32_t foreign_xdp; /* id of somebody else's XDP program there; 0: none */
-	int native_xdp;	      /* of trying to attach ours natively: 0 or -errno; not looked at when it must not be tried */
+	int native_xdp; /* of trying to attach ours natively: 0 or -errno; not looked at when it must not be
+			   tried */
 };
 
 enum hook_decision { HOOK_TAKE_NONE, HOOK_TAKE_XDP, HOOK_TAKE_TC };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* An id is reported as unused when two whole rounds that began after it was retired met no flow with it: a packet that was
- * under way when it was retired may have opened one behind the first round's back. */
+/* An id is reported as unused when two whole rounds that began after it was retired met no flow with it: a
+ * packet that was under way when it was retired may have opened one behind the first round's back. */
 #include "userspace/datapath/collector.h"
 
 #include <errno.h>
@@ -12,16 +12,16 @@
 #include "userspace/base/array.h"
 #include "userspace/datapath/expiry.h"
 
-#define TURN_USEC	(100 * 1000)
-#define ROUND_TURNS	100		 /* a round takes 10 s: a flow clock tick is three rounds */
-#define TURN_BUCKETS	256		 /* or less time, where tables are small: this many cost nothing */
-#define RETIRED_ROUNDS	2
+#define TURN_USEC      (100 * 1000)
+#define ROUND_TURNS    100 /* a round takes 10 s: a flow clock tick is three rounds */
+#define TURN_BUCKETS   256 /* or less time, where tables are small: this many cost nothing */
+#define RETIRED_ROUNDS 2
 
-struct id_state { /* of a frontend or backend */
-	uint32_t flows;	      /* met in this round */
-	uint32_t last_flows;  /* in the round before */
-	uint8_t retired;      /* rounds that began while it was retired */
-	bool met_since;	      /* a flow was met in one of those */
+struct id_state {	     /* of a frontend or backend */
+	uint32_t flows;	     /* met in this round */
+	uint32_t last_flows; /* in the round before */
+	uint8_t retired;     /* rounds that began while it was retired */
+	bool met_since;	     /* a flow was met in one of those */
 };
 
 struct collector {
@@ -40,7 +40,7 @@ struct collector {
 	size_t n_unused[2], unused_capacity[2];
 };
 
-/* --- the flow clock --------------------------------------------------------------------------------------------- */
+/* --- the flow clock --------------------------------------------------------------------------- */
 
 static uint64_t monotonic_sec(void)
 {
@@ -66,7 +66,7 @@ static void clock_update(struct collector *collector)
 		__atomic_store_n(word, tick, __ATOMIC_RELEASE);
 }
 
-/* --- one slot ------------------------------------------------------------------------------------------------------ */
+/* --- one slot --------------------------------------------------------------------------------- */
 
 static bool frontend_known(const struct tables *tables, uint32_t handle)
 {
@@ -131,7 +131,8 @@ static void visit_flow(struct collector *collector, bool ipv6, const struct flow
 	bool has_reply = flow_find_reply(&collector->flows, ipv6, flow, &reply);
 	struct flow_facts facts = flow_facts(collector, flow, has_reply ? &reply : NULL);
 
-	/* The reply's control was read before the flow is freed: an opener that adopts it changes its version. */
+	/* The reply's control was read before the flow is freed: an opener that adopts it changes its
+	 * version. */
 	if (flow_is_over(&facts) && flow_slot_free(flow)) {
 		collector->totals.freed++;
 		if (!has_reply || flow_slot_free(&reply))
@@ -150,19 +151,20 @@ static void visit_reply(struct collector *collector, bool ipv6, const struct flo
 		     backend_known(collector->tables, lb_control_backend(reply->control));
 
 	if (!flow_find_forward(&collector->flows, ipv6, reply, &flow) &&
-	    (!known || orphan_is_over(reply->control, collector->tables->settings->tick)) && flow_slot_free(reply)) {
+	    (!known || orphan_is_over(reply->control, collector->tables->settings->tick)) &&
+	    flow_slot_free(reply)) {
 		collector->totals.freed_orphans++;
 		return;
 	}
 	meet_slot(collector, reply, false);
 }
 
-/* --- rounds ---------------------------------------------------------------------------------------------------------- */
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 static const struct flow_table *current_table(const struct collector *collector)
 {
-	return collector->table < 2 ? &collector->flows.flows[collector->table] :
-				      &collector->flows.replies[collector->table - 2];
+	return collector->table < 2 ? &collector->flows.flows[collector->table]
+				    : &collector->flows.replies[collector->table - 2];
 }
 
 static void visit_bucket(struct collector *collector, const struct flow_table *table, uint32_t bucket)
@@ -182,7 +184,8 @@ static void visit_bucket(struct collector *collector, const struct flow_table *t
 static void report(struct collector *collector, int which, uint32_t id)
 {
 	/* Without memory the report waits for the next round. */
-	if (array_reserve(collector->unused[which], collector->n_unused[which], collector->unused_capacity[which]) == 0)
+	if (array_reserve(collector->unused[which], collector->n_unused[which],
+			  collector->unused_capacity[which]) == 0)
 		collector->unused[which][collector->n_unused[which]++] = id;
 }
 
@@ -192,8 +195,8 @@ static void settle_ids(struct collector *collector, int which, struct id_state *
 	const struct tables *tables = collector->tables;
 
 	for (uint32_t id = 0; id < n; id++) {
-		bool retired = which == 0 ? tables->frontends[id].life == LB_RETIRED :
-					    backend_life(&tables->backends[id]) != LB_EMPTY &&
+		bool retired = which == 0 ? tables->frontends[id].life == LB_RETIRED
+					  : backend_life(&tables->backends[id]) != LB_EMPTY &&
 						    (backend_life(&tables->backends[id]) == LB_RETIRED ||
 						     tables->backends[id].state == LB_BACKEND_GONE);
 
@@ -259,7 +262,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_time_relative(source, TURN_USEC);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int collector_new(struct sd_event *event, struct tables *tables, struct collector **ret)
 {
@@ -276,7 +279,8 @@ int collector_new(struct sd_event *event, struct tables *tables, struct collecto
 	flow_tables_init(&collector->flows, tables->maps, tables->settings->seed);
 	clock_start(collector);
 	if (r == 0 && event)
-		r = sd_event_add_time_relative(event, &collector->timer, CLOCK_MONOTONIC, TURN_USEC, 0, on_timer, collector);
+		r = sd_event_add_time_relative(event, &collector->timer, CLOCK_MONOTONIC, TURN_USEC, 0,
+					       on_timer, collector);
 	if (r >= 0 && event)
 		r = sd_event_source_set_enabled(collector->timer, SD_EVENT_ON);
 	if (r < 0) {
@@ -307,7 +311,8 @@ void collector_on_unused(struct collector *collector, datapath_unused_fn *fn, vo
 
 uint32_t collector_frontend_flows(const struct collector *collector, uint32_t frontend_id)
 {
-	return frontend_id < collector->tables->n_frontends ? collector->frontends[frontend_id].last_flows : 0;
+	return frontend_id < collector->tables->n_frontends ? collector->frontends[frontend_id].last_flows
+							    : 0;
 }
 
 struct collector_totals collector_totals(const struct collector *collector)

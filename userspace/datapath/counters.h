@@ -16,6 +16,7 @@ struct counters {
 int counters_init(struct counters *, int frontends_fd, int drops_fd);
 void counters_done(struct counters *);
 int counters_read_frontend(struct counters *, uint32_t id, struct frontend_counters *ret); /* all but flows */
-size_t counters_read_drops(struct counters *, const struct drop_counter **ret); /* what cannot be read stays as it was */
+size_t counters_read_drops(struct counters *,
+			   const struct drop_counter **ret); /* what cannot be read stays as it was */
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The data path as the agent holds it: opens the parts in order, hands events from one to the other, closes them. What each
- * part does is in its own file: pins, load, tables and applied, uplinks and attach, nexthop, collector, counters, host. */
+/* The data path as the agent holds it: opens the parts in order, hands events from one to the other, closes
+ * them. What each part does is in its own file: pins, load, tables and applied, uplinks and attach, nexthop,
+ * collector, counters, host. */
 #include "userspace/datapath/datapath.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ struct datapath {
 	bool adopting;	     /* next hops of the last agent are being checked */
 };
 
-/* --- events from one part to the others ---------------------------------------------------------------------- */
+/* --- events from one part to the others ------------------------------------------------------- */
 
 static void on_link(void *userdata, const struct link_info *link, bool gone)
 {
@@ -122,7 +123,8 @@ static void on_next_hop(void *userdata, uint32_t backend_id, uint32_t ifindex, c
 	int number = ifindex ? link_number(datapath, ifindex) : -ENODEV;
 
 	/* While a new agent asks for the neighbours, what the old one knew of them holds. */
-	if (!mac && datapath->adopting && number >= 0 && tables_next_hop_link(&datapath->tables, backend_id) == number)
+	if (!mac && datapath->adopting && number >= 0 &&
+	    tables_next_hop_link(&datapath->tables, backend_id) == number)
 		return;
 	tables_set_next_hop(&datapath->tables, backend_id, number >= 0 ? mac : NULL, number);
 }
@@ -149,19 +151,20 @@ static void on_event(void *userdata, const struct lb_event *event)
 	}
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int open_kernel(struct datapath *datapath)
 {
 	const struct datapath_options *options = &datapath->options.options;
-	struct map_sizes sizes = map_sizes_for(options->max_flows, options->max_frontends, options->max_backends,
-					       options->max_table_slots);
+	struct map_sizes sizes = map_sizes_for(options->max_flows, options->max_frontends,
+					       options->max_backends, options->max_table_slots);
 	unsigned other = 0;
 	int r;
 
 	r = pins_open(options->pin_dir, LB_ABI_VERSION, &datapath->pins, &other);
 	if (r == -EPROTO)
-		log_error("datapath: %s holds layout v%u, this program has v%u; nothing was changed: run the agent that made "
+		log_error("datapath: %s holds layout v%u, this program has v%u; nothing was changed: run the "
+			  "agent that made "
 			  "it, or lbagent --cleanup (flows are lost)",
 			  options->pin_dir, other, LB_ABI_VERSION);
 	if (r == 0)
@@ -184,14 +187,15 @@ static void reserve_ports(struct datapath *datapath)
 		log_info("net.ipv4.ip_local_reserved_ports: added %u-%u, the source ports of SNATed flows",
 			 options->snat_port_first, options->snat_port_last);
 	} else if (r < 0) {
-		log_warn("net.ipv4.ip_local_reserved_ports: %u-%u cannot be added (%s); the host's own connections may meet "
+		log_warn("net.ipv4.ip_local_reserved_ports: %u-%u cannot be added (%s); the host's own "
+			 "connections may meet "
 			 "SNATed flows on one port",
 			 options->snat_port_first, options->snat_port_last, strerror(-r));
 	}
 }
 
-/* What a killed agent left is mended before anything new is written, and nothing is taken out of the filter before all that
- * is ours has been counted: the node's own SNAT addresses too. */
+/* What a killed agent left is mended before anything new is written, and nothing is taken out of the filter
+ * before all that is ours has been counted: the node's own SNAT addresses too. */
 static int adopt_tables(struct datapath *datapath)
 {
 	struct datapath_options *options = &datapath->options.options;
@@ -200,8 +204,8 @@ static int adopt_tables(struct datapath *datapath)
 	if (options->snat_unknown)
 		tables_read_snat(&datapath->tables, &options->snat_v4, &options->snat_v6);
 	if (r == 0)
-		r = tables_set_snat(&datapath->tables, &options->snat_v4, &options->snat_v6, options->snat_port_first,
-				    options->snat_port_last);
+		r = tables_set_snat(&datapath->tables, &options->snat_v4, &options->snat_v6,
+				    options->snat_port_first, options->snat_port_last);
 	return r == 0 ? tables_mend_addresses(&datapath->tables) : r;
 }
 
@@ -211,7 +215,8 @@ static int open_network(struct datapath *datapath)
 	int r = netlink_open(datapath->event, &handlers, &datapath->netlink);
 
 	if (r >= 0)
-		r = nexthops_new(datapath->event, datapath->netlink, on_next_hop, datapath, &datapath->nexthops);
+		r = nexthops_new(datapath->event, datapath->netlink, on_next_hop, datapath,
+				 &datapath->nexthops);
 	if (r < 0)
 		return r;
 	datapath->adopting = true;
@@ -222,8 +227,8 @@ static int open_network(struct datapath *datapath)
 
 static struct uplinks_config uplinks_config(const struct datapath_options *options)
 {
-	return (struct uplinks_config){ options->hook, options->interfaces, options->n_interfaces, options->peers,
-					options->n_peers };
+	return (struct uplinks_config){ options->hook, options->interfaces, options->n_interfaces,
+					options->peers, options->n_peers };
 }
 
 static int open_hooks(struct datapath *datapath)
@@ -234,8 +239,8 @@ static int open_hooks(struct datapath *datapath)
 	if (options->jit_bench)
 		return 0;
 	reserve_ports(datapath);
-	return uplinks_new(datapath->event, datapath->netlink, &datapath->loaded.programs, datapath->pins.links, &config,
-			   &datapath->uplinks);
+	return uplinks_new(datapath->event, datapath->netlink, &datapath->loaded.programs,
+			   datapath->pins.links, &config, &datapath->uplinks);
 }
 
 int datapath_open(struct sd_event *event, const struct datapath_options *options, struct datapath **ret)
@@ -257,15 +262,17 @@ int datapath_open(struct sd_event *event, const struct datapath_options *options
 	if (r == 0)
 		r = collector_new(event, &datapath->tables, &datapath->collector);
 	if (r == 0 && event)
-		r = events_new(event, datapath->loaded.maps[MAP_EVENTS].fd, on_event, datapath, &datapath->events);
+		r = events_new(event, datapath->loaded.maps[MAP_EVENTS].fd, on_event, datapath,
+			       &datapath->events);
 	if (r == 0)
 		r = open_hooks(datapath);
 	if (r < 0) {
 		datapath_close(datapath);
 		return r;
 	}
-	log_info("datapath: %s %s (layout v%u)", datapath->loaded.adopted ? "adopted the maps below" : "new maps below",
-		 datapath->pins.maps, LB_ABI_VERSION);
+	log_info("datapath: %s %s (layout v%u)",
+		 datapath->loaded.adopted ? "adopted the maps below" : "new maps below", datapath->pins.maps,
+		 LB_ABI_VERSION);
 	*ret = datapath;
 	return 0;
 }
@@ -310,11 +317,12 @@ int datapath_cleanup(const char *pin_dir)
 	return pins_remove(&pins);
 }
 
-/* --- steps -------------------------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 struct diff_limits datapath_limits(const struct datapath *datapath)
 {
-	return (struct diff_limits){ datapath->tables.n_frontends, datapath->tables.n_backends, datapath->tables.n_slots };
+	return (struct diff_limits){ datapath->tables.n_frontends, datapath->tables.n_backends,
+				     datapath->tables.n_slots };
 }
 
 int datapath_read_applied(struct datapath *datapath, struct applied *applied)
@@ -349,7 +357,8 @@ static int execute_step(struct datapath *datapath, const struct step *step)
 	case STEP_BACKEND_SET:
 		return set_backend(datapath, &step->backend);
 	case STEP_TABLE_WRITE:
-		return tables_write_slots(&datapath->tables, step->table_offset, step->table_size, step->table_ids);
+		return tables_write_slots(&datapath->tables, step->table_offset, step->table_size,
+					  step->table_ids);
 	case STEP_FRONTEND_SET:
 		return tables_set_frontend(&datapath->tables, &step->frontend);
 	case STEP_FRONTEND_DELETE:
@@ -362,7 +371,8 @@ static int execute_step(struct datapath *datapath, const struct step *step)
 	return -EINVAL;
 }
 
-int datapath_execute(struct datapath *datapath, const struct steps *steps, enum step_phase phase, bool *ret_done)
+int datapath_execute(struct datapath *datapath, const struct steps *steps, enum step_phase phase,
+		     bool *ret_done)
 {
 	cleanup(step_failures_done) struct step_failures failures = { 0 };
 	int first_error = 0;
@@ -412,8 +422,8 @@ int datapath_update_options(struct datapath *datapath, const struct datapath_opt
 
 	if (r < 0)
 		return r;
-	r = tables_set_snat(&datapath->tables, &copy.options.snat_v4, &copy.options.snat_v6, copy.options.snat_port_first,
-			    copy.options.snat_port_last);
+	r = tables_set_snat(&datapath->tables, &copy.options.snat_v4, &copy.options.snat_v6,
+			    copy.options.snat_port_first, copy.options.snat_port_last);
 	if (r < 0) {
 		options_copy_done(&copy);
 		return r;
@@ -428,7 +438,7 @@ int datapath_update_options(struct datapath *datapath, const struct datapath_opt
 	return r;
 }
 
-/* --- views ---------------------------------------------------------------------------------------------------------- */
+/* --- views ------------------------------------------------------------------------------------ */
 
 int datapath_frontend_counters(struct datapath *datapath, uint32_t id, struct frontend_counters *ret)
 {
@@ -450,7 +460,8 @@ size_t datapath_drops(struct datapath *datapath, const struct drop_counter **ret
 	return counters_read_drops(&datapath->counters, ret);
 }
 
-int datapath_each_flow(struct datapath *datapath, const struct flow_filter *filter, flow_view_fn *fn, void *userdata)
+int datapath_each_flow(struct datapath *datapath, const struct flow_filter *filter, flow_view_fn *fn,
+		       void *userdata)
 {
 	return flow_views_each(&datapath->tables, filter, fn, userdata);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel half of Fairway, as the agent sees it (EDGE): load, pin and attach the BPF programs, execute steps, read back
- * what stands in the maps, collect idle flows, count.
+/* The kernel half of Fairway, as the agent sees it (EDGE): load, pin and attach the BPF programs, execute
+ * steps, read back what stands in the maps, collect idle flows, count.
  *
- * A failure of one step never stops the others: the result tells which steps were executed, and the agent commits only
- * those. Nothing here decides; ids, order and content come in steps. */
+ * A failure of one step never stops the others: the result tells which steps were executed, and the agent
+ * commits only those. Nothing here decides; ids, order and content come in steps. */
 #ifndef FAIRWAY_DATAPATH_H
 #define FAIRWAY_DATAPATH_H
 
@@ -12,32 +12,39 @@
 struct sd_event;
 struct datapath;
 
-enum hook_choice { HOOK_AUTO, HOOK_XDP, HOOK_TC }; /* auto: native XDP where the device has it and it is free, else TC */
+enum hook_choice {
+	HOOK_AUTO,
+	HOOK_XDP,
+	HOOK_TC
+}; /* auto: native XDP where the device has it and it is free, else TC */
 
 struct datapath_options {
-	const char *pin_dir;	      /* on a bpffs; made (and the bpffs mounted) if missing */
-	const char *const *interfaces; /* globs; n == 0: those that carry a route to a peer or the default route */
+	const char *pin_dir; /* on a bpffs; made (and the bpffs mounted) if missing */
+	const char *const
+		*interfaces; /* globs; n == 0: those that carry a route to a peer or the default route */
 	size_t n_interfaces;
 	const struct addr *peers; /* for the default choice of interfaces */
 	size_t n_peers;
 	enum hook_choice hook;
 	uint16_t snat_port_first, snat_port_last; /* 61000-65535 */
-	struct addr snat_v4, snat_v6; /* source of SNATed flows: the node's InternalIPs; ADDR_NONE: family has no SNAT */
-	bool snat_unknown;	      /* at open: nobody has said yet; the addresses of the adopted maps stay in force */
+	struct addr snat_v4,
+		snat_v6;   /* source of SNATed flows: the node's InternalIPs; ADDR_NONE: family has no SNAT */
+	bool snat_unknown; /* at open: nobody has said yet; the addresses of the adopted maps stay in force */
 	uint32_t max_flows, max_frontends, max_backends, max_table_slots; /* 0: defaults */
-	bool jit_bench; /* tests and bench: do not attach */
+	bool jit_bench;							  /* tests and bench: do not attach */
 };
 
 /* Loads or adopts what is pinned under pin_dir. -EBUSY: another agent holds it (lock). */
 int datapath_open(struct sd_event *, const struct datapath_options *, struct datapath **ret);
 void datapath_close(struct datapath *); /* maps, links and programs stay pinned: traffic goes on */
-int datapath_cleanup(const char *pin_dir); /* detach, unpin, remove the directory; 0 also when nothing is there */
+int datapath_cleanup(
+	const char *pin_dir); /* detach, unpin, remove the directory; 0 also when nothing is there */
 
 struct diff_limits datapath_limits(const struct datapath *);
 int datapath_read_applied(struct datapath *, struct applied *); /* at start, from the maps */
 
-/* Executes one phase of steps in order. `ret_done[i]` tells whether step i was executed; steps of the other phase are
- * left out (false). 0, or the first -errno. */
+/* Executes one phase of steps in order. `ret_done[i]` tells whether step i was executed; steps of the other
+ * phase are left out (false). 0, or the first -errno. */
 int datapath_execute(struct datapath *, const struct steps *, enum step_phase, bool *ret_done);
 
 /* Called from the loop when the collector finished a round: ids that no flow holds any more. */
@@ -52,7 +59,7 @@ int datapath_program(const struct datapath *, enum datapath_program_kind);
 /* What changes live: peers and this node's addresses, for the choice of interfaces and SNAT's source. */
 int datapath_update_options(struct datapath *, const struct datapath_options *);
 
-/* --- counters and views, for status, metrics and lbctl -------------------------------------------------- */
+/* --- counters and views, for status, metrics and lbctl ---------------------------------------- */
 
 struct frontend_counters {
 	uint64_t packets, bytes, drops, flows; /* flows: open now, from the last collector round */
@@ -63,7 +70,8 @@ struct drop_counter {
 	const char *reason, *text; /* stable name; for people */
 	uint64_t packets;
 };
-size_t datapath_drops(struct datapath *, const struct drop_counter **ret); /* all reasons, zeros too; borrowed until next call */
+size_t datapath_drops(struct datapath *,
+		      const struct drop_counter **ret); /* all reasons, zeros too; borrowed until next call */
 
 struct flow_view {
 	struct addr client, frontend, backend, snat; /* snat: ADDR_NONE when the client's address is kept */
@@ -82,15 +90,16 @@ int datapath_each_flow(struct datapath *, const struct flow_filter *, flow_view_
 struct interface_view {
 	char name[16];
 	uint32_t ifindex;
-	const char *hook;  /* "xdp", "tc", "none" */
-	char why[120];	   /* why this hook: "driver has native XDP", "another XDP program (id 12) is attached" */
+	const char *hook; /* "xdp", "tc", "none" */
+	char why[120]; /* why this hook: "driver has native XDP", "another XDP program (id 12) is attached" */
 	bool attached;
 };
-size_t datapath_interfaces(struct datapath *, const struct interface_view **ret); /* borrowed until the next call */
+size_t datapath_interfaces(struct datapath *,
+			   const struct interface_view **ret); /* borrowed until the next call */
 
-struct host_finding { /* what of the host is in the way, or worth knowing */
-	char what[48];	  /* "net.ipv4.ip_forward" */
-	char found[160];  /* "0: replies of local pods are not forwarded" */
+struct host_finding {	 /* what of the host is in the way, or worth knowing */
+	char what[48];	 /* "net.ipv4.ip_forward" */
+	char found[160]; /* "0: replies of local pods are not forwarded" */
 	bool harmful;
 };
 size_t datapath_host_findings(struct datapath *, const struct host_finding **ret);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The ring buffer on the loop. It holds 2,000 events at most, so a turn is short; what did not fit is found by the ticks of
- * nexthop.c too. */
+/* The ring buffer on the loop. It holds 2,000 events at most, so a turn is short; what did not fit is found
+ * by the ticks of nexthop.c too. */
 #include "userspace/datapath/events.h"
 
 #include <bpf/libbpf.h>
@@ -31,8 +31,8 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-int events_new(struct sd_event *event, int ring_fd, void (*fn)(void *userdata, const struct lb_event *), void *userdata,
-	       struct events **ret)
+int events_new(struct sd_event *event, int ring_fd, void (*fn)(void *userdata, const struct lb_event *),
+	       void *userdata, struct events **ret)
 {
 	struct events *events = calloc(1, sizeof(*events));
 	int r;
@@ -42,9 +42,9 @@ int events_new(struct sd_event *event, int ring_fd, void (*fn)(void *userdata, c
 	events->fn = fn;
 	events->userdata = userdata;
 	events->ring = ring_buffer__new(ring_fd, on_record, events, NULL);
-	r = events->ring ? sd_event_add_io(event, &events->source, ring_buffer__epoll_fd(events->ring), EPOLLIN, on_readable,
-					   events) :
-			   -errno;
+	r = events->ring ? sd_event_add_io(event, &events->source, ring_buffer__epoll_fd(events->ring),
+					   EPOLLIN, on_readable, events)
+			 : -errno;
 	if (r < 0) {
 		events_free(events);
 		return r;

@@ -7,8 +7,9 @@ static uint8_t idle_of(uint64_t control, uint32_t tick)
 	return (uint8_t)(tick - (control & LB_CTL_SEEN));
 }
 
-/* A SYN opens its flow with `seen` half the clock away, and the client's next packet puts it right. Half a clock between
- * the two directions is otherwise impossible for TCP: more than an hour of data without one acknowledgement. */
+/* A SYN opens its flow with `seen` half the clock away, and the client's next packet puts it right. Half a
+ * clock between the two directions is otherwise impossible for TCP: more than an hour of data without one
+ * acknowledgement. */
 static bool is_embryonic(const struct flow_facts *flow)
 {
 	uint8_t apart;
@@ -58,7 +59,8 @@ bool flow_is_over(const struct flow_facts *flow)
 	if (one_closed(flow))
 		return idle > EXPIRY_HALF_CLOSED_TICKS;
 	if (is_embryonic(flow))
-		return (uint8_t)(idle_of(flow->control, flow->tick) - LB_SEEN_EMBRYONIC) >= EXPIRY_EMBRYONIC_TICKS;
+		return (uint8_t)(idle_of(flow->control, flow->tick) - LB_SEEN_EMBRYONIC) >=
+		       EXPIRY_EMBRYONIC_TICKS;
 	return idle > EXPIRY_TCP_TICKS;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When a flow is over (PURE). Times are ticks of LB_TICK_SEC, 8 bits wide: no slot may stay unvisited for LB_MAX_TICKS. */
+/* When a flow is over (PURE). Times are ticks of LB_TICK_SEC, 8 bits wide: no slot may stay unvisited for
+ * LB_MAX_TICKS. */
 #ifndef FAIRWAY_DATAPATH_EXPIRY_H
 #define FAIRWAY_DATAPATH_EXPIRY_H
 
@@ -8,11 +9,12 @@
 
 #include "bpf/lb_abi.h"
 
-#define EXPIRY_TCP_TICKS	 (LB_MAX_TICKS - 8) /* 2 h 9 min: more than the keep-alive of a usual host */
-#define EXPIRY_UDP_TICKS	 5		    /* 160 to 192 s, as conntrack's 180 s for a stream */
-#define EXPIRY_HALF_CLOSED_TICKS 10		    /* one side said FIN; the other may still send for five minutes of silence */
-#define EXPIRY_EMBRYONIC_TICKS	 3		    /* a SYN that the client never followed up: 96 to 128 s */
-#define EXPIRY_LEFT_TICKS	 1		    /* nobody can come back: its frontend or its UDP backend is gone */
+#define EXPIRY_TCP_TICKS (LB_MAX_TICKS - 8) /* 2 h 9 min: more than the keep-alive of a usual host */
+#define EXPIRY_UDP_TICKS 5		    /* 160 to 192 s, as conntrack's 180 s for a stream */
+#define EXPIRY_HALF_CLOSED_TICKS                                                                             \
+	10			 /* one side said FIN; the other may still send for five minutes of silence */
+#define EXPIRY_EMBRYONIC_TICKS 3 /* a SYN that the client never followed up: 96 to 128 s */
+#define EXPIRY_LEFT_TICKS      1 /* nobody can come back: its frontend or its UDP backend is gone */
 
 struct flow_facts {
 	uint32_t tick;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A walk over the flow tables beside the programs that write them: each flow as it was at one moment, none twice unless it
- * was closed and opened again meanwhile. */
+/* A walk over the flow tables beside the programs that write them: each flow as it was at one moment, none
+ * twice unless it was closed and opened again meanwhile. */
 #include "userspace/datapath/flow_view.h"
 
 #include <arpa/inet.h>
@@ -70,8 +70,8 @@ static bool flow_view_fill(const struct tables *tables, const struct flow_tables
 	view->client_port = ntohs(flow->client_port);
 	view->snat_port = ntohs(flow->reply_port);
 	if (flow->control & LB_CTL_SNAT)
-		view->snat = ipv6 ? table_addr(6, tables->settings->snat_v6) :
-				    table_addr(4, (const uint8_t *)&tables->settings->snat_v4);
+		view->snat = ipv6 ? table_addr(6, tables->settings->snat_v6)
+				  : table_addr(4, (const uint8_t *)&tables->settings->snat_v4);
 	view->idle_sec = flow_idle_ticks(&facts) * LB_TICK_SEC;
 	view->state = state_name(&facts);
 	return true;
@@ -88,7 +88,8 @@ static bool flow_wanted(const struct flow_filter *filter, const struct flow_view
 	       wanted(&filter->backend, &view->backend);
 }
 
-int flow_views_each(const struct tables *tables, const struct flow_filter *filter, flow_view_fn *fn, void *userdata)
+int flow_views_each(const struct tables *tables, const struct flow_filter *filter, flow_view_fn *fn,
+		    void *userdata)
 {
 	struct flow_tables flows;
 	size_t given = 0;
@@ -103,7 +104,8 @@ int flow_views_each(const struct tables *tables, const struct flow_filter *filte
 			int r;
 
 			if (!flow_slot_read(table, i / LB_SLOTS, i % LB_SLOTS, &slot) ||
-			    !flow_view_fill(tables, &flows, ipv6, &slot, &view) || !flow_wanted(filter, &view))
+			    !flow_view_fill(tables, &flows, ipv6, &slot, &view) ||
+			    !flow_wanted(filter, &view))
 				continue;
 			r = fn(userdata, &view);
 			if (r != 0)

@@ -86,7 +86,8 @@ static bool is_other_half(const struct flow_slot *a, const struct flow_slot *b)
 	       a->reply_port == b->reply_port && memcmp(a->client, b->client, sizeof(a->client)) == 0;
 }
 
-static bool find_half(const struct flow_table *table, uint64_t hash, const struct flow_slot *half, struct flow_slot *ret)
+static bool find_half(const struct flow_table *table, uint64_t hash, const struct flow_slot *half,
+		      struct flow_slot *ret)
 {
 	uint32_t buckets[2] = { lb_bucket1(hash, table->buckets - 1), lb_bucket2(hash, table->buckets - 1) };
 
@@ -102,18 +103,21 @@ static bool find_half(const struct flow_table *table, uint64_t hash, const struc
 	return false;
 }
 
-bool flow_find_reply(const struct flow_tables *tables, bool ipv6, const struct flow_slot *flow, struct flow_slot *ret)
+bool flow_find_reply(const struct flow_tables *tables, bool ipv6, const struct flow_slot *flow,
+		     struct flow_slot *ret)
 {
 	uint64_t client = flow->control & LB_CTL_SNAT ? 0 : client_word(flow, ipv6);
-	uint64_t hash = lb_reply_hash(tables->seed, lb_control_backend(flow->control), client, flow->reply_port);
+	uint64_t hash =
+		lb_reply_hash(tables->seed, lb_control_backend(flow->control), client, flow->reply_port);
 
 	return find_half(&tables->replies[ipv6], hash, flow, ret);
 }
 
-bool flow_find_forward(const struct flow_tables *tables, bool ipv6, const struct flow_slot *reply, struct flow_slot *ret)
+bool flow_find_forward(const struct flow_tables *tables, bool ipv6, const struct flow_slot *reply,
+		       struct flow_slot *ret)
 {
-	uint64_t hash = lb_flow_hash(tables->seed, lb_control_frontend(reply->control), client_word(reply, ipv6),
-				     reply->client_port);
+	uint64_t hash = lb_flow_hash(tables->seed, lb_control_frontend(reply->control),
+				     client_word(reply, ipv6), reply->client_port);
 
 	return find_half(&tables->flows[ipv6], hash, reply, ret);
 }
@@ -122,6 +126,6 @@ bool flow_slot_free(const struct flow_slot *slot)
 {
 	uint64_t expected = slot->control;
 
-	return __atomic_compare_exchange_n(slot->where, &expected, lb_control_free(expected), false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(slot->where, &expected, lb_control_free(expected), false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }

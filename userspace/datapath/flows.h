@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flow tables as user space reads them (EDGE): one slot of either family in one shape, and a flow's other half. */
+/* The flow tables as user space reads them (EDGE): one slot of either family in one shape, and a flow's other
+ * half. */
 #ifndef FAIRWAY_DATAPATH_FLOWS_H
 #define FAIRWAY_DATAPATH_FLOWS_H
 
@@ -27,8 +28,10 @@ void flow_tables_init(struct flow_tables *, const struct loaded_map *maps, uint6
 
 /* False: free, being opened, or changed while it was read. */
 bool flow_slot_read(const struct flow_table *, uint32_t bucket, unsigned slot, struct flow_slot *ret);
-bool flow_find_reply(const struct flow_tables *, bool ipv6, const struct flow_slot *flow, struct flow_slot *ret);
-bool flow_find_forward(const struct flow_tables *, bool ipv6, const struct flow_slot *reply, struct flow_slot *ret);
+bool flow_find_reply(const struct flow_tables *, bool ipv6, const struct flow_slot *flow,
+		     struct flow_slot *ret);
+bool flow_find_forward(const struct flow_tables *, bool ipv6, const struct flow_slot *reply,
+		       struct flow_slot *ret);
 /* False: it was used meanwhile and stays. */
 bool flow_slot_free(const struct flow_slot *);
 

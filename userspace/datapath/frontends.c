@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Frontend entries. One 64-bit word, `choice`, says how packets are treated; everything that it points to stands before
- * it is written and stays until after. `digest` is zero while they may differ, so that a killed agent's successor writes
- * the table again rather than believing in it. */
+/* Frontend entries. One 64-bit word, `choice`, says how packets are treated; everything that it points to
+ * stands before it is written and stays until after. `digest` is zero while they may differ, so that a killed
+ * agent's successor writes the table again rather than believing in it. */
 #include "userspace/datapath/tables.h"
 
 #include <arpa/inet.h>
@@ -53,8 +53,8 @@ static enum lb_ranges ranges_of(const struct applied_frontend *frontend)
 
 static uint64_t choice_of(const struct applied_frontend *frontend)
 {
-	return lb_choice(frontend->table_offset, frontend->table_size, verdict_of(frontend->verdict), ranges_of(frontend),
-			 frontend->affinity_sec != 0);
+	return lb_choice(frontend->table_offset, frontend->table_size, verdict_of(frontend->verdict),
+			 ranges_of(frontend), frontend->affinity_sec != 0);
 }
 
 static void write_choice(struct lb_frontend *entry, const struct applied_frontend *frontend)
@@ -83,7 +83,8 @@ static int zero_counters(struct tables *tables, uint32_t id)
 	return r;
 }
 
-static int frontend_enter(struct tables *tables, struct lb_frontend *entry, const struct applied_frontend *frontend)
+static int frontend_enter(struct tables *tables, struct lb_frontend *entry,
+			  const struct applied_frontend *frontend)
 {
 	bool like_a_host = frontend_is_like_a_host(frontend->type);
 	int r;
@@ -105,7 +106,8 @@ static int frontend_enter(struct tables *tables, struct lb_frontend *entry, cons
 	r = tables_use_address(tables, &frontend->addr, like_a_host);
 	if (r < 0)
 		goto undo_life;
-	r = index_table_set(&tables->fe_index, frontend_index_key(entry), lb_handle(frontend->id, frontend->generation));
+	r = index_table_set(&tables->fe_index, frontend_index_key(entry),
+			    lb_handle(frontend->id, frontend->generation));
 	if (r < 0)
 		goto undo_address;
 	return 0;
@@ -119,9 +121,11 @@ undo_ranges:
 	return r;
 }
 
-static int frontend_switch(struct tables *tables, struct lb_frontend *entry, const struct applied_frontend *frontend)
+static int frontend_switch(struct tables *tables, struct lb_frontend *entry,
+			   const struct applied_frontend *frontend)
 {
-	bool was_host = frontend_is_like_a_host(entry->type), is_host = frontend_is_like_a_host(frontend->type);
+	bool was_host = frontend_is_like_a_host(entry->type),
+	     is_host = frontend_is_like_a_host(frontend->type);
 	int r;
 
 	r = ranges_add(tables, frontend->id, frontend->source_ranges, frontend->n_source_ranges);
@@ -144,9 +148,9 @@ int tables_set_frontend(struct tables *tables, const struct applied_frontend *fr
 		return -ERANGE;
 	entry = &tables->frontends[frontend->id];
 	if (entry->life == LB_USED)
-		return frontend_is(entry, frontend) && entry->generation == frontend->generation ?
-			       frontend_switch(tables, entry, frontend) :
-			       -EEXIST;
+		return frontend_is(entry, frontend) && entry->generation == frontend->generation
+			       ? frontend_switch(tables, entry, frontend)
+			       : -EEXIST;
 	if (entry->life == LB_RETIRED)
 		return -EBUSY; /* flows may still name the id */
 	return frontend_enter(tables, entry, frontend);
@@ -161,14 +165,15 @@ static bool frontend_has_key(const void *userdata, uint32_t id)
 {
 	const struct frontend_search *search = userdata;
 
-	return id < search->tables->n_frontends && frontend_is(&search->tables->frontends[id], search->wanted);
+	return id < search->tables->n_frontends &&
+	       frontend_is(&search->tables->frontends[id], search->wanted);
 }
 
 int tables_delete_frontend(struct tables *tables, const struct applied_frontend *frontend)
 {
 	struct frontend_search search = { tables, frontend };
-	uint64_t key = lb_index_key(frontend->addr.bytes, frontend->addr.family == ADDR_IPV6, htons(frontend->port),
-				    frontend->protocol);
+	uint64_t key = lb_index_key(frontend->addr.bytes, frontend->addr.family == ADDR_IPV6,
+				    htons(frontend->port), frontend->protocol);
 	int64_t id = index_table_find(&tables->fe_index, key, frontend_has_key, &search);
 	struct lb_frontend *entry;
 

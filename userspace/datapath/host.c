@@ -14,7 +14,8 @@
 #include "userspace/datapath/port_list.h"
 
 #define RESERVED_PORTS "net/ipv4/ip_local_reserved_ports"
-#define SYSCTL_BYTES   16384 /* more than the longest list of reserved ports that the kernel prints in one read */
+#define SYSCTL_BYTES                                                                                         \
+	16384 /* more than the longest list of reserved ports that the kernel prints in one read */
 
 static int sysctl_open(const char *name, int flags)
 {
@@ -81,7 +82,7 @@ int host_reserve_ports(uint16_t first, uint16_t last)
 	return r < 0 ? r : 1;
 }
 
-/* --- findings ----------------------------------------------------------------------------------------------------- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 static int add(struct host_findings *findings, bool harmful, const char *what, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -107,7 +108,8 @@ static int find_forwarding(struct host_findings *findings)
 	int r = 0;
 
 	if (sysctl_number("net/ipv4/ip_forward") == 0)
-		r = add(findings, true, "net.ipv4.ip_forward", "0: packets to local pods, and their replies, are not forwarded");
+		r = add(findings, true, "net.ipv4.ip_forward",
+			"0: packets to local pods, and their replies, are not forwarded");
 	if (r == 0 && sysctl_number("net/ipv6/conf/all/forwarding") == 0)
 		r = add(findings, true, "net.ipv6.conf.all.forwarding",
 			"0: packets to local IPv6 pods, and their replies, are not forwarded");
@@ -133,9 +135,9 @@ static int find_rp_filter(const struct host_facts *facts, struct host_findings *
 			continue;
 		snprintf(what, sizeof(what), "net.ipv4.conf.%s.rp_filter", name);
 		r = add(findings, facts->n_interfaces > 1, what, "1 (strict): %s",
-			facts->n_interfaces > 1 ?
-				"a client whose route leaves by another uplink is dropped by the kernel; 2 (loose) serves it" :
-				"fine with one uplink");
+			facts->n_interfaces > 1 ? "a client whose route leaves by another uplink is dropped "
+						  "by the kernel; 2 (loose) serves it"
+						: "fine with one uplink");
 	}
 	return r;
 }
@@ -154,11 +156,13 @@ static int find_ports(const struct host_facts *facts, struct host_findings *find
 	if (r == -ENOMEM)
 		return r;
 	if (!covered)
-		return add(findings, true, "net.ipv4.ip_local_reserved_ports",
-			   "%u-%u is not in it: connections of this host and SNATed flows may meet on one port",
-			   facts->snat_port_first, facts->snat_port_last);
-	return add(findings, false, "net.ipv4.ip_local_reserved_ports", "%u-%u, the SNAT ports: %s", facts->snat_port_first,
-		   facts->snat_port_last, facts->reserved_by_us ? "added by lbagent" : "reserved");
+		return add(
+			findings, true, "net.ipv4.ip_local_reserved_ports",
+			"%u-%u is not in it: connections of this host and SNATed flows may meet on one port",
+			facts->snat_port_first, facts->snat_port_last);
+	return add(findings, false, "net.ipv4.ip_local_reserved_ports", "%u-%u, the SNAT ports: %s",
+		   facts->snat_port_first, facts->snat_port_last,
+		   facts->reserved_by_us ? "added by lbagent" : "reserved");
 }
 
 static int find_bpf(struct host_findings *findings)
@@ -166,7 +170,8 @@ static int find_bpf(struct host_findings *findings)
 	int r = 0;
 
 	if (sysctl_number("net/core/bpf_jit_enable") == 0)
-		r = add(findings, true, "net.core.bpf_jit_enable", "0: programs are interpreted, many times slower");
+		r = add(findings, true, "net.core.bpf_jit_enable",
+			"0: programs are interpreted, many times slower");
 	if (r == 0 && sysctl_number("kernel/bpf_stats_enabled") > 0)
 		r = add(findings, false, "kernel.bpf_stats_enabled", "1: costs some 80 ns for each packet");
 	return r;
@@ -178,8 +183,9 @@ static int find_next_hops(const struct next_hop_summary *summary, struct host_fi
 
 	if (!summary->unresolved_backends)
 		return 0;
-	return add(findings, true, "next hops", "%zu of %zu remote backends have none: %s %s %s", summary->unresolved_backends,
-		   summary->backends, summary->no_route ? "no route to" : "neighbour", addr_format(&summary->example, text),
+	return add(findings, true, "next hops", "%zu of %zu remote backends have none: %s %s %s",
+		   summary->unresolved_backends, summary->backends,
+		   summary->no_route ? "no route to" : "neighbour", addr_format(&summary->example, text),
 		   summary->no_route ? "" : "does not answer");
 }
 

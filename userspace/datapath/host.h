@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of the host is in the way (EDGE): its settings, read and reported, never changed; but for one, because SNAT is wrong
- * without it: the SNAT ports are kept out of the host's own use. */
+/* What of the host is in the way (EDGE): its settings, read and reported, never changed; but for one, because
+ * SNAT is wrong without it: the SNAT ports are kept out of the host's own use. */
 #ifndef FAIRWAY_DATAPATH_HOST_H
 #define FAIRWAY_DATAPATH_HOST_H
 
@@ -20,8 +20,10 @@ struct host_findings {
 	size_t n, capacity;
 };
 
-/* Adds [first, last] to ip_local_reserved_ports of this network namespace. 1: added, 0: it was there already, or -errno. */
+/* Adds [first, last] to ip_local_reserved_ports of this network namespace. 1: added, 0: it was there already,
+ * or -errno. */
 int host_reserve_ports(uint16_t first, uint16_t last);
-int host_read_findings(const struct host_facts *, struct host_findings *); /* replaces what was there; 0 or -ENOMEM */
+int host_read_findings(const struct host_facts *,
+		       struct host_findings *); /* replaces what was there; 0 or -ENOMEM */
 
 #endif

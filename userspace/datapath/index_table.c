@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* An entry stands in the first bucket of its walk that had room; `more` on a bucket says that some walk leads through it.
- * Deleting clears those `more` that no entry needs any longer, so that tables which live for months stay short to walk. */
+/* An entry stands in the first bucket of its walk that had room; `more` on a bucket says that some walk leads
+ * through it. Deleting clears those `more` that no entry needs any longer, so that tables which live for
+ * months stay short to walk. */
 #include "userspace/datapath/index_table.h"
 
 #include <errno.h>
@@ -22,7 +23,8 @@ static uint32_t walk_length(const struct index_table *table)
 	return table->mask + 1 < LB_INDEX_PROBES ? table->mask + 1 : LB_INDEX_PROBES;
 }
 
-static struct lb_index_slot *slot_find(const struct index_table *table, uint64_t key, uint32_t id, uint32_t *ret_distance)
+static struct lb_index_slot *slot_find(const struct index_table *table, uint64_t key, uint32_t id,
+				       uint32_t *ret_distance)
 {
 	uint32_t home = home_of(table, key);
 
@@ -73,7 +75,8 @@ int index_table_set(const struct index_table *table, uint64_t key, uint32_t hand
 	if (!slot)
 		return -ENOSPC;
 	for (uint32_t i = 0; i < distance; i++)
-		__atomic_store_n(&bucket_at(table, home_of(table, key) + i)->slot[0].more, 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&bucket_at(table, home_of(table, key) + i)->slot[0].more, 1,
+				 __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->handle, handle, __ATOMIC_RELEASE);
 	__atomic_store_n(&slot->key, key, __ATOMIC_RELEASE);
 	return 0;
@@ -111,8 +114,8 @@ void index_table_clear(const struct index_table *table, uint64_t key, uint32_t i
 	}
 }
 
-int64_t index_table_find(const struct index_table *table, uint64_t key, bool (*is_it)(const void *userdata, uint32_t id),
-			 const void *userdata)
+int64_t index_table_find(const struct index_table *table, uint64_t key,
+			 bool (*is_it)(const void *userdata, uint32_t id), const void *userdata)
 {
 	uint32_t home = home_of(table, key);
 

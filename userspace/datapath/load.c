@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Open, adopt or create, load, pin, map. Two objects share every map: what the first one created is pinned before the
- * second one is loaded, which then adopts it like any other pinned map. */
+/* Open, adopt or create, load, pin, map. Two objects share every map: what the first one created is pinned
+ * before the second one is loaded, which then adopts it like any other pinned map. */
 #include "userspace/datapath/load.h"
 
 #include <bpf/bpf.h>
@@ -18,16 +18,19 @@
 #include "userspace/base/log.h"
 
 static const char *const map_names[MAP_COUNT] = {
-	[MAP_SETTINGS] = "lb_settings",	    [MAP_VIP_FILTER] = "lb_vip_filter", [MAP_FE_INDEX] = "lb_fe_index",
-	[MAP_BE_INDEX] = "lb_be_index",	    [MAP_VIPS] = "lb_vips",		[MAP_FRONTENDS] = "lb_frontends",
-	[MAP_RANGES4] = "lb_ranges4",	    [MAP_RANGES6] = "lb_ranges6",	[MAP_MAGLEV] = "lb_maglev",
-	[MAP_BACKENDS] = "lb_backends",	    [MAP_LINKS] = "lb_links",		[MAP_FLOWS4] = "lb_flows4",
-	[MAP_REPLIES4] = "lb_replies4",	    [MAP_FLOWS6] = "lb_flows6",		[MAP_REPLIES6] = "lb_replies6",
-	[MAP_LOCKS] = "lb_locks",	    [MAP_SNAT_NEXT] = "lb_snat_next",	[MAP_FE_STATS] = "lb_fe_stats",
-	[MAP_DROPS] = "lb_drops",	    [MAP_EVENTS] = "lb_events",
+	[MAP_SETTINGS] = "lb_settings",	  [MAP_VIP_FILTER] = "lb_vip_filter",
+	[MAP_FE_INDEX] = "lb_fe_index",	  [MAP_BE_INDEX] = "lb_be_index",
+	[MAP_VIPS] = "lb_vips",		  [MAP_FRONTENDS] = "lb_frontends",
+	[MAP_RANGES4] = "lb_ranges4",	  [MAP_RANGES6] = "lb_ranges6",
+	[MAP_MAGLEV] = "lb_maglev",	  [MAP_BACKENDS] = "lb_backends",
+	[MAP_LINKS] = "lb_links",	  [MAP_FLOWS4] = "lb_flows4",
+	[MAP_REPLIES4] = "lb_replies4",	  [MAP_FLOWS6] = "lb_flows6",
+	[MAP_REPLIES6] = "lb_replies6",	  [MAP_LOCKS] = "lb_locks",
+	[MAP_SNAT_NEXT] = "lb_snat_next", [MAP_FE_STATS] = "lb_fe_stats",
+	[MAP_DROPS] = "lb_drops",	  [MAP_EVENTS] = "lb_events",
 };
 
-/* --- sizes ------------------------------------------------------------------------------------------------ */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static uint32_t round_up_power_of_two(uint32_t n)
 {
@@ -71,7 +74,7 @@ struct map_sizes map_sizes_for(uint32_t max_flows, uint32_t max_frontends, uint3
 	return sizes;
 }
 
-/* --- adoption --------------------------------------------------------------------------------------------- */
+/* --- adoption --------------------------------------------------------------------------------- */
 
 static void pinned_path(char path[static PATH_MAX], const struct pins *pins, enum map_id id)
 {
@@ -103,10 +106,12 @@ static int map_open_pinned(const struct pins *pins, enum map_id id, const struct
 		return -errno;
 	if (info.type != bpf_map__type(ours) || info.key_size != bpf_map__key_size(ours) ||
 	    info.value_size != bpf_map__value_size(ours) || info.map_flags != bpf_map__map_flags(ours)) {
-		log_error("datapath: %s: pinned map has type %u, key %u, value %u, flags %#x, this program needs %u, %u, "
+		log_error("datapath: %s: pinned map has type %u, key %u, value %u, flags %#x, this program "
+			  "needs %u, %u, "
 			  "%u, %#x; nothing was changed: run the program that made it, or lbagent --cleanup",
-			  path, info.type, info.key_size, info.value_size, info.map_flags, bpf_map__type(ours),
-			  bpf_map__key_size(ours), bpf_map__value_size(ours), bpf_map__map_flags(ours));
+			  path, info.type, info.key_size, info.value_size, info.map_flags,
+			  bpf_map__type(ours), bpf_map__key_size(ours), bpf_map__value_size(ours),
+			  bpf_map__map_flags(ours));
 		return -EPROTO;
 	}
 	*ret_entries = info.max_entries;
@@ -130,8 +135,8 @@ static int object_prepare(struct bpf_object *object, const struct pins *pins, co
 		r = map_open_pinned(pins, id, map, &fd, &entries);
 		if (r == 0) {
 			if (sizes->entries[id] && sizes->entries[id] != entries && !loaded->maps[id].entries)
-				log_info("datapath: %s stays as it is pinned, with %u entries instead of %u", map_names[id],
-					 entries, sizes->entries[id]);
+				log_info("datapath: %s stays as it is pinned, with %u entries instead of %u",
+					 map_names[id], entries, sizes->entries[id]);
 			r = bpf_map__reuse_fd(map, fd);
 			loaded->maps[id].entries = entries;
 		} else if (r == -ENOENT) {
@@ -169,9 +174,9 @@ static int maps_check(const struct loaded *loaded)
 		bool buckets;	   /* a power of two */
 		enum map_id equal; /* MAP_COUNT: any */
 	} rules[] = {
-		{ MAP_FE_INDEX, true, MAP_COUNT },	 { MAP_BE_INDEX, true, MAP_COUNT },
-		{ MAP_FLOWS4, true, MAP_REPLIES4 },	 { MAP_FLOWS6, true, MAP_REPLIES6 },
-		{ MAP_FRONTENDS, false, MAP_FE_STATS },	 { MAP_BACKENDS, false, MAP_SNAT_NEXT },
+		{ MAP_FE_INDEX, true, MAP_COUNT },	{ MAP_BE_INDEX, true, MAP_COUNT },
+		{ MAP_FLOWS4, true, MAP_REPLIES4 },	{ MAP_FLOWS6, true, MAP_REPLIES6 },
+		{ MAP_FRONTENDS, false, MAP_FE_STATS }, { MAP_BACKENDS, false, MAP_SNAT_NEXT },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
@@ -179,7 +184,8 @@ static int maps_check(const struct loaded *loaded)
 
 		if (n < 2 || (rules[i].buckets && (n & (n - 1)) != 0) ||
 		    (rules[i].equal != MAP_COUNT && loaded->maps[rules[i].equal].entries != n)) {
-			log_error("datapath: %s has %u entries, which does not fit the other maps: lbagent --cleanup "
+			log_error("datapath: %s has %u entries, which does not fit the other maps: lbagent "
+				  "--cleanup "
 				  "removes them (flows are lost)",
 				  map_names[rules[i].id], n);
 			return -EPROTO;
@@ -188,7 +194,7 @@ static int maps_check(const struct loaded *loaded)
 	return 0;
 }
 
-/* --- objects ---------------------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -209,13 +215,13 @@ static int print_load_failures(enum libbpf_print_level level, const char *format
 	return vfprintf(stderr, format, arguments);
 }
 
-#define CONFIGURE(skeleton, loaded)                                                                                    \
-	do {                                                                                                           \
-		(skeleton)->rodata->lb_config.fe_index_mask = (loaded)->maps[MAP_FE_INDEX].entries - 1;                \
-		(skeleton)->rodata->lb_config.be_index_mask = (loaded)->maps[MAP_BE_INDEX].entries - 1;                \
-		(skeleton)->rodata->lb_config.flow4_mask = (loaded)->maps[MAP_FLOWS4].entries - 1;                     \
-		(skeleton)->rodata->lb_config.flow6_mask = (loaded)->maps[MAP_FLOWS6].entries - 1;                     \
-		(skeleton)->rodata->lb_config.weak_memory = WEAK_MEMORY;                                               \
+#define CONFIGURE(skeleton, loaded)                                                                          \
+	do {                                                                                                 \
+		(skeleton)->rodata->lb_config.fe_index_mask = (loaded)->maps[MAP_FE_INDEX].entries - 1;      \
+		(skeleton)->rodata->lb_config.be_index_mask = (loaded)->maps[MAP_BE_INDEX].entries - 1;      \
+		(skeleton)->rodata->lb_config.flow4_mask = (loaded)->maps[MAP_FLOWS4].entries - 1;           \
+		(skeleton)->rodata->lb_config.flow6_mask = (loaded)->maps[MAP_FLOWS6].entries - 1;           \
+		(skeleton)->rodata->lb_config.weak_memory = WEAK_MEMORY;                                     \
 	} while (0)
 
 #if defined(__x86_64__)
@@ -224,14 +230,15 @@ static int print_load_failures(enum libbpf_print_level level, const char *format
 #define WEAK_MEMORY 1
 #endif
 
-/* Frames that fill more than one page (an MTU of 9000) need a program that says it can take them; ours can, on kernels that
- * know the flag (5.18). */
+/* Frames that fill more than one page (an MTU of 9000) need a program that says it can take them; ours can,
+ * on kernels that know the flag (5.18). */
 static void allow_frags(struct bpf_program *program)
 {
 	const struct bpf_insn pass[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
 					 { .code = BPF_JMP | BPF_EXIT } };
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS);
-	cleanup(closep) int probe = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe_frags", "GPL", pass, ARRAY_SIZE(pass), &opts);
+	cleanup(closep) int probe =
+		bpf_prog_load(BPF_PROG_TYPE_XDP, "probe_frags", "GPL", pass, ARRAY_SIZE(pass), &opts);
 
 	if (probe >= 0)
 		bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);

@@ -62,7 +62,9 @@ static unsigned addr_length(uint8_t family)
 
 static bool addr_from_kernel(uint8_t family, const void *bytes, size_t length, struct addr *ret)
 {
-	struct addr addr = { .family = family == AF_INET6 ? ADDR_IPV6 : family == AF_INET ? ADDR_IPV4 : ADDR_NONE };
+	struct addr addr = { .family = family == AF_INET6  ? ADDR_IPV6
+				       : family == AF_INET ? ADDR_IPV4
+							   : ADDR_NONE };
 
 	if (!addr.family || length != addr_length(addr.family))
 		return false;
@@ -76,7 +78,7 @@ static bool addr_from_attr(uint8_t family, const struct nlattr *attr, struct add
 	return attr && addr_from_kernel(family, nla_data(attr), nla_len(attr), ret);
 }
 
-/* --- messages -> plain structs -------------------------------------------------------------------------- */
+/* --- messages -> plain structs ---------------------------------------------------------------- */
 
 static bool parse_link(struct nlmsghdr *header, struct link_info *ret)
 {
@@ -84,7 +86,8 @@ static bool parse_link(struct nlmsghdr *header, struct link_info *ret)
 	const struct ifinfomsg *message = nlmsg_data(header);
 	struct link_info link = { 0 };
 
-	if (nlmsg_parse(header, sizeof(*message), attrs, IFLA_MAX, NULL) < 0 || message->ifi_family != AF_UNSPEC)
+	if (nlmsg_parse(header, sizeof(*message), attrs, IFLA_MAX, NULL) < 0 ||
+	    message->ifi_family != AF_UNSPEC)
 		return false;
 	link.ifindex = message->ifi_index;
 	link.type = message->ifi_type;
@@ -126,7 +129,8 @@ static bool parse_route(struct nlmsghdr *header, struct route_info *ret)
 	const struct rtmsg *message = nlmsg_data(header);
 	struct route_info route = { 0 };
 
-	if (nlmsg_parse(header, sizeof(*message), attrs, RTA_MAX, NULL) < 0 || message->rtm_flags & RTM_F_CLONED)
+	if (nlmsg_parse(header, sizeof(*message), attrs, RTA_MAX, NULL) < 0 ||
+	    message->rtm_flags & RTM_F_CLONED)
 		return false;
 	if (message->rtm_family != AF_INET && message->rtm_family != AF_INET6)
 		return false;
@@ -161,8 +165,8 @@ static bool parse_hop(struct nlmsghdr *header, struct hop_info *ret)
 		const struct rtvia *via = nla_data(attrs[RTA_VIA]);
 		size_t length = nla_len(attrs[RTA_VIA]);
 
-		if (length < sizeof(*via) ||
-		    !addr_from_kernel(via->rtvia_family, via->rtvia_addr, length - sizeof(*via), &hop.gateway))
+		if (length < sizeof(*via) || !addr_from_kernel(via->rtvia_family, via->rtvia_addr,
+							       length - sizeof(*via), &hop.gateway))
 			return false;
 	}
 	*ret = hop;
@@ -197,7 +201,7 @@ bool neighbour_is_usable(const struct neighbour_info *neighbour)
 	       (neighbour->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)) != 0;
 }
 
-/* --- questions ------------------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 struct answer {
 	void (*on_message)(struct answer *, struct nlmsghdr *);
@@ -279,7 +283,8 @@ static void on_link(struct answer *answer, struct nlmsghdr *header)
 		fn(answer->userdata, &link);
 }
 
-int netlink_each_link(struct netlink *netlink, void (*fn)(void *userdata, const struct link_info *), void *userdata)
+int netlink_each_link(struct netlink *netlink, void (*fn)(void *userdata, const struct link_info *),
+		      void *userdata)
 {
 	struct ifinfomsg header = { .ifi_family = AF_UNSPEC };
 	struct answer answer = { .on_message = on_link, .fn = fn, .userdata = userdata };
@@ -338,7 +343,8 @@ static void on_neighbour(struct answer *answer, struct nlmsghdr *header)
 		answer->found = parse_neighbour(header, answer->ret);
 }
 
-static struct nl_msg *neighbour_message(int type, int flags, const struct ndmsg *header, const struct addr *addr)
+static struct nl_msg *neighbour_message(int type, int flags, const struct ndmsg *header,
+					const struct addr *addr)
 {
 	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
 
@@ -377,7 +383,8 @@ int netlink_neighbour_use(struct netlink *netlink, uint32_t ifindex, const struc
 				.ndm_ifindex = ifindex,
 				.ndm_state = NUD_NONE,
 				.ndm_flags = NTF_USE };
-	cleanup(nlmsg_freep) struct nl_msg *message = neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE, &header, addr);
+	cleanup(nlmsg_freep) struct nl_msg *message =
+		neighbour_message(RTM_NEWNEIGH, NLM_F_CREATE, &header, addr);
 	struct answer answer = { 0 };
 
 	return message ? netlink_ask(netlink, message, &answer) : -ENOMEM;
@@ -398,7 +405,8 @@ int netlink_count_filters(struct netlink *netlink, uint32_t ifindex)
 	int n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(directions); i++) {
-		struct tcmsg header = { .tcm_ifindex = ifindex, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, directions[i]) };
+		struct tcmsg header = { .tcm_ifindex = ifindex,
+					.tcm_parent = TC_H_MAKE(TC_H_CLSACT, directions[i]) };
 		struct answer answer = { .on_message = on_filter, .userdata = &n };
 		int r = netlink_dump(netlink, RTM_GETTFILTER, &header, sizeof(header), &answer);
 
@@ -408,7 +416,7 @@ int netlink_count_filters(struct netlink *netlink, uint32_t ifindex)
 	return n;
 }
 
-/* --- events ---------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static int on_event(struct nl_msg *message, void *userdata)
 {
@@ -432,7 +440,8 @@ static int on_event(struct nl_msg *message, void *userdata)
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
 		if (handlers->neighbour && parse_neighbour(header, &neighbour))
-			handlers->neighbour(handlers->userdata, &neighbour, header->nlmsg_type == RTM_DELNEIGH);
+			handlers->neighbour(handlers->userdata, &neighbour,
+					    header->nlmsg_type == RTM_DELNEIGH);
 		break;
 	default:
 		break;
@@ -472,8 +481,8 @@ static int events_open(struct netlink *netlink, struct sd_event *event)
 		return nl_to_errno(r);
 	nl_socket_set_buffer_size(netlink->events, EVENT_BUFFER_BYTES, 0);
 	nl_socket_set_nonblocking(netlink->events);
-	return sd_event_add_io(event, &netlink->source, nl_socket_get_fd(netlink->events), EPOLLIN, on_readable,
-			       netlink);
+	return sd_event_add_io(event, &netlink->source, nl_socket_get_fd(netlink->events), EPOLLIN,
+			       on_readable, netlink);
 }
 
 int netlink_open(struct sd_event *event, const struct netlink_handlers *handlers, struct netlink **ret)

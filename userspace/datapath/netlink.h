@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the data path asks the kernel's routing tables, and is told by them (EDGE, libnl): links, routes, neighbours.
- * Two sockets: one for questions with an immediate answer, one for events on the loop. Everything happens in the
- * network namespace in which netlink_open() was called. */
+/* What the data path asks the kernel's routing tables, and is told by them (EDGE, libnl): links, routes,
+ * neighbours. Two sockets: one for questions with an immediate answer, one for events on the loop. Everything
+ * happens in the network namespace in which netlink_open() was called. */
 #ifndef FAIRWAY_DATAPATH_NETLINK_H
 #define FAIRWAY_DATAPATH_NETLINK_H
 
@@ -25,16 +25,17 @@ struct link_info {
 
 struct route_info {
 	struct prefix destination;
-	uint32_t table;	   /* RT_TABLE_… */
-	uint8_t type;	   /* RTN_… */
+	uint32_t table;	     /* RT_TABLE_… */
+	uint8_t type;	     /* RTN_… */
 	uint32_t ifindex[8]; /* of its next hops; the first 8 of a wider multipath route */
 	unsigned n_ifindex;
 };
 
-struct hop_info {	    /* the kernel's answer for one destination */
-	uint8_t type;	    /* RTN_… */
+struct hop_info {     /* the kernel's answer for one destination */
+	uint8_t type; /* RTN_… */
 	uint32_t ifindex;
-	struct addr gateway; /* may be of the other family (RFC 8950); ADDR_NONE: the destination is on the link */
+	struct addr gateway; /* may be of the other family (RFC 8950); ADDR_NONE: the destination is on the
+				link */
 };
 
 struct neighbour_info {
@@ -59,12 +60,13 @@ void netlink_close(struct netlink *);
 
 /* The callbacks run before the call returns and must not ask anything. Dumps: 0 or -errno. */
 int netlink_each_link(struct netlink *, void (*fn)(void *userdata, const struct link_info *), void *userdata);
-int netlink_each_route(struct netlink *, enum addr_family, void (*fn)(void *userdata, const struct route_info *),
-		       void *userdata);
+int netlink_each_route(struct netlink *, enum addr_family,
+		       void (*fn)(void *userdata, const struct route_info *), void *userdata);
 /* Where a packet to this destination would go. -ENETUNREACH and the like as the kernel says. */
 int netlink_route_get(struct netlink *, const struct addr *destination, struct hop_info *ret);
 /* -ENOENT: the kernel knows no such neighbour. */
-int netlink_neighbour_get(struct netlink *, uint32_t ifindex, const struct addr *, struct neighbour_info *ret);
+int netlink_neighbour_get(struct netlink *, uint32_t ifindex, const struct addr *,
+			  struct neighbour_info *ret);
 /* As if a packet were sent there: a missing neighbour is resolved, a stale one probed. */
 int netlink_neighbour_use(struct netlink *, uint32_t ifindex, const struct addr *);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Backends hang on gateways in linked lists, so that a neighbour event touches exactly the backends behind it; a change
- * of routes asks the kernel once for each longest prefix in use and moves the backends whose gateway differs. */
+/* Backends hang on gateways in linked lists, so that a neighbour event touches exactly the backends behind
+ * it; a change of routes asks the kernel once for each longest prefix in use and moves the backends whose
+ * gateway differs. */
 #include "userspace/datapath/nexthop.h"
 
 #include <errno.h>
@@ -15,10 +16,10 @@
 #include "userspace/base/log.h"
 #include "userspace/datapath/prefix_set.h"
 
-#define ROUTES_SETTLE_USEC (20 * 1000)	   /* a burst of route events is one reload */
+#define ROUTES_SETTLE_USEC (20 * 1000) /* a burst of route events is one reload */
 #define TICK_USEC	   (1000 * 1000)
-#define PROBES_PER_TICK	   256		   /* neighbours touched in one tick: bounded work, some 2 ms */
-#define LINES_PER_TICK	   8		   /* of log: a dead switch is not a thousand stories */
+#define PROBES_PER_TICK	   256 /* neighbours touched in one tick: bounded work, some 2 ms */
+#define LINES_PER_TICK	   8   /* of log: a dead switch is not a thousand stories */
 #define NOBODY		   UINT32_MAX
 
 struct gateway_key { /* zeroed before it is filled: hashed as bytes */
@@ -30,16 +31,16 @@ struct gateway {
 	struct gateway_key key;
 	UT_hash_handle hh;
 	size_t position; /* in nexthops.gateways */
-	uint16_t state;	/* NUD_…, 0: the kernel has no entry */
-	bool known;	/* mac is the last one that was good, until the kernel says that nobody answers */
-	bool silent;	/* it was logged that nobody answers */
+	uint16_t state;	 /* NUD_…, 0: the kernel has no entry */
+	bool known;	 /* mac is the last one that was good, until the kernel says that nobody answers */
+	bool silent;	 /* it was logged that nobody answers */
 	uint8_t mac[6];
 	uint32_t first; /* backend id, NOBODY: none */
 	size_t n_backends;
 };
 
-struct watch { /* by backend id */
-	struct addr addr; /* ADDR_NONE: not watched */
+struct watch {			 /* by backend id */
+	struct addr addr;	 /* ADDR_NONE: not watched */
 	struct gateway *gateway; /* NULL: no route */
 	uint32_t previous, next;
 };
@@ -75,7 +76,8 @@ static void tell(struct nexthops *nexthops, uint32_t id)
 {
 	const struct gateway *gateway = nexthops->watches[id].gateway;
 
-	nexthops->fn(nexthops->userdata, id, gateway ? gateway->key.ifindex : 0, resolved(gateway) ? gateway->mac : NULL);
+	nexthops->fn(nexthops->userdata, id, gateway ? gateway->key.ifindex : 0,
+		     resolved(gateway) ? gateway->mac : NULL);
 }
 
 static void tell_all(struct nexthops *nexthops, const struct gateway *gateway)
@@ -84,7 +86,7 @@ static void tell_all(struct nexthops *nexthops, const struct gateway *gateway)
 		tell(nexthops, id);
 }
 
-/* --- gateways -------------------------------------------------------------------------------------------- */
+/* --- gateways --------------------------------------------------------------------------------- */
 
 static struct gateway *gateway_find(struct nexthops *nexthops, uint32_t ifindex, const struct addr *addr)
 {
@@ -98,8 +100,8 @@ static struct gateway *gateway_find(struct nexthops *nexthops, uint32_t ifindex,
 	return gateway;
 }
 
-/* True if what its backends are told changed. An entry that is gone or being resolved proves nothing against the MAC that
- * was good until now (garbage collection, a flush by hand); one that failed does. */
+/* True if what its backends are told changed. An entry that is gone or being resolved proves nothing against
+ * the MAC that was good until now (garbage collection, a flush by hand); one that failed does. */
 static bool gateway_update(struct gateway *gateway, const struct neighbour_info *neighbour)
 {
 	bool changed = false;
@@ -128,8 +130,9 @@ static void gateway_tell_story(struct nexthops *nexthops, struct gateway *gatewa
 		return;
 	addr_format(&gateway->key.addr, text);
 	if (silent)
-		log_warn("next hop %s: does not answer; packets for the %zu backends behind it are dropped until it does", text,
-			 gateway->n_backends);
+		log_warn("next hop %s: does not answer; packets for the %zu backends behind it are dropped "
+			 "until it does",
+			 text, gateway->n_backends);
 	else
 		log_info("next hop %s: answers again (%zu backends)", text, gateway->n_backends);
 }
@@ -141,7 +144,8 @@ static bool wants_probe(const struct gateway *gateway)
 
 static void gateway_probe(struct nexthops *nexthops, struct gateway *gateway)
 {
-	/* A failure (the link is down, the table is full) is retried with the next tick and shows in the summary. */
+	/* A failure (the link is down, the table is full) is retried with the next tick and shows in the
+	 * summary. */
 	netlink_neighbour_use(nexthops->netlink, gateway->key.ifindex, &gateway->key.addr);
 }
 
@@ -209,7 +213,7 @@ static void link_watch(struct nexthops *nexthops, uint32_t id, struct gateway *g
 	gateway->n_backends++;
 }
 
-/* --- routes ---------------------------------------------------------------------------------------------- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 struct route_collection {
 	struct prefix_set set;
@@ -312,16 +316,18 @@ int nexthops_reload(struct nexthops *nexthops, bool neighbours_too)
 	return failed;
 }
 
-/* --- what backends there are ----------------------------------------------------------------------------- */
+/* --- what backends there are ------------------------------------------------------------------ */
 
 static int watches_grow(struct nexthops *nexthops, uint32_t id)
 {
-	int r = array_grow(&nexthops->watches, (size_t)id + 1, &nexthops->watches_capacity, sizeof(*nexthops->watches));
+	int r = array_grow(&nexthops->watches, (size_t)id + 1, &nexthops->watches_capacity,
+			   sizeof(*nexthops->watches));
 
 	if (r < 0)
 		return r;
 	while (nexthops->n_watches <= id)
-		nexthops->watches[nexthops->n_watches++] = (struct watch){ .previous = NOBODY, .next = NOBODY };
+		nexthops->watches[nexthops->n_watches++] =
+			(struct watch){ .previous = NOBODY, .next = NOBODY };
 	return 0;
 }
 
@@ -354,7 +360,7 @@ void nexthops_forget(struct nexthops *nexthops, uint32_t backend_id)
 	nexthops->watches[backend_id].addr.family = ADDR_NONE;
 }
 
-/* --- events and time ------------------------------------------------------------------------------------- */
+/* --- events and time -------------------------------------------------------------------------- */
 
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -362,7 +368,8 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 	int r = nexthops_reload(nexthops, false);
 
 	if (r < 0) {
-		log_warn("next hops: routes cannot be read (%s), keeping the old ones, retry in 1 s", strerror(-r));
+		log_warn("next hops: routes cannot be read (%s), keeping the old ones, retry in 1 s",
+			 strerror(-r));
 		nexthops->routes_known = false;
 	}
 	return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Next hops of backends on other nodes (EDGE): which MAC address behind which interface a packet to them must carry.
+/* Next hops of backends on other nodes (EDGE): which MAC address behind which interface a packet to them must
+ * carry.
  *
- * The kernel's tables stay the only truth: its route to each backend gives a gateway (or the backend itself where it is
- * on the link), its neighbour table the gateway's MAC. A gateway that backends need is resolved and kept fresh as long
- * as they need it. Work is done per gateway and per longest prefix, not per backend. */
+ * The kernel's tables stay the only truth: its route to each backend gives a gateway (or the backend itself
+ * where it is on the link), its neighbour table the gateway's MAC. A gateway that backends need is resolved
+ * and kept fresh as long as they need it. Work is done per gateway and per longest prefix, not per backend. */
 #ifndef FAIRWAY_DATAPATH_NEXTHOP_H
 #define FAIRWAY_DATAPATH_NEXTHOP_H
 
@@ -13,12 +14,13 @@
 
 struct nexthops;
 
-/* Told whenever a backend's next hop becomes another one. mac NULL: there is none at present; ifindex then tells behind
- * which interface it is being looked for, 0: there is no route. */
+/* Told whenever a backend's next hop becomes another one. mac NULL: there is none at present; ifindex then
+ * tells behind which interface it is being looked for, 0: there is no route. */
 typedef void next_hop_fn(void *userdata, uint32_t backend_id, uint32_t ifindex, const uint8_t *mac);
 
 /* `event` may be NULL (tests): then nexthops_tick() and nexthops_reload() are the caller's to call. */
-int nexthops_new(struct sd_event *event, struct netlink *, next_hop_fn *, void *userdata, struct nexthops **ret);
+int nexthops_new(struct sd_event *event, struct netlink *, next_hop_fn *, void *userdata,
+		 struct nexthops **ret);
 void nexthops_free(struct nexthops *);
 
 /* From now on the backend's next hop is looked after; told at once if it is known. 0 or -ENOMEM. */
@@ -32,7 +34,7 @@ void nexthops_wanted(struct nexthops *, uint32_t backend_id);
 void nexthops_routes_changed(struct nexthops *);
 void nexthops_neighbour_changed(struct nexthops *, const struct neighbour_info *, bool gone);
 int nexthops_reload(struct nexthops *, bool neighbours_too); /* now; after lost events with every neighbour */
-void nexthops_tick(struct nexthops *);			      /* resolve what is missing, refresh what is stale */
+void nexthops_tick(struct nexthops *); /* resolve what is missing, refresh what is stale */
 
 struct next_hop_summary {
 	size_t backends, unresolved_backends, gateways, unresolved_gateways;

@@ -11,7 +11,8 @@ struct options_copy {
 	struct datapath_options options;
 };
 
-int options_copy_init(struct options_copy *, const struct datapath_options *); /* defaults filled in; 0 or -ENOMEM */
+int options_copy_init(struct options_copy *,
+		      const struct datapath_options *); /* defaults filled in; 0 or -ENOMEM */
 void options_copy_done(struct options_copy *);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The pin directory: mounted, made, locked, removed. The lock is flock() on the directory itself, for a bpffs holds no
- * regular file; it ends with the process, so a killed agent never blocks the next one. */
+/* The pin directory: mounted, made, locked, removed. The lock is flock() on the directory itself, for a bpffs
+ * holds no regular file; it ends with the process, so a killed agent never blocks the next one. */
 #include "userspace/datapath/pins.h"
 
 #include <dirent.h>
@@ -24,7 +24,8 @@
 #endif
 
 #define SYSTEM_BPFFS "/sys/fs/bpf"
-#define MOUNT_SOURCE "fairway" /* in mountinfo: this bpffs was mounted by us, on a pin directory, and goes with it */
+#define MOUNT_SOURCE                                                                                         \
+	"fairway" /* in mountinfo: this bpffs was mounted by us, on a pin directory, and goes with it */
 
 static int path_format(char *buffer, size_t size, const char *format, const char *a, const char *b)
 {
@@ -58,7 +59,8 @@ static int make_dirs(const char *path)
 	return 0;
 }
 
-/* Below /sys/fs/bpf the system's own bpffs is mounted, as systemd does; anywhere else one on the directory itself. */
+/* Below /sys/fs/bpf the system's own bpffs is mounted, as systemd does; anywhere else one on the directory
+ * itself. */
 static int root_prepare(const char *root)
 {
 	bool below_system = strncmp(root, SYSTEM_BPFFS "/", strlen(SYSTEM_BPFFS "/")) == 0;
@@ -80,7 +82,8 @@ static int root_prepare(const char *root)
 	return 0;
 }
 
-/* A cleanup may remove the directory between our open and our flock: then the lock is on nothing, and -EAGAIN. */
+/* A cleanup may remove the directory between our open and our flock: then the lock is on nothing, and
+ * -EAGAIN. */
 static int root_lock(const char *root, int *ret_fd)
 {
 	cleanup(closep) int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -203,7 +206,8 @@ int pins_lock_existing(const char *root, struct pins *ret)
 	return 0;
 }
 
-int pins_each_entry(const char *dir, int (*fn)(void *userdata, const char *name, const char *path), void *userdata)
+int pins_each_entry(const char *dir, int (*fn)(void *userdata, const char *name, const char *path),
+		    void *userdata)
 {
 	struct dirent **entries;
 	int n, r = 0;
@@ -302,7 +306,8 @@ int pins_remove(struct pins *pins)
 		if (umount2(pins->root, 0) < 0)
 			r = -errno;
 	}
-	/* ENOTEMPTY: somebody else's pins; EBUSY: the directory is a mount of the administrator's. Both stay. */
+	/* ENOTEMPTY: somebody else's pins; EBUSY: the directory is a mount of the administrator's. Both stay.
+	 */
 	if (r == 0 && rmdir(pins->root) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY)
 		r = -errno;
 	pins_close(pins);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pin directory (EDGE): a directory on a bpffs that outlives the agent and belongs to one agent at a time.
+/* The pin directory (EDGE): a directory on a bpffs that outlives the agent and belongs to one agent at a
+ *time.
  *
  *	PIN_DIR/			flock()ed while an agent runs
  *	PIN_DIR/v1/maps/NAME		maps of layout 1
  *	PIN_DIR/v1/links/HOOK_IFINDEX	what is attached (see attach.h)
  *
- * Only version directories are ever removed, so that a PIN_DIR that others use too loses nothing of theirs. */
+ * Only version directories are ever removed, so that a PIN_DIR that others use too loses nothing of theirs.
+*/
 #ifndef FAIRWAY_DATAPATH_PINS_H
 #define FAIRWAY_DATAPATH_PINS_H
 
@@ -13,25 +15,31 @@
 #include <stdbool.h>
 
 struct pins {
-	char root[PATH_MAX - 128];  /* PIN_DIR */
-	char maps[PATH_MAX - 64];   /* PIN_DIR/vN/maps */
-	char links[PATH_MAX - 64];  /* PIN_DIR/vN/links */
-	int lock_fd;		    /* -1: not held */
+	char root[PATH_MAX - 128]; /* PIN_DIR */
+	char maps[PATH_MAX - 64];  /* PIN_DIR/vN/maps */
+	char links[PATH_MAX - 64]; /* PIN_DIR/vN/links */
+	int lock_fd;		   /* -1: not held */
 };
 
-/* Makes what is missing (the bpffs too) and takes the lock. -EBUSY: another agent has it. -EPROTO: a layout other than
- * `version` is pinned there; *ret_other tells which. */
+/* Makes what is missing (the bpffs too) and takes the lock. -EBUSY: another agent has it. -EPROTO: a layout
+ * other than `version` is pinned there; *ret_other tells which. */
 int pins_open(const char *root, unsigned version, struct pins *ret, unsigned *ret_other);
-void pins_close(struct pins *); /* gives the lock back, leaves everything in place; accepts { .lock_fd = -1 } */
+void pins_close(
+	struct pins *); /* gives the lock back, leaves everything in place; accepts { .lock_fd = -1 } */
 
-/* Takes the lock of an existing directory without making anything. -ENOENT: there is none, or it is on no bpffs. */
+/* Takes the lock of an existing directory without making anything. -ENOENT: there is none, or it is on no
+ * bpffs. */
 int pins_lock_existing(const char *root, struct pins *ret);
 /* Calls fn for each version directory of a locked root, newest last. */
-int pins_each_version(const struct pins *, int (*fn)(void *userdata, unsigned version, const char *links), void *userdata);
-/* Removes every version directory, then the root and the bpffs that pins_open() mounted on it. Gives the lock back. */
+int pins_each_version(const struct pins *, int (*fn)(void *userdata, unsigned version, const char *links),
+		      void *userdata);
+/* Removes every version directory, then the root and the bpffs that pins_open() mounted on it. Gives the lock
+ * back. */
 int pins_remove(struct pins *);
 
-/* Calls fn for every entry of a directory, sorted by name; a missing directory is empty. Non-zero from fn ends it. */
-int pins_each_entry(const char *dir, int (*fn)(void *userdata, const char *name, const char *path), void *userdata);
+/* Calls fn for every entry of a directory, sorted by name; a missing directory is empty. Non-zero from fn
+ * ends it. */
+int pins_each_entry(const char *dir, int (*fn)(void *userdata, const char *name, const char *path),
+		    void *userdata);
 
 #endif

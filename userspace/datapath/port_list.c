@@ -17,14 +17,16 @@ static int item_parse(char *item, uint16_t *ret_first, uint16_t *ret_last)
 
 	if (dash)
 		*dash = '\0';
-	if (parse_number(item, 0, UINT16_MAX, &first) < 0 || parse_number(dash ? dash + 1 : item, first, UINT16_MAX, &last) < 0)
+	if (parse_number(item, 0, UINT16_MAX, &first) < 0 ||
+	    parse_number(dash ? dash + 1 : item, first, UINT16_MAX, &last) < 0)
 		return -EINVAL;
 	*ret_first = first;
 	*ret_last = last;
 	return 0;
 }
 
-int port_list_unite(const char *list, uint16_t first, uint16_t last, struct strbuf *ret_list, bool *ret_covered)
+int port_list_unite(const char *list, uint16_t first, uint16_t last, struct strbuf *ret_list,
+		    bool *ret_covered)
 {
 	cleanup(strbuf_done) struct strbuf united = { 0 };
 	cleanup(freep) char *copy = strdup(list);

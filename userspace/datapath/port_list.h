@@ -8,8 +8,9 @@
 
 #include "userspace/base/strbuf.h"
 
-/* The list with a range united in; *ret_covered tells that the list held all of it already. 0, -ENOMEM, or -EINVAL for a
- * text that is no such list. *ret_list is the caller's. */
-int port_list_unite(const char *list, uint16_t first, uint16_t last, struct strbuf *ret_list, bool *ret_covered);
+/* The list with a range united in; *ret_covered tells that the list held all of it already. 0, -ENOMEM, or
+ * -EINVAL for a text that is no such list. *ret_list is the caller's. */
+int port_list_unite(const char *list, uint16_t first, uint16_t last, struct strbuf *ret_list,
+		    bool *ret_covered);
 
 #endif

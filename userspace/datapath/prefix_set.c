@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Longest prefix match by one binary search for each length that occurs: a node has few lengths and few routes. */
+/* Longest prefix match by one binary search for each length that occurs: a node has few lengths and few
+ * routes. */
 #include "userspace/datapath/prefix_set.h"
 
 #include <stdlib.h>

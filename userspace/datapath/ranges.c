@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Source ranges in the two tries. What stands there for each frontend is remembered, so that a change touches only the
- * difference: first what is new is entered, then the frontend is switched, then what is old goes. */
+/* Source ranges in the two tries. What stands there for each frontend is remembered, so that a change touches
+ * only the difference: first what is new is entered, then the frontend is switched, then what is old goes. */
 #include "userspace/datapath/tables.h"
 
 #include <arpa/inet.h>
@@ -105,7 +105,7 @@ int ranges_trim(struct tables *tables, uint32_t frontend_id, const struct prefix
 	return r;
 }
 
-/* --- what stands in the tries ------------------------------------------------------------------------------------ */
+/* --- what stands in the tries ----------------------------------------------------------------- */
 
 static struct prefix prefix_of_key(const union range_key *key, bool ipv6)
 {
@@ -169,11 +169,13 @@ int ranges_read(struct tables *tables)
 
 		r = trie_read(tables, ipv6, &strays);
 		for (size_t i = 0; i < strays.n; i++)
-			bpf_map_delete_elem(tables->maps[ipv6 ? MAP_RANGES6 : MAP_RANGES4].fd, &strays.items[i]);
+			bpf_map_delete_elem(tables->maps[ipv6 ? MAP_RANGES6 : MAP_RANGES4].fd,
+					    &strays.items[i]);
 		free(strays.items);
 	}
 	for (uint32_t id = 0; id < tables->n_frontends; id++)
 		if (tables->ranges[id].n)
-			qsort(tables->ranges[id].items, tables->ranges[id].n, sizeof(struct prefix), compare_prefix);
+			qsort(tables->ranges[id].items, tables->ranges[id].n, sizeof(struct prefix),
+			      compare_prefix);
 	return r;
 }

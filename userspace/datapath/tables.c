@@ -45,8 +45,10 @@ int tables_init(struct tables *tables, const struct loaded_map *maps)
 		.links = maps[MAP_LINKS].memory,
 		.slots = maps[MAP_MAGLEV].memory,
 		/* At most half of an index may be filled. */
-		.n_frontends = smaller(maps[MAP_FRONTENDS].entries, maps[MAP_FE_INDEX].entries * (LB_SLOTS / 2)),
-		.n_backends = smaller(maps[MAP_BACKENDS].entries, maps[MAP_BE_INDEX].entries * (LB_SLOTS / 2)),
+		.n_frontends =
+			smaller(maps[MAP_FRONTENDS].entries, maps[MAP_FE_INDEX].entries * (LB_SLOTS / 2)),
+		.n_backends =
+			smaller(maps[MAP_BACKENDS].entries, maps[MAP_BE_INDEX].entries * (LB_SLOTS / 2)),
 		.n_slots = maps[MAP_MAGLEV].entries * LB_MAGLEV_LINE,
 	};
 	tables->filter_counts = calloc(1u << LB_FILTER_BITS, sizeof(*tables->filter_counts));
@@ -64,7 +66,7 @@ struct addr table_addr(uint8_t family, const uint8_t *bytes)
 	return addr;
 }
 
-/* --- backends ----------------------------------------------------------------------------------------------- */
+/* --- backends --------------------------------------------------------------------------------- */
 
 /* `family` and `life` share the byte before `state`; it is written whole, for programs read it meanwhile. */
 static uint8_t *life_byte(const struct lb_backend *entry)
@@ -95,7 +97,8 @@ static bool backend_is(const struct lb_backend *entry, const struct applied_back
 	       entry->protocol == backend->protocol;
 }
 
-static int backend_enter(struct tables *tables, struct lb_backend *entry, const struct applied_backend *backend)
+static int backend_enter(struct tables *tables, struct lb_backend *entry,
+			 const struct applied_backend *backend)
 {
 	int r;
 
@@ -110,7 +113,8 @@ static int backend_enter(struct tables *tables, struct lb_backend *entry, const 
 	};
 	memcpy(entry->addr, backend->addr.bytes, sizeof(entry->addr));
 	backend_set_life(entry, LB_USED);
-	r = index_table_set(&tables->be_index, backend_index_key(entry), lb_handle(backend->id, backend->generation));
+	r = index_table_set(&tables->be_index, backend_index_key(entry),
+			    lb_handle(backend->id, backend->generation));
 	if (r < 0)
 		backend_set_life(entry, LB_EMPTY);
 	return r;
@@ -148,7 +152,7 @@ int tables_delete_backend(struct tables *tables, const struct applied_backend *b
 	return 0;
 }
 
-/* --- Maglev slots -------------------------------------------------------------------------------------------- */
+/* --- Maglev slots ----------------------------------------------------------------------------- */
 
 int tables_write_slots(struct tables *tables, uint32_t offset, uint32_t size, const uint32_t *ids)
 {
@@ -159,7 +163,7 @@ int tables_write_slots(struct tables *tables, uint32_t offset, uint32_t size, co
 	return 0;
 }
 
-/* --- next hops ----------------------------------------------------------------------------------------------- */
+/* --- next hops -------------------------------------------------------------------------------- */
 
 void tables_set_next_hop(struct tables *tables, uint32_t backend_id, const uint8_t *mac, int link)
 {
@@ -195,7 +199,8 @@ int tables_set_link(struct tables *tables, uint32_t ifindex, const uint8_t mac[6
 		index = tables_find_link(tables, 0);
 	if (index < 0)
 		return -ENOSPC;
-	/* A frame sent in the moment of a change may carry a mixed source address: it is refused once, and sent again. */
+	/* A frame sent in the moment of a change may carry a mixed source address: it is refused once, and
+	 * sent again. */
 	if (memcmp(tables->links[index].mac, mac, 6) != 0)
 		memcpy(tables->links[index].mac, mac, 6);
 	__atomic_store_n(&tables->links[index].ifindex, ifindex, __ATOMIC_RELEASE);
@@ -210,7 +215,7 @@ void tables_clear_link(struct tables *tables, uint32_t ifindex)
 		__atomic_store_n(&tables->links[index].ifindex, 0, __ATOMIC_RELEASE);
 }
 
-/* --- settings ------------------------------------------------------------------------------------------------- */
+/* --- settings --------------------------------------------------------------------------------- */
 
 static int move_address(struct tables *tables, const struct addr *from, const struct addr *to)
 {
@@ -238,14 +243,15 @@ void tables_read_snat(const struct tables *tables, struct addr *ret_v4, struct a
 		*ret_v6 = table_addr(6, settings->snat_v6);
 }
 
-int tables_set_snat(struct tables *tables, const struct addr *v4, const struct addr *v6, uint16_t port_first, uint16_t port_last)
+int tables_set_snat(struct tables *tables, const struct addr *v4, const struct addr *v6, uint16_t port_first,
+		    uint16_t port_last)
 {
 	struct lb_settings *settings = tables->settings;
 	uint32_t word;
 	int r;
 
-	if ((v4->family && v4->family != ADDR_IPV4) || (v6->family && v6->family != ADDR_IPV6) || !port_first ||
-	    port_first > port_last)
+	if ((v4->family && v4->family != ADDR_IPV4) || (v6->family && v6->family != ADDR_IPV6) ||
+	    !port_first || port_first > port_last)
 		return -EINVAL;
 	r = move_address(tables, &tables->snat_v4, v4);
 	if (r == 0)

@@ -22,8 +22,8 @@
 struct uplink {
 	struct link_info link;
 	UT_hash_handle hh;
-	bool present;	     /* met in the last dump of links */
-	bool pinned;	     /* an earlier agent attached it */
+	bool present; /* met in the last dump of links */
+	bool pinned;  /* an earlier agent attached it */
 	bool chosen;
 	struct interface_view view; /* of chosen ones */
 };
@@ -41,7 +41,7 @@ struct uplinks {
 	sd_event_source *settle;
 };
 
-/* --- links ------------------------------------------------------------------------------------------------------- */
+/* --- links ------------------------------------------------------------------------------------ */
 
 static struct uplink *uplink_find(const struct uplinks *uplinks, uint32_t ifindex)
 {
@@ -95,17 +95,17 @@ static int links_read(struct uplinks *uplinks)
 	int r;
 
 	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
-		uplink->present = false;
+	uplink->present = false;
 	r = netlink_each_link(uplinks->netlink, read_link, uplinks);
 	if (r < 0)
 		return r;
 	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
-		if (!uplink->present)
-			uplink_drop(uplinks, uplink);
+	if (!uplink->present)
+		uplink_drop(uplinks, uplink);
 	return 0;
 }
 
-/* --- who carries routes --------------------------------------------------------------------------------------------- */
+/* --- who carries routes ----------------------------------------------------------------------- */
 
 static void carrier_add(struct uplinks *uplinks, uint32_t ifindex)
 {
@@ -130,14 +130,15 @@ static void carriers_read(struct uplinks *uplinks)
 		struct hop_info hop;
 
 		/* A peer without a route at the moment chooses nothing; the route's event comes back here. */
-		if (netlink_route_get(uplinks->netlink, &uplinks->config.peers[i], &hop) == 0 && hop.type == RTN_UNICAST)
+		if (netlink_route_get(uplinks->netlink, &uplinks->config.peers[i], &hop) == 0 &&
+		    hop.type == RTN_UNICAST)
 			carrier_add(uplinks, hop.ifindex);
 	}
 	netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, uplinks);
 	netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, uplinks);
 }
 
-/* --- acting ----------------------------------------------------------------------------------------------------------- */
+/* --- acting ----------------------------------------------------------------------------------- */
 
 static void uplink_tell(const struct uplink *uplink, const struct interface_view *before, int error)
 {
@@ -146,11 +147,11 @@ static void uplink_tell(const struct uplink *uplink, const struct interface_view
 	if (before->hook && strcmp(before->hook, view->hook) == 0 && strcmp(before->why, view->why) == 0)
 		return;
 	if (error < 0 && strcmp(view->hook, "none") != 0)
-		log_error("interface %s: %s; the last agent's programs stay at work (%s), retry in %u s", view->name, view->why,
-			  view->hook, RETRY_USEC / 1000000);
+		log_error("interface %s: %s; the last agent's programs stay at work (%s), retry in %u s",
+			  view->name, view->why, view->hook, RETRY_USEC / 1000000);
 	else if (error < 0)
-		log_error("interface %s: no hook: %s; its traffic is not balanced, retry in %u s", view->name, view->why,
-			  RETRY_USEC / 1000000);
+		log_error("interface %s: no hook: %s; its traffic is not balanced, retry in %u s", view->name,
+			  view->why, RETRY_USEC / 1000000);
 	else
 		log_info("interface %s: hook %s (%s)", view->name, view->hook, view->why);
 }
@@ -158,7 +159,8 @@ static void uplink_tell(const struct uplink *uplink, const struct interface_view
 static int uplink_attach(struct uplinks *uplinks, struct uplink *uplink)
 {
 	struct interface_view before = uplink->view;
-	int r = hooks_attach(&uplinks->programs, uplinks->links_dir, uplinks->config.hook, &uplink->link, &uplink->view);
+	int r = hooks_attach(&uplinks->programs, uplinks->links_dir, uplinks->config.hook, &uplink->link,
+			     &uplink->view);
 
 	uplink->chosen = true;
 	uplink->pinned = true;
@@ -182,7 +184,8 @@ static bool uplink_wanted(const struct uplinks *uplinks, const struct uplink *up
 
 	if (!uplinks->config.n_globs && uplink->pinned)
 		return true;
-	return uplink_is_chosen(&rules, uplink->link.ifindex, uplink->link.name, uplink->link.flags & IFF_LOOPBACK);
+	return uplink_is_chosen(&rules, uplink->link.ifindex, uplink->link.name,
+				uplink->link.flags & IFF_LOOPBACK);
 }
 
 static void arm(struct uplinks *uplinks, uint64_t usec)
@@ -201,7 +204,8 @@ int uplinks_refresh(struct uplinks *uplinks, bool links_too)
 	int r = links_too ? links_read(uplinks) : 0, failed = 0;
 
 	carriers_read(uplinks);
-	HASH_ITER(hh, uplinks->by_ifindex, uplink, next) {
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+	{
 		bool wanted = uplink_wanted(uplinks, uplink);
 
 		if (wanted && !uplink->view.attached)
@@ -240,7 +244,7 @@ void uplinks_routes_changed(struct uplinks *uplinks)
 		arm(uplinks, SETTLE_USEC);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void adopt(void *userdata, uint32_t ifindex)
 {
@@ -269,7 +273,8 @@ int uplinks_new(struct sd_event *event, struct netlink *netlink, const struct ho
 	if (r == 0)
 		r = hooks_each_interface(links_dir, adopt, uplinks);
 	if (r == 0 && event)
-		r = sd_event_add_time_relative(event, &uplinks->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0, on_settled, uplinks);
+		r = sd_event_add_time_relative(event, &uplinks->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0,
+					       on_settled, uplinks);
 	if (r >= 0 && event)
 		r = sd_event_source_set_enabled(uplinks->settle, SD_EVENT_OFF);
 	if (r >= 0)
@@ -289,7 +294,8 @@ void uplinks_free(struct uplinks *uplinks)
 	if (!uplinks)
 		return;
 	sd_event_source_disable_unref(uplinks->settle);
-	HASH_ITER(hh, uplinks->by_ifindex, uplink, next) {
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+	{
 		HASH_DEL(uplinks->by_ifindex, uplink);
 		free(uplink);
 	}
@@ -306,7 +312,7 @@ int uplinks_configure(struct uplinks *uplinks, const struct uplinks_config *conf
 	uplinks->config = *config;
 	if (hook_changed)
 		HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
-			uplink->view.attached = false; /* attaching again moves it, without a gap */
+	uplink->view.attached = false; /* attaching again moves it, without a gap */
 	return uplinks_refresh(uplinks, true);
 }
 
@@ -321,8 +327,8 @@ size_t uplinks_views(struct uplinks *uplinks, const struct interface_view **ret)
 
 	uplinks->n_views = 0;
 	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
-		if (uplink->chosen && array_reserve(uplinks->views, uplinks->n_views, uplinks->views_capacity) == 0)
-			uplinks->views[uplinks->n_views++] = uplink->view;
+	if (uplink->chosen && array_reserve(uplinks->views, uplinks->n_views, uplinks->views_capacity) == 0)
+		uplinks->views[uplinks->n_views++] = uplink->view;
 	if (uplinks->n_views)
 		qsort(uplinks->views, uplinks->n_views, sizeof(*uplinks->views), compare_view);
 	*ret = uplinks->views;

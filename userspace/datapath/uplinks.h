@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interfaces that carry the data path (EDGE), followed live: links that appear get their hooks, links that go leave
- * nothing behind. By default those that carry a route to a BGP peer or the default route; one that once did keeps its
- * hooks while it exists, so that a flapping route never takes the programs away from established flows. */
+/* The interfaces that carry the data path (EDGE), followed live: links that appear get their hooks, links
+ * that go leave nothing behind. By default those that carry a route to a BGP peer or the default route; one
+ * that once did keeps its hooks while it exists, so that a flapping route never takes the programs away from
+ * established flows. */
 #ifndef FAIRWAY_DATAPATH_UPLINKS_H
 #define FAIRWAY_DATAPATH_UPLINKS_H
 
@@ -28,7 +29,9 @@ void uplinks_link_changed(struct uplinks *, const struct link_info *, bool gone)
 void uplinks_routes_changed(struct uplinks *);
 int uplinks_refresh(struct uplinks *, bool links_too); /* now; after lost events with every link */
 
-const struct link_info *uplinks_find_link(const struct uplinks *, uint32_t ifindex); /* any link; borrowed, or NULL */
-size_t uplinks_views(struct uplinks *, const struct interface_view **ret); /* by name; borrowed until the next call */
+const struct link_info *uplinks_find_link(const struct uplinks *,
+					  uint32_t ifindex); /* any link; borrowed, or NULL */
+size_t uplinks_views(struct uplinks *,
+		     const struct interface_view **ret); /* by name; borrowed until the next call */
 
 #endif
