@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From one JSON value to one object: which kind it is, its metadata, then its kind's decoder. The kinds of Kubernetes are
- * in decode_core.c, Fairway's own in decode_fairway.c. */
+/* From one JSON value to one object: which kind it is, its metadata, then its kind's decoder. The kinds of
+ * Kubernetes are in decode_core.c, Fairway's own in decode_fairway.c. */
 #include "k8s/decode.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ DEFINE_CLEANUP(struct object *, object_free);
 #define MAX_ANNOTATIONS	     1000
 #define ANNOTATION_VALUE_MAX (256 * 1024) /* the API server's limit for all of them */
 
-#define FAIRWAY_API "fairway.dev/v1alpha1"
+#define FAIRWAY_API	     "fairway.dev/v1alpha1"
 
 struct kind {
 	const char *api_version, *name;
@@ -39,14 +39,17 @@ static const struct kind kinds[] = {
 	{ FAIRWAY_API, "Community", OBJECT_COMMUNITY, false, decode_community },
 };
 
-/* What can be said about a value before it has a name: with the line, for the object is known by its file only. */
+/* What can be said about a value before it has a name: with the line, for the object is known by its file
+ * only. */
 static enum decode_result refuse_nameless(struct problems *problems, const char *origin, const char *field,
 					  unsigned line, const char *what)
 {
-	return problems_add(problems, origin, field, "line %u: %s", line, what) < 0 ? DECODE_NO_MEMORY : DECODE_REFUSED;
+	return problems_add(problems, origin, field, "line %u: %s", line, what) < 0 ? DECODE_NO_MEMORY
+										    : DECODE_REFUSED;
 }
 
-static int64_t field_time(struct decoder *decoder, const struct json *parent, const char *name, int64_t fallback)
+static int64_t field_time(struct decoder *decoder, const struct json *parent, const char *name,
+			  int64_t fallback)
 {
 	const char *text = field_text(decoder, parent, name);
 	int64_t seconds;
@@ -72,7 +75,8 @@ static void decode_meta(struct decoder *decoder, const struct json *metadata, st
 	*annotations = field_labels(decoder, metadata, "annotations", MAX_ANNOTATIONS, ANNOTATION_VALUE_MAX);
 	/* kubectl's copy of the whole object: nobody reads it, and it doubles the memory of every object. */
 	for (size_t i = 0; i < annotations->n && !decoder->no_memory; i++)
-		if (strcmp(annotations->items[i].key, "kubectl.kubernetes.io/last-applied-configuration") != 0)
+		if (strcmp(annotations->items[i].key, "kubectl.kubernetes.io/last-applied-configuration") !=
+		    0)
 			annotations->items[kept++] = annotations->items[i];
 	annotations->n = kept;
 }
@@ -81,7 +85,8 @@ static void decode_meta(struct decoder *decoder, const struct json *metadata, st
 static const char *find_name(const struct json *metadata, const struct kind *kind, const char **ret_namespace,
 			     const char **ret_field, const char **ret_why)
 {
-	const struct json *name = json_member(metadata, "name"), *namespace = json_member(metadata, "namespace");
+	const struct json *name = json_member(metadata, "name"),
+			  *namespace = json_member(metadata, "namespace");
 
 	*ret_namespace = "";
 	*ret_field = "metadata.name";
@@ -94,7 +99,8 @@ static const char *find_name(const struct json *metadata, const struct kind *kin
 	if (!kind->namespaced)
 		return name->text;
 	*ret_namespace = "default";
-	if (!namespace || namespace->type == JSON_NULL || (namespace->type == JSON_STRING && !*namespace->text))
+	if (!namespace || namespace->type == JSON_NULL ||
+	    (namespace->type == JSON_STRING && !*namespace->text))
 		return name->text;
 	*ret_field = "metadata.namespace";
 	if (namespace->type != JSON_STRING || !text_is_dns_label(namespace->text))
@@ -140,7 +146,8 @@ bool decode_is_list(const struct json *value, const struct json **ret_items)
 	return true;
 }
 
-/* Kind and apiVersion as texts; NULL what is neither said nor inherited. `kind` is not NUL-terminated where inherited. */
+/* Kind and apiVersion as texts; NULL what is neither said nor inherited. `kind` is not NUL-terminated where
+ * inherited. */
 struct type_meta {
 	const char *api_version, *kind;
 	size_t kind_length;
@@ -155,11 +162,13 @@ static const char *text_member(const struct json *value, const char *key)
 
 static struct type_meta type_of(const struct json *list, const struct json *item)
 {
-	struct type_meta type = { .api_version = text_member(item, "apiVersion"), .kind = text_member(item, "kind") };
+	struct type_meta type = { .api_version = text_member(item, "apiVersion"),
+				  .kind = text_member(item, "kind") };
 	const char *list_kind = text_member(list, "kind");
 
 	type.kind_length = type.kind ? strlen(type.kind) : 0;
-	if (!type.kind && list_kind && strlen(list_kind) > 4) { /* "ServiceList" holds Services, "List" anything */
+	if (!type.kind && list_kind &&
+	    strlen(list_kind) > 4) { /* "ServiceList" holds Services, "List" anything */
 		type.kind = list_kind;
 		type.kind_length = strlen(list_kind) - 4;
 		if (!type.api_version)

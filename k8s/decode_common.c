@@ -18,8 +18,8 @@
 
 /* --- problems ------------------------------------------------------------------------------------------ */
 
-static void add_problem(struct decoder *decoder, const struct json *parent, const char *name, const char *format,
-			va_list arguments)
+static void add_problem(struct decoder *decoder, const struct json *parent, const char *name,
+			const char *format, va_list arguments)
 {
 	cleanup(strbuf_done) struct strbuf path = { 0 };
 	cleanup(strbuf_done) struct strbuf message = { 0 };
@@ -28,7 +28,8 @@ static void add_problem(struct decoder *decoder, const struct json *parent, cons
 	if (++decoder->n_problems > MAX_PROBLEMS + 1)
 		return;
 	if (decoder->n_problems > MAX_PROBLEMS) {
-		r = problems_add(decoder->problems, decoder->object, "", "more is wrong with it than is listed here");
+		r = problems_add(decoder->problems, decoder->object, "",
+				 "more is wrong with it than is listed here");
 		if (r < 0)
 			decoder->no_memory = true;
 		return;
@@ -39,11 +40,13 @@ static void add_problem(struct decoder *decoder, const struct json *parent, cons
 		strbuf_appendf(&path, "%s%s", strbuf_text(&path)[0] ? "." : "", name);
 	strbuf_vappendf(&message, format, arguments);
 	if (strbuf_failed(&path) || strbuf_failed(&message) ||
-	    problems_add(decoder->problems, decoder->object, strbuf_text(&path), "%s", strbuf_text(&message)) < 0)
+	    problems_add(decoder->problems, decoder->object, strbuf_text(&path), "%s",
+			 strbuf_text(&message)) < 0)
 		decoder->no_memory = true;
 }
 
-void decode_refuse(struct decoder *decoder, const struct json *parent, const char *name, const char *format, ...)
+void decode_refuse(struct decoder *decoder, const struct json *parent, const char *name, const char *format,
+		   ...)
 {
 	va_list arguments;
 
@@ -53,7 +56,8 @@ void decode_refuse(struct decoder *decoder, const struct json *parent, const cha
 	va_end(arguments);
 }
 
-void decode_report(struct decoder *decoder, const struct json *parent, const char *name, const char *format, ...)
+void decode_report(struct decoder *decoder, const struct json *parent, const char *name, const char *format,
+		   ...)
 {
 	va_list arguments;
 
@@ -120,7 +124,8 @@ static bool has_type(struct decoder *decoder, const struct json *value, enum jso
 	return false;
 }
 
-const struct json *field(struct decoder *decoder, const struct json *parent, const char *name, enum json_type type)
+const struct json *field(struct decoder *decoder, const struct json *parent, const char *name,
+			 enum json_type type)
 {
 	const struct json *value = json_member(parent, name);
 
@@ -137,7 +142,8 @@ static const struct json *bounded(struct decoder *decoder, const struct json *va
 	return NULL;
 }
 
-const struct json *field_list(struct decoder *decoder, const struct json *parent, const char *name, size_t max)
+const struct json *field_list(struct decoder *decoder, const struct json *parent, const char *name,
+			      size_t max)
 {
 	return bounded(decoder, field(decoder, parent, name, JSON_ARRAY), max);
 }
@@ -159,8 +165,8 @@ bool field_bool(struct decoder *decoder, const struct json *parent, const char *
 	return value ? value->boolean : fallback;
 }
 
-int64_t field_number(struct decoder *decoder, const struct json *parent, const char *name, int64_t min, int64_t max,
-		     int64_t fallback)
+int64_t field_number(struct decoder *decoder, const struct json *parent, const char *name, int64_t min,
+		     int64_t max, int64_t fallback)
 {
 	const struct json *value = field(decoder, parent, name, JSON_NUMBER);
 	int64_t number;
@@ -172,8 +178,8 @@ int64_t field_number(struct decoder *decoder, const struct json *parent, const c
 	if (!r)
 		return number;
 	if (r == -ERANGE)
-		decode_refuse(decoder, value, NULL, "not in %lld..%lld: %.100s", (long long)min, (long long)max,
-			      value->text);
+		decode_refuse(decoder, value, NULL, "not in %lld..%lld: %.100s", (long long)min,
+			      (long long)max, value->text);
 	else
 		refuse_value(decoder, value, "not a plain whole number");
 	return fallback;
@@ -210,7 +216,8 @@ const char *field_text(struct decoder *decoder, const struct json *parent, const
 	return keep_text(decoder, peek_text(decoder, parent, name, &value));
 }
 
-const char *field_text_or(struct decoder *decoder, const struct json *parent, const char *name, const char *fallback)
+const char *field_text_or(struct decoder *decoder, const struct json *parent, const char *name,
+			  const char *fallback)
 {
 	const char *text = field_text(decoder, parent, name);
 
@@ -231,8 +238,8 @@ const char *field_name(struct decoder *decoder, const struct json *parent, const
 	return keep_text(decoder, text);
 }
 
-int field_choice(struct decoder *decoder, const struct json *parent, const char *name, const struct choice *choices,
-		 int fallback)
+int field_choice(struct decoder *decoder, const struct json *parent, const char *name,
+		 const struct choice *choices, int fallback)
 {
 	cleanup(strbuf_done) struct strbuf known = { 0 };
 	const struct choice *choice;
@@ -244,7 +251,11 @@ int field_choice(struct decoder *decoder, const struct json *parent, const char 
 	for (choice = choices; choice->word; choice++) {
 		if (strcmp(choice->word, text) == 0)
 			return choice->value;
-		strbuf_appendf(&known, "%s%s", choice == choices ? "" : choice[1].word ? ", " : " or ", choice->word);
+		strbuf_appendf(&known, "%s%s",
+			       choice == choices ? ""
+			       : choice[1].word	 ? ", "
+						 : " or ",
+			       choice->word);
 	}
 	decode_refuse(decoder, value, NULL, "not %s: %.100s", strbuf_text(&known), text);
 	return fallback;
@@ -261,8 +272,8 @@ struct addr field_addr(struct decoder *decoder, const struct json *parent, const
 	return addr;
 }
 
-uint32_t field_seconds(struct decoder *decoder, const struct json *parent, const char *name, uint32_t min, uint32_t max,
-		       uint32_t fallback)
+uint32_t field_seconds(struct decoder *decoder, const struct json *parent, const char *name, uint32_t min,
+		       uint32_t max, uint32_t fallback)
 {
 	const struct json *value = json_member(parent, name);
 	const char *text;
@@ -297,7 +308,8 @@ struct strings field_strings(struct decoder *decoder, const struct json *parent,
 		return strings;
 	strings.items = keep_array(decoder, list->n, sizeof(*strings.items));
 	for (entry = list->child; entry && strings.items; entry = entry->next) {
-		const char *text = has_type(decoder, entry, JSON_STRING) ? usable_text(decoder, entry, TEXT_MAX) : NULL;
+		const char *text =
+			has_type(decoder, entry, JSON_STRING) ? usable_text(decoder, entry, TEXT_MAX) : NULL;
 
 		strings.items[strings.n++] = keep_text(decoder, text ? text : "");
 	}
@@ -321,7 +333,8 @@ struct labels field_labels(struct decoder *decoder, const struct json *parent, c
 		return labels;
 	labels.items = keep_array(decoder, map->n, sizeof(*labels.items));
 	for (member = map->child; member && labels.items; member = member->next) {
-		if (!*member->key || strlen(member->key) > LABEL_KEY_MAX || !text_is_printable_ascii(member->key)) {
+		if (!*member->key || strlen(member->key) > LABEL_KEY_MAX ||
+		    !text_is_printable_ascii(member->key)) {
 			decode_refuse(decoder, map, NULL, "not a key: %.100s", member->key);
 			continue;
 		}
@@ -339,37 +352,37 @@ struct labels field_labels(struct decoder *decoder, const struct json *parent, c
 	return labels;
 }
 
-static void decode_requirement(struct decoder *decoder, const struct json *entry, struct selector_requirement *ret)
+static void decode_requirement(struct decoder *decoder, const struct json *entry,
+			       struct selector_requirement *ret)
 {
 	static const struct choice operators[] = { { "In", SELECTOR_IN },
 						   { "NotIn", SELECTOR_NOT_IN },
 						   { "Exists", SELECTOR_EXISTS },
 						   { "DoesNotExist", SELECTOR_DOES_NOT_EXIST },
 						   { NULL, 0 } };
-	int operator;
-	bool wants_values;
+	int relation = field_choice(decoder, entry, "operator", operators, -1);
+	struct strings values = field_strings(decoder, entry, "values", MAX_VALUES);
+	bool wants_values = relation == SELECTOR_IN || relation == SELECTOR_NOT_IN;
+	const char *key = field_text_or(decoder, entry, "key", "");
 
-	ret->key = field_text_or(decoder, entry, "key", "");
-	if (!*ret->key)
+	if (!*key)
 		decode_refuse(decoder, entry, "key", "missing");
-	operator = field_choice(decoder, entry, "operator", operators, -1);
-	if (operator < 0) {
+	if (relation < 0) {
 		if (!decoder->refused)
 			decode_refuse(decoder, entry, "operator", "missing");
 		return;
 	}
-	ret->operator = (enum selector_operator)operator;
-	ret->values = field_strings(decoder, entry, "values", MAX_VALUES);
-	wants_values = ret->operator== SELECTOR_IN || ret->operator== SELECTOR_NOT_IN;
-	if (wants_values && !ret->values.n)
+	if (wants_values && !values.n)
 		decode_refuse(decoder, entry, "values", "missing: In and NotIn need some");
-	else if (!wants_values && ret->values.n)
+	else if (!wants_values && values.n)
 		decode_refuse(decoder, entry, "values", "Exists and DoesNotExist take none");
+	*ret = (struct selector_requirement){ key, (enum selector_operator)relation, values };
 }
 
 static void decode_selector(struct decoder *decoder, const struct json *entry, struct selector *ret)
 {
-	const struct json *expressions = field_list(decoder, entry, "matchExpressions", MAX_REQUIREMENTS), *expression;
+	const struct json *expressions = field_list(decoder, entry, "matchExpressions", MAX_REQUIREMENTS),
+			  *expression;
 	struct labels labels = field_labels(decoder, entry, "matchLabels", MAX_REQUIREMENTS, TEXT_MAX);
 
 	ret->requirements = keep_array(decoder, labels.n + (expressions ? expressions->n : 0),
@@ -377,14 +390,13 @@ static void decode_selector(struct decoder *decoder, const struct json *entry, s
 	if (!ret->requirements)
 		return;
 	for (size_t i = 0; i < labels.n; i++) {
-		struct selector_requirement *requirement = &ret->requirements[ret->n++];
+		const char **values = keep_array(decoder, 1, sizeof(*values));
 
-		requirement->key = labels.items[i].key;
-		requirement->operator = SELECTOR_IN;
-		requirement->values.items = keep_array(decoder, 1, sizeof(*requirement->values.items));
-		if (!requirement->values.items)
+		if (!values)
 			return;
-		requirement->values.items[requirement->values.n++] = labels.items[i].value;
+		values[0] = labels.items[i].value;
+		ret->requirements[ret->n++] =
+			(struct selector_requirement){ labels.items[i].key, SELECTOR_IN, { values, 1 } };
 	}
 	for (expression = expressions ? expressions->child : NULL; expression; expression = expression->next)
 		if (entry_is_map(decoder, expression))
@@ -414,7 +426,8 @@ enum l4_protocol field_protocol(struct decoder *decoder, const struct json *pare
 	return (enum l4_protocol)field_choice(decoder, parent, name, protocols, L4_TCP);
 }
 
-enum taint_effect field_taint_effect(struct decoder *decoder, const struct json *parent, const char *name, bool *ret_any)
+enum taint_effect field_taint_effect(struct decoder *decoder, const struct json *parent, const char *name,
+				     bool *ret_any)
 {
 	static const struct choice effects[] = { { "NoSchedule", TAINT_NO_SCHEDULE },
 						 { "PreferNoSchedule", TAINT_PREFER_NO_SCHEDULE },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The vocabulary of the decoders (PURE; only for k8s/decode*.c): read one field of one type, with its default and its
- * limits. A field that is wrong adds a problem that names it, marks the object refused, and yields the fallback, so that
- * decoding goes on and one run tells everything that is wrong with an object. Absent and null are the same, as the API
- * server has it. `parent` may be NULL: then everything below it is absent. */
+/* The vocabulary of the decoders (PURE; only for k8s/decode*.c): read one field of one type, with its default
+ * and its limits. A field that is wrong adds a problem that names it, marks the object refused, and yields
+ * the fallback, so that decoding goes on and one run tells everything that is wrong with an object. Absent
+ * and null are the same, as the API server has it. `parent` NULL: all below it is absent. */
 #ifndef FAIRWAY_K8S_DECODE_COMMON_H
 #define FAIRWAY_K8S_DECODE_COMMON_H
 
@@ -43,33 +43,42 @@ bool field_bool(struct decoder *, const struct json *parent, const char *name, b
 int64_t field_number(struct decoder *, const struct json *parent, const char *name, int64_t min, int64_t max,
 		     int64_t fallback);
 const char *field_text(struct decoder *, const struct json *parent, const char *name); /* NULL: absent */
-const char *field_text_or(struct decoder *, const struct json *parent, const char *name, const char *fallback);
-const char *field_name(struct decoder *, const struct json *parent, const char *name); /* a DNS name; NULL: absent or "" */
-int field_choice(struct decoder *, const struct json *parent, const char *name, const struct choice *, int fallback);
-struct addr field_addr(struct decoder *, const struct json *parent, const char *name); /* ADDR_NONE: absent or "" */
+const char *field_text_or(struct decoder *, const struct json *parent, const char *name,
+			  const char *fallback);
+const char *field_name(struct decoder *, const struct json *parent,
+		       const char *name); /* a DNS name; NULL: absent or "" */
+int field_choice(struct decoder *, const struct json *parent, const char *name, const struct choice *,
+		 int fallback);
+struct addr field_addr(struct decoder *, const struct json *parent,
+		       const char *name); /* ADDR_NONE: absent or "" */
 /* A duration in whole seconds: "90s", "1m30s" (metav1.Duration) or a number of seconds. */
-uint32_t field_seconds(struct decoder *, const struct json *parent, const char *name, uint32_t min, uint32_t max,
-		       uint32_t fallback);
+uint32_t field_seconds(struct decoder *, const struct json *parent, const char *name, uint32_t min,
+		       uint32_t max, uint32_t fallback);
 struct strings field_strings(struct decoder *, const struct json *parent, const char *name, size_t max);
 struct selectors field_selectors(struct decoder *, const struct json *parent, const char *name);
-enum l4_protocol field_protocol(struct decoder *, const struct json *parent, const char *name); /* default TCP */
-enum taint_effect field_taint_effect(struct decoder *, const struct json *parent, const char *name, bool *ret_any);
+enum l4_protocol field_protocol(struct decoder *, const struct json *parent,
+				const char *name); /* default TCP */
+enum taint_effect field_taint_effect(struct decoder *, const struct json *parent, const char *name,
+				     bool *ret_any);
 /* A map of texts as sorted labels: at most `max` of them, each value at most value_max bytes. */
-struct labels field_labels(struct decoder *, const struct json *parent, const char *name, size_t max, size_t value_max);
+struct labels field_labels(struct decoder *, const struct json *parent, const char *name, size_t max,
+			   size_t value_max);
 
-const char *keep_text(struct decoder *, const char *text);  /* a copy in the arena; NULL in, NULL out */
+const char *keep_text(struct decoder *, const char *text); /* a copy in the arena; NULL in, NULL out */
 void *keep_array(struct decoder *, size_t n, size_t size); /* zeroed; NULL only with no_memory set */
 
 /* RFC 3339 in UTC or with an offset. 0 or -EINVAL. */
 int time_parse(const char *text, int64_t *ret_sec);
 /* Go's duration syntax ("1m30s", "1.5h", "0"), whole seconds. 0, -EINVAL, or -EDOM: not whole seconds. */
 int duration_parse(const char *text, uint64_t *ret_sec);
-/* Standard base64 with padding; line breaks are skipped. *ret is NUL-terminated, in the arena. 0, -EINVAL, -ENOMEM. */
+/* Standard base64 with padding; line breaks are skipped. *ret is NUL-terminated, in the arena. 0, -EINVAL,
+ * -ENOMEM. */
 int base64_decode(struct arena *, const char *text, char **ret, size_t *ret_length);
 
 /* One per kind: `root` is the whole object, its meta is already there. */
 typedef void decode_fn(struct decoder *, const struct json *root, struct object *);
 decode_fn decode_service, decode_endpoint_slice, decode_node, decode_namespace, decode_secret;
-decode_fn decode_service_ip_pool, decode_bgp_peer, decode_bgp_advertisement, decode_bfd_profile, decode_community;
+decode_fn decode_service_ip_pool, decode_bgp_peer, decode_bgp_advertisement, decode_bfd_profile,
+	decode_community;
 
 #endif

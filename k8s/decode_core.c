@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kinds of Kubernetes that Fairway reads, with the defaults that the API server would apply (manifests come without
- * them) and its validation repeated where a wrong value could do harm. */
+/* The kinds of Kubernetes that Fairway reads, with the defaults that the API server would apply (manifests
+ * come without them) and its validation repeated where a wrong value could do harm. */
 #include <errno.h>
 #include <string.h>
 
 #include "k8s/decode_common.h"
 #include "userspace/base/parse.h"
 
-#define MAX_PORTS	  100
-#define MAX_ENDPOINTS	  1000
-#define MAX_INGRESS	  16
-#define MAX_SOURCE_RANGES 256
-#define MAX_EXTERNAL_IPS  64
-#define MAX_ADDRESSES	  100 /* of an endpoint; only the first counts */
-#define MAX_HINTS	  64
+#define MAX_PORTS	   100
+#define MAX_ENDPOINTS	   1000
+#define MAX_INGRESS	   16
+#define MAX_SOURCE_RANGES  256
+#define MAX_EXTERNAL_IPS   64
+#define MAX_ADDRESSES	   100 /* of an endpoint; only the first counts */
+#define MAX_HINTS	   64
 #define MAX_NODE_ADDRESSES 64
-#define MAX_POD_CIDRS	  64
-#define MAX_TAINTS	  256
-#define MAX_CONDITIONS	  256
-#define MAX_SECRET_KEYS	  1000
-#define PASSWORD_MAX	  80 /* what a TCP MD5 key may hold */
+#define MAX_POD_CIDRS	   64
+#define MAX_TAINTS	   256
+#define MAX_CONDITIONS	   256
+#define MAX_SECRET_KEYS	   1000
+#define PASSWORD_MAX	   80 /* what a TCP MD5 key may hold */
 
 /* --- Service ------------------------------------------------------------------------------------------- */
 
-static const struct choice policies[] = { { "Cluster", POLICY_CLUSTER }, { "Local", POLICY_LOCAL }, { NULL, 0 } };
+static const struct choice policies[] = { { "Cluster", POLICY_CLUSTER },
+					  { "Local", POLICY_LOCAL },
+					  { NULL, 0 } };
 
 /* Two ports that slices or packets could not tell apart. */
-static void refuse_equal_ports(struct decoder *decoder, const struct json *entry, const struct service *service,
-			       const struct service_port *port)
+static void refuse_equal_ports(struct decoder *decoder, const struct json *entry,
+			       const struct service *service, const struct service_port *port)
 {
 	for (size_t i = 0; i < service->n_ports; i++) {
 		const struct service_port *other = &service->ports[i];
@@ -38,7 +40,8 @@ static void refuse_equal_ports(struct decoder *decoder, const struct json *entry
 			decode_refuse(decoder, entry, "port", "%u/%s stands twice", port->port,
 				      l4_protocol_name(port->protocol));
 		else if (strcmp(other->name, port->name) == 0)
-			decode_refuse(decoder, entry, "name", "%s: ports of one protocol need different names",
+			decode_refuse(decoder, entry, "name",
+				      "%s: ports of one protocol need different names",
 				      *port->name ? "stands twice" : "missing");
 	}
 }
@@ -112,13 +115,14 @@ static void decode_families(struct decoder *decoder, const struct json *spec, st
 			decode_cluster_ip(decoder, entry, service);
 	else if (single)
 		decode_cluster_ip(decoder, single, service);
-	service->ip_family_policy =
-		(enum ip_family_policy)field_choice(decoder, spec, "ipFamilyPolicy", family_policies, FAMILY_POLICY_UNSET);
+	service->ip_family_policy = (enum ip_family_policy)field_choice(decoder, spec, "ipFamilyPolicy",
+									family_policies, FAMILY_POLICY_UNSET);
 	for (size_t i = 0; i < families.n && !decoder->no_memory; i++) {
 		bool v4 = strcmp(families.items[i], "IPv4") == 0, v6 = strcmp(families.items[i], "IPv6") == 0;
 
 		if (!v4 && !v6)
-			decode_refuse(decoder, spec, "ipFamilies", "not IPv4 or IPv6: %.100s", families.items[i]);
+			decode_refuse(decoder, spec, "ipFamilies", "not IPv4 or IPv6: %.100s",
+				      families.items[i]);
 		else if (service->n_ip_families && service->ip_families[0] == (v4 ? ADDR_IPV4 : ADDR_IPV6))
 			decode_refuse(decoder, spec, "ipFamilies", "%s stands twice", families.items[i]);
 		else
@@ -144,7 +148,8 @@ static void decode_ingress(struct decoder *decoder, const struct json *status, s
 		ip = field_text(decoder, entry, "ip");
 		ingress->proxy_mode = field_choice(decoder, entry, "ipMode", modes, false);
 		if (ip && *ip && addr_parse(ip, &ingress->addr) < 0)
-			decode_report(decoder, entry, "ip", "not an address: %.100s; this entry is not served", ip);
+			decode_report(decoder, entry, "ip",
+				      "not an address: %.100s; this entry is not served", ip);
 		else
 			service->n_ingress++;
 	}
@@ -174,16 +179,17 @@ void decode_service(struct decoder *decoder, const struct json *root, struct obj
 	decode_families(decoder, spec, service);
 	decode_ports(decoder, spec, service);
 	service->selector = field_labels(decoder, spec, "selector", 256, TEXT_MAX);
-	service->external_policy = (enum traffic_policy)field_choice(decoder, spec, "externalTrafficPolicy", policies,
-								      POLICY_CLUSTER);
-	service->internal_policy = (enum traffic_policy)field_choice(decoder, spec, "internalTrafficPolicy", policies,
-								      POLICY_CLUSTER);
+	service->external_policy = (enum traffic_policy)field_choice(decoder, spec, "externalTrafficPolicy",
+								     policies, POLICY_CLUSTER);
+	service->internal_policy = (enum traffic_policy)field_choice(decoder, spec, "internalTrafficPolicy",
+								     policies, POLICY_CLUSTER);
 	service->affinity_sec = decode_affinity(decoder, spec);
 	service->load_balancer_class = field_text(decoder, spec, "loadBalancerClass");
 	service->load_balancer_ip = field_text(decoder, spec, "loadBalancerIP");
 	service->external_ips = field_strings(decoder, spec, "externalIPs", MAX_EXTERNAL_IPS);
 	service->source_ranges = field_strings(decoder, spec, "loadBalancerSourceRanges", MAX_SOURCE_RANGES);
-	service->health_check_node_port = (uint16_t)field_number(decoder, spec, "healthCheckNodePort", 0, 65535, 0);
+	service->health_check_node_port =
+		(uint16_t)field_number(decoder, spec, "healthCheckNodePort", 0, 65535, 0);
 	service->allocate_node_ports = field_bool(decoder, spec, "allocateLoadBalancerNodePorts", true);
 	decode_ingress(decoder, field(decoder, root, "status", JSON_OBJECT), service);
 }
@@ -208,7 +214,7 @@ static void decode_slice_ports(struct decoder *decoder, const struct json *root,
 	}
 }
 
-/* Why the API server would not let this be an endpoint: traffic to it would stay on the node that forwards. */
+/* Why the API server would not let this be an endpoint: traffic to it would stay on the forwarding node. */
 static const char *why_not_endpoint(const struct addr *addr)
 {
 	if (addr_is_unspecified(addr))
@@ -235,7 +241,8 @@ static bool decode_endpoint_addr(struct decoder *decoder, const struct json *ent
 	}
 	text = list->child->type == JSON_STRING && !list->child->has_nul ? list->child->text : "";
 	if (addr_parse(text, ret) < 0) {
-		decode_report(decoder, list->child, NULL, "not an address: %.100s; the other endpoints stay", text);
+		decode_report(decoder, list->child, NULL, "not an address: %.100s; the other endpoints stay",
+			      text);
 		return false;
 	}
 	why = why_not_endpoint(ret);
@@ -335,7 +342,8 @@ static void decode_node_addresses(struct decoder *decoder, const struct json *st
 		is_ip = strcmp(type, "InternalIP") == 0 || strcmp(type, "ExternalIP") == 0;
 		if (addr_parse(text, &addr) < 0) { /* host names stand there too */
 			if (is_ip)
-				decode_report(decoder, entry, "address", "not an address: %.100s; the others stay", text);
+				decode_report(decoder, entry, "address",
+					      "not an address: %.100s; the others stay", text);
 			continue;
 		}
 		node->addresses[node->n_addresses++] = addr;
@@ -363,8 +371,8 @@ static void decode_pod_cidrs(struct decoder *decoder, const struct json *spec, s
 		}
 		masked = prefix_mask(&prefix);
 		if (prefix_compare(&prefix, &masked) != 0 || !prefix.length)
-			decode_refuse(decoder, spec, name, "%s: %.100s", prefix.length ? "has host bits" : "everything",
-				      texts.items[i]);
+			decode_refuse(decoder, spec, name, "%s: %.100s",
+				      prefix.length ? "has host bits" : "everything", texts.items[i]);
 		node->pod_cidrs[node->n_pod_cidrs++] = masked;
 	}
 }
@@ -439,7 +447,8 @@ void decode_namespace(struct decoder *decoder, const struct json *root, struct o
 }
 
 /* The password reaches FRR as a line of text. Nothing of it may appear in a message. */
-static void check_password(struct decoder *decoder, const struct json *value, const char *password, size_t length)
+static void check_password(struct decoder *decoder, const struct json *value, const char *password,
+			   size_t length)
 {
 	if (!length)
 		decode_refuse(decoder, value, NULL, "empty");
@@ -464,7 +473,8 @@ void decode_secret(struct decoder *decoder, const struct json *root, struct obje
 
 	decoder->hide_values = true;
 	data = field_map(decoder, root, "data", MAX_SECRET_KEYS);
-	plain = field(decoder, field_map(decoder, root, "stringData", MAX_SECRET_KEYS), "password", JSON_STRING);
+	plain = field(decoder, field_map(decoder, root, "stringData", MAX_SECRET_KEYS), "password",
+		      JSON_STRING);
 	encoded = field(decoder, data, "password", JSON_STRING);
 	secret->type = field_text_or(decoder, root, "type", "Opaque");
 	if (plain) { /* overrides data, as the API server has it */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kinds of fairway.dev: field names and limits follow MetalLB's where both have a thing. What the CRDs' CEL rules say is
- * repeated here, for manifests have no API server in front of them. Whatever may reach FRR's configuration is a
- * number, an address, or a name without blanks and control characters. */
+/* The kinds of fairway.dev: field names and limits follow MetalLB's where both have a thing. What the CRDs'
+ * CEL rules say is repeated here, for manifests have no API server in front of them. Whatever may reach FRR's
+ * configuration is a number, an address, or a name without blanks and control characters. */
 #include <string.h>
 
 #include "k8s/decode_common.h"
@@ -50,8 +50,8 @@ static const char *field_interface(struct decoder *decoder, const struct json *s
 		return NULL;
 	if (strlen(text) > INTERFACE_MAX)
 		decode_refuse(decoder, spec, name, "longer than %d bytes: %.100s", INTERFACE_MAX, text);
-	else if (!text_is_printable_ascii(text) || strpbrk(text, "/ :") || text[0] == '-' || !strcmp(text, ".") ||
-		 !strcmp(text, ".."))
+	else if (!text_is_printable_ascii(text) || strpbrk(text, "/ :") || text[0] == '-' ||
+		 !strcmp(text, ".") || !strcmp(text, ".."))
 		decode_refuse(decoder, spec, name, "not an interface's name: %.100s", text);
 	return text;
 }
@@ -65,7 +65,8 @@ static void decode_asns(struct decoder *decoder, const struct json *spec, struct
 	peer->my_asn = (uint32_t)field_number(decoder, spec, "myASN", 1, ASN_MAX, 0);
 	peer->peer_asn = (uint32_t)field_number(decoder, spec, "peerASN", 0, ASN_MAX, 0);
 	peer->local_asn = (uint32_t)field_number(decoder, spec, "localASN", 0, ASN_MAX, 0);
-	peer->dynamic_asn = (enum dynamic_asn)field_choice(decoder, spec, "dynamicASN", dynamic, DYNAMIC_ASN_NONE);
+	peer->dynamic_asn =
+		(enum dynamic_asn)field_choice(decoder, spec, "dynamicASN", dynamic, DYNAMIC_ASN_NONE);
 	if (decoder->refused)
 		return;
 	if (!peer->my_asn)
@@ -85,7 +86,9 @@ static const char *why_not_peer(const struct addr *addr)
 		return "a multicast address";
 	if (addr_is_v4_mapped(addr))
 		return "an IPv4-mapped address";
-	return addr->family == ADDR_IPV6 && addr_is_link_local(addr) ? "a link-local address, which interface is for" : NULL;
+	return addr->family == ADDR_IPV6 && addr_is_link_local(addr)
+		       ? "a link-local address, which interface is for"
+		       : NULL;
 }
 
 static void decode_endpoint_of_peer(struct decoder *decoder, const struct json *spec, struct bgp_peer *peer)
@@ -102,19 +105,23 @@ static void decode_endpoint_of_peer(struct decoder *decoder, const struct json *
 	peer->router_id = field_addr(decoder, spec, "routerID");
 	why = peer->peer_address.family != ADDR_NONE ? why_not_peer(&peer->peer_address) : NULL;
 	if (why)
-		decode_refuse(decoder, spec, "peerAddress", "%s: %s", why, addr_format(&peer->peer_address, text));
+		decode_refuse(decoder, spec, "peerAddress", "%s: %s", why,
+			      addr_format(&peer->peer_address, text));
 	else if (decoder->refused)
 		; /* one wrong address is told once */
 	else if (peer->peer_address.family == ADDR_NONE && !peer->interface)
-		decode_refuse(decoder, spec, "peerAddress", "missing: one of peerAddress and interface is needed");
+		decode_refuse(decoder, spec, "peerAddress",
+			      "missing: one of peerAddress and interface is needed");
 	else if (peer->peer_address.family != ADDR_NONE && peer->interface)
 		decode_refuse(decoder, spec, "interface", "peerAddress and interface exclude each other");
 	if (peer->source_address.family != ADDR_NONE && peer->peer_address.family != ADDR_NONE &&
 	    peer->source_address.family != peer->peer_address.family)
 		decode_refuse(decoder, spec, "sourceAddress", "not of peerAddress's family: %s",
 			      addr_format(&peer->source_address, text));
-	if (peer->router_id.family == ADDR_IPV6 || (peer->router_id.family == ADDR_IPV4 && addr_is_unspecified(&peer->router_id)))
-		decode_refuse(decoder, spec, "routerID", "not an IPv4 address: %s", addr_format(&peer->router_id, text));
+	if (peer->router_id.family == ADDR_IPV6 ||
+	    (peer->router_id.family == ADDR_IPV4 && addr_is_unspecified(&peer->router_id)))
+		decode_refuse(decoder, spec, "routerID", "not an IPv4 address: %s",
+			      addr_format(&peer->router_id, text));
 	decoder->refused |= refused;
 }
 
@@ -129,11 +136,13 @@ static void decode_timers(struct decoder *decoder, const struct json *spec, stru
 	peer->connect_time_sec = field_seconds(decoder, spec, "connectTime", 1, 65535, 0);
 	peer->enable_graceful_restart = field_bool(decoder, spec, "enableGracefulRestart", false);
 	peer->graceful_restart_time_sec = field_seconds(decoder, spec, "gracefulRestartTime", 1, 4095, 0);
-	peer->hold_time_off = hold && hold->type != JSON_NULL && hold->text && *hold->text && !peer->hold_time_sec;
+	peer->hold_time_off =
+		hold && hold->type != JSON_NULL && hold->text && *hold->text && !peer->hold_time_sec;
 	if (decoder->refused)
 		; /* one wrong timer is told once */
 	else if (peer->hold_time_sec && peer->hold_time_sec < 3)
-		decode_refuse(decoder, spec, "holdTime", "neither 0 nor at least 3s: %us", peer->hold_time_sec);
+		decode_refuse(decoder, spec, "holdTime", "neither 0 nor at least 3s: %us",
+			      peer->hold_time_sec);
 	else if (peer->hold_time_sec && peer->keepalive_time_sec > peer->hold_time_sec)
 		decode_refuse(decoder, spec, "keepaliveTime", "longer than holdTime: %us and %us",
 			      peer->keepalive_time_sec, peer->hold_time_sec);
@@ -145,7 +154,8 @@ static void decode_timers(struct decoder *decoder, const struct json *spec, stru
 
 static bool is_internal(const struct bgp_peer *peer)
 {
-	return peer->dynamic_asn == DYNAMIC_ASN_INTERNAL || (peer->peer_asn && peer->peer_asn == peer->my_asn);
+	return peer->dynamic_asn == DYNAMIC_ASN_INTERNAL ||
+	       (peer->peer_asn && peer->peer_asn == peer->my_asn);
 }
 
 static void decode_hops(struct decoder *decoder, const struct json *spec, struct bgp_peer *peer)
@@ -154,7 +164,8 @@ static void decode_hops(struct decoder *decoder, const struct json *spec, struct
 	peer->ebgp_multi_hop_ttl = (uint8_t)field_number(decoder, spec, "ebgpMultiHopTTL", 0, 255, 0);
 	peer->ttl_security = (uint8_t)field_number(decoder, spec, "ttlSecurity", 0, 254, 0);
 	if (peer->ebgp_multi_hop && peer->ttl_security)
-		decode_refuse(decoder, spec, "ttlSecurity", "ebgpMultiHop and ttlSecurity exclude each other");
+		decode_refuse(decoder, spec, "ttlSecurity",
+			      "ebgpMultiHop and ttlSecurity exclude each other");
 	if (peer->ebgp_multi_hop && is_internal(peer))
 		decode_refuse(decoder, spec, "ebgpMultiHop", "only for an external peer");
 }
@@ -169,7 +180,8 @@ static void decode_address_families(struct decoder *decoder, const struct json *
 		else if (strcmp(families.items[i], "ipv6") == 0)
 			peer->ipv6 = true;
 		else
-			decode_refuse(decoder, spec, "addressFamilies", "not ipv4 or ipv6: %.100s", families.items[i]);
+			decode_refuse(decoder, spec, "addressFamilies", "not ipv4 or ipv6: %.100s",
+				      families.items[i]);
 	}
 	if (families.n)
 		return;
@@ -189,7 +201,8 @@ static const char *field_secret_name(struct decoder *decoder, const struct json 
 
 void decode_bgp_peer(struct decoder *decoder, const struct json *root, struct object *object)
 {
-	const struct json *spec = field(decoder, root, "spec", JSON_OBJECT), *password = json_member(spec, "password");
+	const struct json *spec = field(decoder, root, "spec", JSON_OBJECT),
+			  *password = json_member(spec, "password");
 	struct bgp_peer *peer = &object->peer;
 
 	if (!spec) {
@@ -203,17 +216,20 @@ void decode_bgp_peer(struct decoder *decoder, const struct json *root, struct ob
 	decode_address_families(decoder, spec, peer);
 	peer->node_selectors = field_selectors(decoder, spec, "nodeSelectors");
 	if (password && !(password->type == JSON_STRING && !*password->text))
-		decode_refuse(decoder, spec, "password", "plain passwords are not taken: name a Secret in passwordSecret");
+		decode_refuse(decoder, spec, "password",
+			      "plain passwords are not taken: name a Secret in passwordSecret");
 	peer->password_secret = field_secret_name(decoder, spec);
 	peer->bfd_profile = field_name(decoder, spec, "bfdProfile");
 	peer->allow_as_in = (int)field_number(decoder, spec, "allowASIn", 0, 10, -1);
 	peer->vrf = field_interface(decoder, spec, "vrf");
-	peer->max_prefixes_received = (uint32_t)field_number(decoder, spec, "maxPrefixesReceived", 0, UINT32_MAX, 0);
+	peer->max_prefixes_received =
+		(uint32_t)field_number(decoder, spec, "maxPrefixesReceived", 0, UINT32_MAX, 0);
 }
 
 /* --- BGPAdvertisement ---------------------------------------------------------------------------------- */
 
-static void decode_toleration(struct decoder *decoder, const struct json *entry, struct toleration *toleration)
+static void decode_toleration(struct decoder *decoder, const struct json *entry,
+			      struct toleration *toleration)
 {
 	static const struct choice operators[] = { { "Equal", false }, { "Exists", true }, { NULL, 0 } };
 
@@ -227,7 +243,8 @@ static void decode_toleration(struct decoder *decoder, const struct json *entry,
 		decode_refuse(decoder, entry, "value", "Exists takes no value");
 }
 
-static void decode_drain(struct decoder *decoder, const struct json *spec, struct bgp_advertisement *advertisement)
+static void decode_drain(struct decoder *decoder, const struct json *spec,
+			 struct bgp_advertisement *advertisement)
 {
 	const struct json *drain = field(decoder, spec, "drainOnTaints", JSON_OBJECT);
 	const struct json *list = field_list(decoder, drain, "tolerations", MAX_TOLERATIONS), *entry;
@@ -238,7 +255,8 @@ static void decode_drain(struct decoder *decoder, const struct json *spec, struc
 	advertisement->tolerations = keep_array(decoder, list->n, sizeof(*advertisement->tolerations));
 	for (entry = list->child; entry && advertisement->tolerations; entry = entry->next)
 		if (entry_is_map(decoder, entry))
-			decode_toleration(decoder, entry, &advertisement->tolerations[advertisement->n_tolerations++]);
+			decode_toleration(decoder, entry,
+					  &advertisement->tolerations[advertisement->n_tolerations++]);
 }
 
 void decode_bgp_advertisement(struct decoder *decoder, const struct json *root, struct object *object)
@@ -249,15 +267,17 @@ void decode_bgp_advertisement(struct decoder *decoder, const struct json *root, 
 	const struct json *spec = field(decoder, root, "spec", JSON_OBJECT);
 	struct bgp_advertisement *advertisement = &object->advertisement;
 
-	advertisement->type =
-		(enum advertisement_type)field_choice(decoder, spec, "advertisementType", types, ADVERTISE_SERVICE);
+	advertisement->type = (enum advertisement_type)field_choice(decoder, spec, "advertisementType", types,
+								    ADVERTISE_SERVICE);
 	advertisement->pools = field_strings(decoder, spec, "serviceIPPools", MAX_NAMES);
 	advertisement->pool_selectors = field_selectors(decoder, spec, "serviceIPPoolSelectors");
 	advertisement->service_selectors = field_selectors(decoder, spec, "serviceSelectors");
 	advertisement->node_selectors = field_selectors(decoder, spec, "nodeSelectors");
 	advertisement->peers = field_strings(decoder, spec, "peers", MAX_NAMES);
-	advertisement->aggregation_length = (uint8_t)field_number(decoder, spec, "aggregationLength", 1, 32, 32);
-	advertisement->aggregation_length_v6 = (uint8_t)field_number(decoder, spec, "aggregationLengthV6", 1, 128, 128);
+	advertisement->aggregation_length =
+		(uint8_t)field_number(decoder, spec, "aggregationLength", 1, 32, 32);
+	advertisement->aggregation_length_v6 =
+		(uint8_t)field_number(decoder, spec, "aggregationLengthV6", 1, 128, 128);
 	advertisement->local_pref = (uint32_t)field_number(decoder, spec, "localPref", 0, UINT32_MAX, 0);
 	advertisement->communities = field_strings(decoder, spec, "communities", MAX_COMMUNITIES);
 	advertisement->max_next_hops = (uint32_t)field_number(decoder, spec, "maxNextHops", 0, INT32_MAX, 0);
@@ -272,8 +292,10 @@ void decode_bfd_profile(struct decoder *decoder, const struct json *root, struct
 	const struct json *spec = field(decoder, root, "spec", JSON_OBJECT);
 	struct bfd_profile *profile = &object->bfd_profile;
 
-	profile->receive_interval_msec = (uint32_t)field_number(decoder, spec, "receiveInterval", 10, 60000, 300);
-	profile->transmit_interval_msec = (uint32_t)field_number(decoder, spec, "transmitInterval", 10, 60000, 300);
+	profile->receive_interval_msec =
+		(uint32_t)field_number(decoder, spec, "receiveInterval", 10, 60000, 300);
+	profile->transmit_interval_msec =
+		(uint32_t)field_number(decoder, spec, "transmitInterval", 10, 60000, 300);
 	profile->detect_multiplier = (uint32_t)field_number(decoder, spec, "detectMultiplier", 2, 255, 3);
 	profile->echo_interval_msec = (uint32_t)field_number(decoder, spec, "echoInterval", 10, 60000, 50);
 	profile->echo_mode = field_bool(decoder, spec, "echoMode", false);

@@ -27,7 +27,8 @@ static bool take_char(const char **at, char c)
 	return true;
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar; years are counted from March, so that the leap day is last. */
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; years are counted from March, so that the leap
+ * day is last. */
 static int64_t days_from_date(int64_t year, int month, int day)
 {
 	int64_t era, year_of_era, day_of_year;
@@ -82,7 +83,8 @@ int time_parse(const char *text, int64_t *ret_sec)
 		return -EINVAL;
 	if (part[1] == 2 && part[2] == 29 && (part[0] % 4 || (part[0] % 100 == 0 && part[0] % 400)))
 		return -EINVAL;
-	*ret_sec = days_from_date(part[0], part[1], part[2]) * 86400 + part[3] * 3600 + part[4] * 60 + part[5] - offset;
+	*ret_sec = days_from_date(part[0], part[1], part[2]) * 86400 + part[3] * 3600 + part[4] * 60 +
+		   part[5] - offset;
 	return 0;
 }
 
@@ -92,7 +94,7 @@ static int take_duration(const char **at, uint64_t *ret_nsec)
 	static const struct {
 		const char *unit;
 		uint64_t nsec;
-	} units[] = { { "ms", 1000000 }, { "us", 1000 }, { "\xc2\xb5s", 1000 }, { "ns", 1 },
+	} units[] = { { "ms", 1000000 },      { "us", 1000 },	    { "\xc2\xb5s", 1000 }, { "ns", 1 },
 		      { "h", 3600000000000 }, { "m", 60000000000 }, { "s", 1000000000 } };
 	uint64_t whole = 0, fraction = 0, scale = 1;
 	const char *begin = *at;

@@ -276,8 +276,11 @@ static int parse_escape(struct parser *parser, char **to, bool *has_nul)
 /* The length of the valid UTF-8 sequence at `text` (no overlong form, no surrogate), or 0. */
 static size_t sequence_length(const unsigned char *text, size_t left)
 {
-	size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xc2 && text[0] < 0xe0 ? 2 : (text[0] & 0xf0) == 0xe0 ? 3 :
-			text[0] >= 0xf0 && text[0] < 0xf5 ? 4 : 0;
+	size_t length = text[0] < 0x80			    ? 1
+			: text[0] >= 0xc2 && text[0] < 0xe0 ? 2
+			: (text[0] & 0xf0) == 0xe0	    ? 3
+			: text[0] >= 0xf0 && text[0] < 0xf5 ? 4
+							    : 0;
 
 	if (!length || length > left)
 		return 0;
@@ -306,7 +309,8 @@ static int parse_json_string(struct parser *parser, const char **ret, bool *ret_
 	if (!text)
 		return -ENOMEM;
 	while (*parser->at != '"') {
-		size_t length = sequence_length((const unsigned char *)parser->at, (size_t)(parser->end - parser->at));
+		size_t length = sequence_length((const unsigned char *)parser->at,
+						(size_t)(parser->end - parser->at));
 
 		if (!length)
 			return fail(parser, "a string that is not UTF-8");
@@ -387,12 +391,15 @@ static int parse_word(struct parser *parser, struct json *value)
 		const char *word;
 		enum json_type type;
 		bool boolean;
-	} words[] = { { "null", JSON_NULL, false }, { "true", JSON_BOOL, true }, { "false", JSON_BOOL, false } };
+	} words[] = { { "null", JSON_NULL, false },
+		      { "true", JSON_BOOL, true },
+		      { "false", JSON_BOOL, false } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		size_t length = strlen(words[i].word);
 
-		if ((size_t)(parser->end - parser->at) < length || memcmp(parser->at, words[i].word, length) != 0)
+		if ((size_t)(parser->end - parser->at) < length ||
+		    memcmp(parser->at, words[i].word, length) != 0)
 			continue;
 		value->type = words[i].type;
 		value->boolean = words[i].boolean;
@@ -428,7 +435,8 @@ static int parse_value(struct parser *parser, struct json *parent, struct json *
 			break;
 		duplicate = json_duplicate_key(value);
 		if (duplicate) {
-			json_error_set(parser->error, duplicate->line, "the key %s stands twice", duplicate->key);
+			json_error_set(parser->error, duplicate->line, "the key %s stands twice",
+				       duplicate->key);
 			return -EINVAL;
 		}
 		break;
@@ -453,7 +461,10 @@ static int parse_value(struct parser *parser, struct json *parent, struct json *
 int json_parse(const char *text, size_t length, struct json_document *ret, struct json_error *ret_error)
 {
 	struct json_document document = { 0 };
-	struct parser parser = { .at = text, .end = text + length, .line = 1, .error = ret_error,
+	struct parser parser = { .at = text,
+				 .end = text + length,
+				 .line = 1,
+				 .error = ret_error,
 				 .builder = { .arena = &document.arena } };
 	struct json *value;
 	int r = 0;

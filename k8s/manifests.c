@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Reading a directory of manifests into the store.
  *
- * Each file keeps the list of its objects (entries). An update reads the dirty files, sorts all entries of all files by
- * identity, and walks them once against what this source has put into the store before (applied): the first file by
- * name wins an identity, what nobody claims any more is removed. A file that cannot be parsed keeps the entries of its
- * last good reading, an object that is refused keeps its claim: so the last good version stays in the store. */
+ * Each file keeps the list of its objects (entries). An update reads the dirty files, sorts all entries of
+ * all files by identity, and walks them once against what this source has put into the store before
+ * (applied): the first file by name wins an identity, what nobody claims any more is removed. A file that
+ * cannot be parsed keeps the entries of its last good reading, an object that is refused keeps its claim: so
+ * the last good version stays in the store. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,8 @@ void manifests_result_done(struct manifests_result *result)
 	*result = (struct manifests_result){ 0 };
 }
 
-int source_init(struct manifests_source *source, const char *directory, const char *status_file, struct store *store)
+int source_init(struct manifests_source *source, const char *directory, const char *status_file,
+		struct store *store)
 {
 	*source = (struct manifests_source){ .store = store, .directory = strdup(directory) };
 	if (status_file)
@@ -119,7 +121,8 @@ static int add_file(struct manifests_source *source, const char *name)
 
 	if (file)
 		file->name = strdup(name);
-	if (!file || !file->name || array_reserve(source->files, source->n_files, source->files_capacity) < 0) {
+	if (!file || !file->name ||
+	    array_reserve(source->files, source->n_files, source->files_capacity) < 0) {
 		manifest_file_free(file);
 		return -ENOMEM;
 	}
@@ -137,10 +140,10 @@ int source_scan(struct manifests_source *source, uint64_t now_msec)
 	r = list_directory(source->directory, &names);
 	if (r == -ENOMEM)
 		return r;
-	source->directory_trouble = r == -E2BIG ? "holds more than 10000 manifests" :
-				    r < 0	? strerror(-r) :
-				    names.n	? NULL :
-						  "holds no manifest (*.yaml, *.yml, *.json)";
+	source->directory_trouble = r == -E2BIG ? "holds more than 10000 manifests"
+				    : r < 0	? strerror(-r)
+				    : names.n	? NULL
+						: "holds no manifest (*.yaml, *.yml, *.json)";
 	if (source->directory_trouble)
 		return r; /* counts as not delivered: nothing vanishes */
 	for (size_t i = 0; i < n_known; i++) {
@@ -159,7 +162,8 @@ int source_scan(struct manifests_source *source, uint64_t now_msec)
 	for (size_t i = 0; i < names.n; i++) {
 		struct manifest_file key = { .name = (char *)(uintptr_t)names.items[i] }, *pointer = &key;
 
-		if (n_known && bsearch(&pointer, source->files, n_known, sizeof(*source->files), compare_files))
+		if (n_known &&
+		    bsearch(&pointer, source->files, n_known, sizeof(*source->files), compare_files))
 			continue;
 		r = add_file(source, names.items[i]);
 		if (r < 0)
@@ -223,7 +227,8 @@ bool source_is_waiting(const struct manifests_source *source)
 	bool all;
 
 	for (size_t i = 0; i < source->n_files; i++)
-		if (source->files[i]->missing || (source->files[i]->dirty && source->files[i]->writing_since_msec))
+		if (source->files[i]->missing ||
+		    (source->files[i]->dirty && source->files[i]->writing_since_msec))
 			return true;
 	return !source->result.delivered && count_read(source, &all);
 }
@@ -295,7 +300,8 @@ static int compare_claims(const void *a, const void *b)
 
 static int compare_claim_to_applied(const struct claim *claim, const struct manifest_applied *applied)
 {
-	struct object_id id = { applied->object->kind, applied->object->meta.namespace, applied->object->meta.name };
+	struct object_id id = { applied->object->kind, applied->object->meta.namespace,
+				applied->object->meta.name };
 
 	return compare_ids(&claim->entry->id, &id);
 }
@@ -334,10 +340,11 @@ static int shadow(struct manifests_source *source, const struct claim *winner, s
 	if (loser->file->missing)
 		return 0; /* renamed: not a conflict */
 	if (loser->file == winner->file)
-		return problems_add_object(&source->conflicts, id->kind, &meta, "", "stands twice in %s; the first is used",
-					   winner->file->name);
-	return problems_add_object(&source->conflicts, id->kind, &meta, "", "stands in %s and in %s; that of %s is used",
-				   winner->file->name, loser->file->name, winner->file->name);
+		return problems_add_object(&source->conflicts, id->kind, &meta, "",
+					   "stands twice in %s; the first is used", winner->file->name);
+	return problems_add_object(&source->conflicts, id->kind, &meta, "",
+				   "stands in %s and in %s; that of %s is used", winner->file->name,
+				   loser->file->name, winner->file->name);
 }
 
 /* Brings one identity into the store. `*applied` is what stands there (object NULL: nothing) and is updated.
@@ -391,9 +398,12 @@ static int apply_claims(struct manifests_source *source, struct claim *claims, s
 	if (!now)
 		return -ENOMEM;
 	while (i < n_claims || j < source->n_applied) {
-		int order = i == n_claims ? 1 : j == source->n_applied ? -1 :
-			    compare_claim_to_applied(&claims[i], &source->applied[j]);
-		struct manifest_applied applied = order >= 0 ? source->applied[j++] : (struct manifest_applied){ 0 };
+		int order = i == n_claims ? 1
+			    : j == source->n_applied
+				    ? -1
+				    : compare_claim_to_applied(&claims[i], &source->applied[j]);
+		struct manifest_applied applied =
+			order >= 0 ? source->applied[j++] : (struct manifest_applied){ 0 };
 		const struct claim *winner = &claims[i];
 
 		if (order > 0) {
@@ -420,7 +430,8 @@ static int apply_claims(struct manifests_source *source, struct claim *claims, s
 static int append_problems(struct problems *to, const struct problems *from)
 {
 	for (size_t i = 0; i < from->n; i++)
-		if (problems_add(to, from->items[i].object, from->items[i].field, "%s", from->items[i].message) < 0)
+		if (problems_add(to, from->items[i].object, from->items[i].field, "%s",
+				 from->items[i].message) < 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -449,7 +460,8 @@ static bool is_delivered(const struct manifests_source *source, uint64_t now_mse
 	return all || !source->live || now_msec - source->started_msec >= MANIFESTS_PATIENCE_MSEC;
 }
 
-static int rebuild_result(struct manifests_source *source, uint64_t now_msec, struct manifests_result *ret_before)
+static int rebuild_result(struct manifests_source *source, uint64_t now_msec,
+			  struct manifests_result *ret_before)
 {
 	struct manifests_result result = { .delivered = is_delivered(source, now_msec) };
 	size_t capacity = 0;
@@ -477,7 +489,8 @@ static int rebuild_result(struct manifests_source *source, uint64_t now_msec, st
 	return 0;
 }
 
-/* The tree of a large file leaves holes between the objects that stay; the C library would keep them as ours for ever. */
+/* The tree of a large file leaves holes between the objects that stay; the C library would keep them as ours
+ * for ever. */
 static void return_memory(struct manifests_source *source)
 {
 	if (source->bytes_read > 1024 * 1024)
@@ -503,14 +516,16 @@ int source_update(struct manifests_source *source, uint64_t now_msec, struct man
 			return r;
 		problems_done(&source->conflicts);
 		r = apply_claims(source, claims, n_claims);
-	} while (r > 0 && n_read); /* a file that was read again has no shadowed winner any more, so this ends */
+	} while (r > 0 &&
+		 n_read); /* a file that was read again has no shadowed winner any more, so this ends */
 	return_memory(source);
 	if (r < 0)
 		return r;
 	return rebuild_result(source, now_msec, ret_before);
 }
 
-int manifests_read(const char *directory, const char *status_file, struct store *store, struct manifests_result *ret)
+int manifests_read(const char *directory, const char *status_file, struct store *store,
+		   struct manifests_result *ret)
 {
 	cleanup(manifests_result_done) struct manifests_result before = { 0 };
 	struct manifests_source source;

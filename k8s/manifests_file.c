@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reading one file: the status file into its table, a manifest into its entries. A manifest that cannot be parsed keeps
- * the entries of its last good reading. See manifests_source.h. */
+/* Reading one file: the status file into its table, a manifest into its entries. A manifest that cannot be
+ * parsed keeps the entries of its last good reading. See manifests_source.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ void manifest_statuses_free(struct manifest_status *statuses, size_t n)
 
 /* --- bytes --------------------------------------------------------------------------------------------- */
 
-/* The whole of a regular file. -EFBIG beyond JSON_MAX_BYTES, -EISDIR, -EINVAL: something that is not a file. */
+/* The whole of a regular file. -EFBIG beyond JSON_MAX_BYTES, -EISDIR, -EINVAL: it is no file. */
 static int read_file(int directory_fd, const char *name, struct strbuf *ret)
 {
 	/* O_NONBLOCK: a FIFO must not stop the loop. */
@@ -85,11 +85,12 @@ static bool has_suffix(const char *name, const char *suffix)
 
 bool source_is_manifest(const char *name)
 {
-	return name[0] != '.' && (has_suffix(name, ".yaml") || has_suffix(name, ".yml") || has_suffix(name, ".json"));
+	return name[0] != '.' &&
+	       (has_suffix(name, ".yaml") || has_suffix(name, ".yml") || has_suffix(name, ".json"));
 }
 
-/* JSON where the name says so; a YAML file that begins as JSON is tried as that first, for JSON's escapes are not all
- * YAML's. */
+/* JSON where the name says so; a YAML file that begins as JSON is tried as that first, for JSON's escapes are
+ * not all YAML's. */
 static int parse_documents(const char *name, const struct strbuf *text, struct json_document *ret,
 			   struct json_error *ret_error)
 {
@@ -139,8 +140,9 @@ static const struct manifest_status *find_status(const struct manifest_status *s
 	return NULL;
 }
 
-/* The controller's answer lies over the manifest's own status, also when it is "no address": a manifest is written once
- * and may tell an address that was given up since. A Service of another uid is another one of the same name. */
+/* The controller's answer lies over the manifest's own status, also when it is "no address": a manifest is
+ * written once and may tell an address that was given up since. A Service of another uid is another one of
+ * the same name. */
 static int merge_status(const struct manifests_source *source, struct object *object, uint64_t *digest)
 {
 	struct object_id id = { object->kind, object->meta.namespace, object->meta.name };
@@ -154,14 +156,17 @@ static int merge_status(const struct manifests_source *source, struct object *ob
 		return 0;
 	*digest ^= status->digest;
 	service->n_ingress = 0;
-	if (*object->meta.uid && *status->object->meta.uid && strcmp(object->meta.uid, status->object->meta.uid) != 0)
+	if (*object->meta.uid && *status->object->meta.uid &&
+	    strcmp(object->meta.uid, status->object->meta.uid) != 0)
 		return 0;
-	service->ingress = arena_array(&object->arena, status->object->service.n_ingress, sizeof(*service->ingress));
+	service->ingress =
+		arena_array(&object->arena, status->object->service.n_ingress, sizeof(*service->ingress));
 	if (!service->ingress)
 		return -ENOMEM;
 	service->n_ingress = status->object->service.n_ingress;
 	if (service->n_ingress)
-		memcpy(service->ingress, status->object->service.ingress, service->n_ingress * sizeof(*service->ingress));
+		memcpy(service->ingress, status->object->service.ingress,
+		       service->n_ingress * sizeof(*service->ingress));
 	return 0;
 }
 
@@ -299,8 +304,9 @@ static int add_notice(struct reading *reading, const char *format, ...)
 	va_start(arguments, format);
 	strbuf_vappendf(&text, format, arguments);
 	va_end(arguments);
-	strbuf_append_escaped(&escaped, reading->notices.n == MAX_NOTICES ? "more objects are skipped" : strbuf_text(&text),
-			      500);
+	strbuf_append_escaped(
+		&escaped, reading->notices.n == MAX_NOTICES ? "more objects are skipped" : strbuf_text(&text),
+		500);
 	if (strbuf_failed(&text) || strbuf_failed(&escaped) ||
 	    array_reserve(reading->notices.items, reading->notices.n, reading->notices_capacity) < 0)
 		return -ENOMEM;
@@ -313,8 +319,8 @@ static int skip(struct reading *reading, const struct json *list, const struct j
 	cleanup(strbuf_done) struct strbuf kind = { 0 };
 
 	decode_describe_kind(list, item, &kind);
-	return add_notice(reading, "%s: line %u: %s is not a kind that Fairway reads, skipped", reading->name, item->line,
-			  strbuf_text(&kind));
+	return add_notice(reading, "%s: line %u: %s is not a kind that Fairway reads, skipped", reading->name,
+			  item->line, strbuf_text(&kind));
 }
 
 /* Problems of a refused object, with what stays in force. */
@@ -322,18 +328,21 @@ static int adopt_problems(struct reading *reading, const struct problems *from, 
 {
 	for (size_t i = 0; i < from->n; i++)
 		if (problems_add(&reading->problems, from->items[i].object, from->items[i].field, "%s%s",
-				 from->items[i].message, last_good ? "; the last good version stays in force" : "") < 0)
+				 from->items[i].message,
+				 last_good ? "; the last good version stays in force" : "") < 0)
 			return -ENOMEM;
 	return 0;
 }
 
-static int add_entry(struct reading *reading, const struct object_id *id, uint64_t digest, struct object *object)
+static int add_entry(struct reading *reading, const struct object_id *id, uint64_t digest,
+		     struct object *object)
 {
 	struct manifest_entry entry = { .id = { .kind = id->kind }, .digest = digest, .refused = !object };
 
 	entry.id.namespace = arena_string(&reading->arena, id->namespace);
 	entry.id.name = arena_string(&reading->arena, id->name);
-	if (!entry.id.namespace || !entry.id.name || array_reserve(reading->entries, reading->n, reading->capacity) < 0) {
+	if (!entry.id.namespace || !entry.id.name ||
+	    array_reserve(reading->entries, reading->n, reading->capacity) < 0) {
 		object_free(object);
 		return -ENOMEM;
 	}
@@ -390,15 +399,16 @@ static int broken(struct reading *reading, const struct manifest_file *file, con
 	va_end(arguments);
 	if (strbuf_failed(&text) ||
 	    problems_add(&reading->problems, file->name, "", "%s%s", strbuf_text(&text),
-			 file->n_entries	       ? "; the last good version of its objects stays in force" :
-			 reading->source->live ? "; none of its objects is in force" :
-						 "") < 0)
+			 file->n_entries	 ? "; the last good version of its objects stays in force"
+			 : reading->source->live ? "; none of its objects is in force"
+						 : "") < 0)
 		return -ENOMEM;
 	return -EINVAL;
 }
 
 /* 0, -ENOMEM, or -EINVAL: a problem was added. */
-static int read_documents(struct reading *reading, int directory_fd, const struct manifest_file *file, size_t *ret_length)
+static int read_documents(struct reading *reading, int directory_fd, const struct manifest_file *file,
+			  size_t *ret_length)
 {
 	cleanup(json_document_done) struct json_document document = { 0 };
 	cleanup(strbuf_done) struct strbuf text = { 0 };
@@ -424,7 +434,8 @@ static int read_documents(struct reading *reading, int directory_fd, const struc
 	}
 	if (r < 0 || n_values)
 		return r;
-	/* Emptied by a program that is about to write it, or by a full disk: nobody removes a Service that way. */
+	/* Emptied by a program that is about to write it, or by a full disk: nobody removes a Service that
+	 * way. */
 	if (file->n_entries)
 		return broken(reading, file, "empty");
 	return add_notice(reading, "%s: holds no object", file->name);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* When to read a directory of manifests: inotify events mark files, one timer gathers a burst of them and updates, a slow
- * timer looks after directories that vanished or were replaced under their name.
+/* When to read a directory of manifests: inotify events mark files, one timer gathers a burst of them and
+ * updates, a slow timer looks after directories that vanished or were replaced under their name.
  *
- * What people and programs do to files, and what happens: written in place (modify … close: read at close), replaced by a
- * rename (read at once), moved away and written anew as editors do (missing for less than the grace period: nothing is
- * removed), removed (its objects go after the grace period), renamed (the objects stay, under the new file), a directory
- * of symbolic links whose hidden target is switched, as the kubelet does (all are read). */
+ * What people and programs do to files, and what happens: written in place (modify … close: read at close),
+ * replaced by a rename (read at once), moved away and written anew as editors do (missing for less than the
+ * grace period: nothing is removed), removed (its objects go after the grace period), renamed (the objects
+ * stay, under the new file), a directory of symbolic links whose hidden target is switched, as the kubelet
+ * does (all are read). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@
 #define RECHECK_USEC (200 * 1000)  /* while a file is missing or being written */
 #define LOOK_USEC    (2 * 1000000) /* after the directories */
 
-#define DIRECTORY_EVENTS                                                                                  \
-	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | \
+#define DIRECTORY_EVENTS                                                                                     \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB |      \
 	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct watched { /* a directory */
@@ -75,7 +76,7 @@ static void unwatch(struct watched *watched)
 	watched->source = sd_event_source_disable_unref(watched->source);
 }
 
-/* A link (symbolic or hard) appears complete; a new file is about to be written, and its close will be told. */
+/* A link (symbolic or hard) appears complete; a new file is about to be written, and its close is told. */
 static bool appears_complete(const struct manifests *manifests, const char *name)
 {
 	cleanup(closep) int fd = open(manifests->source.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -93,14 +94,16 @@ static void on_manifest_event(struct manifests *manifests, uint32_t mask, const 
 		source_mark_dirty(source, name);
 	} else if (mask & IN_MODIFY || (mask & IN_CREATE && !appears_complete(manifests, name))) {
 		if (source_mark_writing(source, name, now_msec(manifests)) < 0)
-			log_error("%s: out of memory, a change of %s is taken up late", source->directory, name);
+			log_error("%s: out of memory, a change of %s is taken up late", source->directory,
+				  name);
 	} else if (mask & (IN_CREATE | IN_ATTRIB)) {
 		source_mark_readable(source, name);
 	}
 	arm(manifests, BURST_USEC);
 }
 
-static int on_directory_event(sd_event_source *event_source, const struct inotify_event *event, void *userdata)
+static int on_directory_event(sd_event_source *event_source, const struct inotify_event *event,
+			      void *userdata)
 {
 	struct manifests *manifests = userdata;
 
@@ -138,7 +141,8 @@ static int on_status_event(sd_event_source *event_source, const struct inotify_e
 /* --- watching ------------------------------------------------------------------------------------------ */
 
 /* Watches what stands under the path now. True: that is another directory than before. */
-static bool look_after(struct manifests *manifests, struct watched *watched, sd_event_inotify_handler_t handler)
+static bool look_after(struct manifests *manifests, struct watched *watched,
+		       sd_event_inotify_handler_t handler)
 {
 	struct stat status;
 	int r;
@@ -154,10 +158,12 @@ static bool look_after(struct manifests *manifests, struct watched *watched, sd_
 	if (watched->source && status.st_dev == watched->device && status.st_ino == watched->inode)
 		return false;
 	unwatch(watched);
-	r = sd_event_add_inotify(manifests->event, &watched->source, watched->path, DIRECTORY_EVENTS, handler, manifests);
+	r = sd_event_add_inotify(manifests->event, &watched->source, watched->path, DIRECTORY_EVENTS, handler,
+				 manifests);
 	if (r < 0) {
 		if (r != -ENOENT)
-			log_error("%s: cannot be watched, the next try is in 2 s: %s", watched->path, strerror(-r));
+			log_error("%s: cannot be watched, the next try is in 2 s: %s", watched->path,
+				  strerror(-r));
 		watched->source = NULL;
 		return false;
 	}
@@ -274,14 +280,15 @@ static int start(struct manifests *manifests)
 {
 	int r;
 
-	r = sd_event_add_time_relative(manifests->event, &manifests->burst, CLOCK_MONOTONIC, 0, 0, on_burst, manifests);
+	r = sd_event_add_time_relative(manifests->event, &manifests->burst, CLOCK_MONOTONIC, 0, 0, on_burst,
+				       manifests);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_enabled(manifests->burst, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	r = sd_event_add_time_relative(manifests->event, &manifests->look, CLOCK_MONOTONIC, LOOK_USEC, 0, on_look,
-				       manifests);
+	r = sd_event_add_time_relative(manifests->event, &manifests->look, CLOCK_MONOTONIC, LOOK_USEC, 0,
+				       on_look, manifests);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_enabled(manifests->look, SD_EVENT_ON);
@@ -297,8 +304,9 @@ static int start(struct manifests *manifests)
 	return 0;
 }
 
-int manifests_watch(struct sd_event *event, const char *directory, const char *status_file, struct store *store,
-		    manifests_change_fn *on_change, void *userdata, struct manifests **ret)
+int manifests_watch(struct sd_event *event, const char *directory, const char *status_file,
+		    struct store *store, manifests_change_fn *on_change, void *userdata,
+		    struct manifests **ret)
 {
 	struct manifests *manifests = calloc(1, sizeof(*manifests));
 	int r;
@@ -315,7 +323,8 @@ int manifests_watch(struct sd_event *event, const char *directory, const char *s
 	manifests->source.started_msec = now_msec(manifests);
 	manifests->directory.path = strdup(directory);
 	if (status_file)
-		manifests->status_directory.path = directory_of(manifests->source.status_path, &manifests->status_name);
+		manifests->status_directory.path =
+			directory_of(manifests->source.status_path, &manifests->status_name);
 	r = -ENOMEM;
 	if (!manifests->directory.path || (status_file && !manifests->status_directory.path))
 		goto fail;

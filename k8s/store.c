@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The latest of each object, in sorted arrays that are the cluster itself: a put or remove is a binary search and a move
- * of pointers, so the cluster is always ready and needs no rebuilding after one endpoint changed. */
+/* The latest of each object, in sorted arrays that are the cluster itself: a put or remove is a binary search
+ * and a move of pointers, so the cluster is always ready; one changed endpoint rebuilds nothing. */
 #include "k8s/store.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ struct bodies {
 
 struct store {
 	struct bodies kinds[OBJECT_KIND_COUNT]; /* by namespace, name */
-	struct bodies slices;			/* the same slices by namespace, service, name: what struct cluster wants */
+	struct bodies slices; /* the same slices by namespace, service, name: what struct cluster wants */
 	struct cluster cluster;
 	struct arena touched_arena;
 	struct strings touched; /* "namespace/name" of services, in order of change */
@@ -221,7 +221,8 @@ int store_put(struct store *store, struct object *object)
 		insert_at(bodies, at, &object->meta);
 	}
 	if (is_slice)
-		insert_at(&store->slices, lower_bound_by_service(&store->slices, &object->meta), &object->meta);
+		insert_at(&store->slices, lower_bound_by_service(&store->slices, &object->meta),
+			  &object->meta);
 	touch(store, object);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The latest of each object, as `struct cluster` (PURE). Every source (a manifests directory, the API server) puts and
- * removes objects here; the store says which services that touches, so that planning can stay incremental.
+/* The latest of each object, as `struct cluster` (PURE). Every source (a manifests directory, the API server)
+ * puts and removes objects here; the store says which services that touches, so that planning can stay
+ * incremental.
  *
- * Object identity is kind + namespace + name. The store owns its objects. The cluster that store_cluster() returns is
- * borrowed and valid until the next put, remove or store_free(). */
+ * Object identity is kind + namespace + name. The store owns its objects. The cluster that store_cluster()
+ * returns is borrowed and valid until the next put, remove or store_free(). */
 #ifndef FAIRWAY_K8S_STORE_H
 #define FAIRWAY_K8S_STORE_H
 
@@ -14,13 +15,18 @@ struct store;
 struct store *store_new(void); /* NULL: out of memory */
 void store_free(struct store *);
 
-int store_put(struct store *, struct object *); /* takes ownership, also on failure (-ENOMEM); an equal identity is replaced */
-int store_remove(struct store *, enum object_kind, const char *namespace, const char *name); /* 0 or -ENOENT */
-const struct object *store_find(const struct store *, enum object_kind, const char *namespace, const char *name);
+int store_put(
+	struct store *,
+	struct object *); /* takes ownership, also on failure (-ENOMEM); an equal identity is replaced */
+int store_remove(struct store *, enum object_kind, const char *namespace,
+		 const char *name); /* 0 or -ENOENT */
+const struct object *store_find(const struct store *, enum object_kind, const char *namespace,
+				const char *name);
 const struct cluster *store_cluster(struct store *); /* sorts what changed; NULL: out of memory */
 
-/* What changed since store_changes_reset(): `services` ("namespace/name", sorted, each once) touched through Services or
- * EndpointSlices; `others`: any other kind changed, so a full plan is due. Borrowed, valid as the cluster is. */
+/* What changed since store_changes_reset(): `services` ("namespace/name", sorted, each once) touched through
+ * Services or EndpointSlices; `others`: any other kind changed, so a full plan is due. Borrowed, valid as the
+ * cluster is. */
 struct store_changes {
 	struct strings services;
 	bool others;

@@ -56,8 +56,9 @@ static bool looks_like_number(const char *text)
 	if (is_one_of(text, special))
 		return true;
 	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'b' || text[1] == 'o'))
-		return consists_of(text + 2, text[1] == 'x' ? "0123456789abcdefABCDEF_" :
-				   text[1] == 'b' ? "01_" : "01234567_");
+		return consists_of(text + 2, text[1] == 'x'   ? "0123456789abcdefABCDEF_"
+					     : text[1] == 'b' ? "01_"
+							      : "01234567_");
 	if (*text >= '0' && *text <= '9' && consists_of(text, "0123456789_"))
 		return true;
 	whole = strspn(text, digits);
@@ -79,9 +80,10 @@ static bool looks_like_number(const char *text)
 static void resolve_plain(struct json *value)
 {
 	static const char *const null_words[] = { "", "~", "null", "Null", "NULL", NULL };
-	static const char *const true_words[] = { "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", NULL };
-	static const char *const false_words[] = { "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF",
-						   NULL };
+	static const char *const true_words[] = { "true", "True", "TRUE", "yes", "Yes",
+						  "YES",  "on",	  "On",	  "ON",	 NULL };
+	static const char *const false_words[] = { "false", "False", "FALSE", "no",  "No",
+						   "NO",    "off",   "Off",   "OFF", NULL };
 
 	value->type = JSON_STRING;
 	if (value->has_nul)
@@ -103,7 +105,8 @@ static void resolve_plain(struct json *value)
 /* An explicit tag says how to read the scalar; without one, quotes do. */
 static int resolve_scalar(struct loader *loader, const yaml_event_t *event, struct json *value)
 {
-	static const char *const resolved[] = { YAML_NULL_TAG, YAML_BOOL_TAG, YAML_INT_TAG, YAML_FLOAT_TAG, NULL };
+	static const char *const resolved[] = { YAML_NULL_TAG, YAML_BOOL_TAG, YAML_INT_TAG, YAML_FLOAT_TAG,
+						NULL };
 	const char *tag = (const char *)event->data.scalar.tag;
 	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
@@ -177,7 +180,8 @@ static int add_value(struct loader *loader, enum json_type type, unsigned line, 
 
 	if (open && open->value->type == JSON_OBJECT && !open->key)
 		return fail(loader, line, "a key must be a plain text");
-	r = json_build(&loader->builder, open ? open->value : NULL, open ? open->last : NULL, type, line, &value);
+	r = json_build(&loader->builder, open ? open->value : NULL, open ? open->last : NULL, type, line,
+		       &value);
 	if (r < 0)
 		return r;
 	if (open) {
@@ -197,8 +201,8 @@ static int on_scalar(struct loader *loader, const yaml_event_t *event, unsigned 
 	const char *text;
 	int r;
 
-	text = json_text(loader->builder.arena, (const char *)event->data.scalar.value, event->data.scalar.length,
-			 &has_nul);
+	text = json_text(loader->builder.arena, (const char *)event->data.scalar.value,
+			 event->data.scalar.length, &has_nul);
 	if (!text)
 		return -ENOMEM;
 	if (open && open->value->type == JSON_OBJECT && !open->key) {
@@ -232,7 +236,8 @@ static int on_alias(struct loader *loader, const char *name, unsigned line)
 	return copy_value(loader, target, value, loader->depth + 1);
 }
 
-static int on_start(struct loader *loader, enum json_type type, unsigned line, const char *tag, const char *anchor)
+static int on_start(struct loader *loader, enum json_type type, unsigned line, const char *tag,
+		    const char *anchor)
 {
 	const char *expected = type == JSON_OBJECT ? YAML_MAP_TAG : YAML_SEQ_TAG;
 	struct json *value;
@@ -284,10 +289,14 @@ static int on_event(struct loader *loader, const yaml_event_t *event)
 		return on_alias(loader, (const char *)event->data.alias.anchor, line);
 	case YAML_SEQUENCE_START_EVENT:
 		r = keep_anchor(loader, event->data.sequence_start.anchor, &anchor);
-		return r < 0 ? r : on_start(loader, JSON_ARRAY, line, (char *)event->data.sequence_start.tag, anchor);
+		return r < 0 ? r
+			     : on_start(loader, JSON_ARRAY, line, (char *)event->data.sequence_start.tag,
+					anchor);
 	case YAML_MAPPING_START_EVENT:
 		r = keep_anchor(loader, event->data.mapping_start.anchor, &anchor);
-		return r < 0 ? r : on_start(loader, JSON_OBJECT, line, (char *)event->data.mapping_start.tag, anchor);
+		return r < 0 ? r
+			     : on_start(loader, JSON_OBJECT, line, (char *)event->data.mapping_start.tag,
+					anchor);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		return on_end(loader);
@@ -330,7 +339,8 @@ static int load(yaml_parser_t *parser, struct loader *loader)
 		done = event.type == YAML_STREAM_END_EVENT;
 		r = on_event(loader, &event);
 		if (r == -E2BIG)
-			r = fail(loader, (unsigned)event.start_mark.line + 1, "more than %d values", JSON_MAX_VALUES);
+			r = fail(loader, (unsigned)event.start_mark.line + 1, "more than %d values",
+				 JSON_MAX_VALUES);
 		yaml_event_delete(&event);
 	}
 	return r;
@@ -353,7 +363,8 @@ int yaml_parse(const char *text, size_t length, struct json_document *ret, struc
 	loader->builder.arena = &document.arena;
 	loader->error = ret_error;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark, which Windows editors like */
+	if (length >= 3 &&
+	    memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark, which Windows editors like */
 		text += 3;
 		length -= 3;
 	}

@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#define PATH(buffer, scratch, name) \
-	char buffer[512];           \
+#define PATH(buffer, scratch, name)                                                                          \
+	char buffer[512];                                                                                    \
 	snprintf(buffer, sizeof(buffer), "%s/%s", (scratch)->path, name)
 
 struct scratch scratch_new(void)

@@ -9,8 +9,10 @@ struct scratch {
 
 struct scratch scratch_new(void);
 void scratch_done(struct scratch *);
-void scratch_write(const struct scratch *, const char *name, const char *text); /* in place: truncates, writes, closes */
-void scratch_replace(const struct scratch *, const char *name, const char *text); /* by rename from a dot file */
+void scratch_write(const struct scratch *, const char *name,
+		   const char *text); /* in place: truncates, writes, closes */
+void scratch_replace(const struct scratch *, const char *name,
+		     const char *text); /* by rename from a dot file */
 void scratch_rename(const struct scratch *, const char *from, const char *to);
 void scratch_remove(const struct scratch *, const char *name);
 void scratch_mkdir(const struct scratch *, const char *name);

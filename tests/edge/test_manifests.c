@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* k8s/manifests on real directories: what is read, lists, broken files, objects that stand twice, the status file. */
+/* k8s/manifests on real directories: what is read, lists, broken files, objects that stand twice, the status
+ * file. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +19,12 @@
 
 DEFINE_CLEANUP(struct store *, store_free);
 
-#define SERVICE(name, port) \
-	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: w}\nspec: {ports: [{port: " port "}]}\n"
-#define LOAD_BALANCER(name) \
-	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: w}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n"
+#define SERVICE(name, port)                                                                                  \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: " name                                              \
+	", namespace: w}\nspec: {ports: [{port: " port "}]}\n"
+#define LOAD_BALANCER(name)                                                                                  \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: " name                                              \
+	", namespace: w}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n"
 
 static unsigned port_of(struct store *store, const char *name)
 {
@@ -30,8 +33,8 @@ static unsigned port_of(struct store *store, const char *name)
 	return object ? object->service.ports[0].port : 0;
 }
 
-static void expect_problem(const struct manifests_result *result, size_t i, const char *object, const char *field,
-			   const char *message)
+static void expect_problem(const struct manifests_result *result, size_t i, const char *object,
+			   const char *field, const char *message)
 {
 	if (i >= result->problems.n)
 		fail_msg("no problem %zu: %s", i, message);
@@ -48,11 +51,13 @@ static void test_what_is_read(void **state)
 
 	scratch_write(&scratch, "a.yaml", SERVICE("one", "1") "---\n" SERVICE("two", "2"));
 	scratch_write(&scratch, "b.yml", SERVICE("three", "3"));
-	scratch_write(&scratch, "c.json", "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"four\","
-					  "\"namespace\":\"w\"},\"spec\":{\"ports\":[{\"port\":4}]}}");
-	scratch_write(&scratch, "d.yaml", "{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"five\","
-					  " \"namespace\": \"w\", \"annotations\": {\"a\": \"\\ud83d\\ude00\"}},"
-					  " \"spec\": {\"ports\": [{\"port\": 5}]}}");
+	scratch_write(&scratch, "c.json",
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"four\","
+		      "\"namespace\":\"w\"},\"spec\":{\"ports\":[{\"port\":4}]}}");
+	scratch_write(&scratch, "d.yaml",
+		      "{\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"five\","
+		      " \"namespace\": \"w\", \"annotations\": {\"a\": \"\\ud83d\\ude00\"}},"
+		      " \"spec\": {\"ports\": [{\"port\": 5}]}}");
 	scratch_write(&scratch, ".hidden.yaml", SERVICE("six", "6"));
 	scratch_write(&scratch, "e.yaml~", SERVICE("seven", "7"));
 	scratch_write(&scratch, "README", "not a manifest");
@@ -74,14 +79,18 @@ static void test_lists(void **state)
 
 	scratch_write(&scratch, "a.yaml",
 		      "apiVersion: v1\nkind: List\nitems:\n"
-		      "- {apiVersion: v1, kind: Service, metadata: {name: one, namespace: w}, spec: {ports: [{port: 1}]}}\n"
+		      "- {apiVersion: v1, kind: Service, metadata: {name: one, namespace: w}, spec: {ports: "
+		      "[{port: 1}]}}\n"
 		      "- {apiVersion: v1, kind: Pod, metadata: {name: p}}\n"
-		      "- {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}, addressType: IPv4}\n");
-	scratch_write(&scratch, "b.yaml", "apiVersion: v1\nkind: ServiceList\nmetadata: {resourceVersion: \"1\"}\nitems:\n"
-					  "- {metadata: {name: two, namespace: w}, spec: {ports: [{port: 2}]}}\n"
-					  "- {metadata: {name: bad, namespace: w}, spec: {ports: [{port: x}]}}\n");
-	scratch_write(&scratch, "c.yaml", "apiVersion: fairway.dev/v1alpha1\nkind: ServiceIPPoolList\nitems:\n"
-					  "- {metadata: {name: pool}, spec: {addresses: [192.0.2.0/24]}}\n");
+		      "- {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}, "
+		      "addressType: IPv4}\n");
+	scratch_write(&scratch, "b.yaml",
+		      "apiVersion: v1\nkind: ServiceList\nmetadata: {resourceVersion: \"1\"}\nitems:\n"
+		      "- {metadata: {name: two, namespace: w}, spec: {ports: [{port: 2}]}}\n"
+		      "- {metadata: {name: bad, namespace: w}, spec: {ports: [{port: x}]}}\n");
+	scratch_write(&scratch, "c.yaml",
+		      "apiVersion: fairway.dev/v1alpha1\nkind: ServiceIPPoolList\nitems:\n"
+		      "- {metadata: {name: pool}, spec: {addresses: [192.0.2.0/24]}}\n");
 	scratch_write(&scratch, "d.yaml", "apiVersion: v1\nkind: NodeList\nitems: null\n");
 	assert_int_equal(manifests_read(scratch.path, NULL, store, &result), 0);
 	assert_int_equal(port_of(store, "one"), 1);
@@ -91,7 +100,8 @@ static void test_lists(void **state)
 	assert_int_equal(result.problems.n, 1);
 	expect_problem(&result, 0, "Service/w/bad", "spec.ports[0].port", "not a number: \"x\"");
 	assert_int_equal(result.n_notices, 1);
-	assert_string_equal(result.notices[0], "a.yaml: line 5: Pod (v1) is not a kind that Fairway reads, skipped");
+	assert_string_equal(result.notices[0],
+			    "a.yaml: line 5: Pod (v1) is not a kind that Fairway reads, skipped");
 }
 
 static void test_broken_files(void **state)
@@ -111,8 +121,9 @@ static void test_broken_files(void **state)
 	assert_int_equal(store_cluster(store)->n_services, 1);
 	assert_int_equal(port_of(store, "good"), 5);
 	assert_int_equal(result.problems.n, 5);
-	expect_problem(&result, 0, "a.yaml", "",
-		       "line 7: did not find expected node content while parsing a flow node that begins at line 7");
+	expect_problem(
+		&result, 0, "a.yaml", "",
+		"line 7: did not find expected node content while parsing a flow node that begins at line 7");
 	expect_problem(&result, 1, "b.json", "", "line 1: a key in quotes is expected, not '}'");
 	expect_problem(&result, 2, "c.yaml", "", "line 1: not an object: a map is expected");
 	expect_problem(&result, 3, "f.yaml", "", "No such file or directory");
@@ -128,13 +139,15 @@ static void test_twice(void **state)
 	cleanup(store_freep) struct store *store = store_new();
 	cleanup(manifests_result_done) struct manifests_result result = { 0 };
 
-	scratch_write(&scratch, "b.yaml", SERVICE("one", "2") "---\n" SERVICE("two", "3") "---\n" SERVICE("two", "4"));
+	scratch_write(&scratch, "b.yaml",
+		      SERVICE("one", "2") "---\n" SERVICE("two", "3") "---\n" SERVICE("two", "4"));
 	scratch_write(&scratch, "a.yaml", SERVICE("one", "1"));
 	assert_int_equal(manifests_read(scratch.path, NULL, store, &result), 0);
 	assert_int_equal(port_of(store, "one"), 1);
 	assert_int_equal(port_of(store, "two"), 3);
 	assert_int_equal(result.problems.n, 2);
-	expect_problem(&result, 0, "Service/w/one", "", "stands in a.yaml and in b.yaml; that of a.yaml is used");
+	expect_problem(&result, 0, "Service/w/one", "",
+		       "stands in a.yaml and in b.yaml; that of a.yaml is used");
 	expect_problem(&result, 1, "Service/w/two", "", "stands twice in b.yaml; the first is used");
 }
 
@@ -165,20 +178,31 @@ static void test_status_file(void **state)
 	cleanup(manifests_result_done) struct manifests_result result = { 0 };
 	char path[256], text[ADDR_TEXT_MAX];
 
-	scratch_write(&scratch, "a.yaml", LOAD_BALANCER("fills") "---\n" LOAD_BALANCER("moved") "status: {loadBalancer: "
-					  "{ingress: [{ip: 192.0.2.7}]}}\n---\n" SERVICE("internal", "80") "---\n"
-					  LOAD_BALANCER("lost") "status: {loadBalancer: {ingress: [{ip: 192.0.2.8}]}}\n");
+	scratch_write(&scratch, "a.yaml",
+		      LOAD_BALANCER("fills") "---\n" LOAD_BALANCER(
+			      "moved") "status: {loadBalancer: "
+				       "{ingress: [{ip: 192.0.2.7}]}}\n---\n" SERVICE(
+					       "internal",
+					       "80") "---\n" LOAD_BALANCER("lost") "status: {loadBalancer: "
+										   "{ingress: [{ip: "
+										   "192.0.2.8}]}}\n");
 	scratch_write(&other, "status.json",
 		      "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":["
-		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"fills\",\"namespace\":\"w\"},"
-		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::1\"}]}}},"
-		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"moved\",\"namespace\":\"w\"},"
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"fills\","
+		      "\"namespace\":\"w\"},"
+		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::"
+		      "1\"}]}}},"
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"moved\","
+		      "\"namespace\":\"w\"},"
 		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.2\"}]}}},"
-		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"internal\",\"namespace\":\"w\"},"
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"internal\","
+		      "\"namespace\":\"w\"},"
 		      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.3\"}]}}},"
-		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"lost\",\"namespace\":\"w\"},"
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"lost\","
+		      "\"namespace\":\"w\"},"
 		      "\"status\":{\"loadBalancer\":{\"ingress\":[]}}},"
-		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"gone\",\"namespace\":\"w\"}}]}");
+		      "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"gone\","
+		      "\"namespace\":\"w\"}}]}");
 	snprintf(path, sizeof(path), "%s/status.json", other.path);
 	assert_int_equal(manifests_read(scratch.path, path, store, &result), 0);
 	assert_int_equal(result.problems.n, 0);
@@ -275,9 +299,10 @@ static void test_broken_from_the_start(void **state)
 	scratch_write(&scratch, "a.yaml", "kind: [");
 	step(&source, 1000 + MANIFESTS_PATIENCE_MSEC);
 	assert_false(source.result.delivered); /* nothing at all could be read */
-	expect_problem(&source.result, 0, "a.yaml", "",
-		       "line 2: did not find expected node content while parsing a flow node that begins at line 2; "
-		       "none of its objects is in force");
+	expect_problem(
+		&source.result, 0, "a.yaml", "",
+		"line 2: did not find expected node content while parsing a flow node that begins at line 2; "
+		"none of its objects is in force");
 	scratch_write(&scratch, "b.yaml", SERVICE("one", "1"));
 	step(&source, 1000 + MANIFESTS_PATIENCE_MSEC - 1);
 	assert_int_equal(port_of(store, "one"), 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* k8s/manifests_watch on real directories with a real loop: what people and programs do to files. Nothing is timed: each
- * test waits for what must come, and what must not happen is checked after something later came. */
+/* k8s/manifests_watch on real directories with a real loop: what people and programs do to files. Nothing is
+ * timed: each test waits for what must come, and what must not happen is checked after a later thing came. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,12 +20,15 @@
 #include "tests/edge/scratch.h"
 #include "userspace/base/cleanup.h"
 
-#define SERVICE(name, port) \
-	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: w}\nspec: {ports: [{port: " port "}]}\n"
-#define LOAD_BALANCER(name) \
-	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: w}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n"
-#define STATUS(name, ip)                                                                                      \
-	"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: " name ", namespace: w}," \
+#define SERVICE(name, port)                                                                                  \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: " name                                              \
+	", namespace: w}\nspec: {ports: [{port: " port "}]}\n"
+#define LOAD_BALANCER(name)                                                                                  \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: " name                                              \
+	", namespace: w}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n"
+#define STATUS(name, ip)                                                                                     \
+	"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: " name       \
+	", namespace: w},"                                                                                   \
 	" status: {loadBalancer: {ingress: [{ip: " ip "}]}}}\n"
 
 #define LAST_RESORT_SEC 60 /* only a broken watcher takes that long */
@@ -58,8 +61,8 @@ static void on_change(void *userdata)
 
 static void start(struct fixture *fixture)
 {
-	assert_int_equal(manifests_watch(fixture->event, fixture->scratch.path, fixture->status_path, fixture->store,
-					 on_change, fixture, &fixture->manifests),
+	assert_int_equal(manifests_watch(fixture->event, fixture->scratch.path, fixture->status_path,
+					 fixture->store, on_change, fixture, &fixture->manifests),
 			 0);
 }
 
@@ -104,20 +107,21 @@ static bool has_problem(const struct fixture *fixture, const char *object, const
 }
 
 /* Runs the loop until the condition holds. */
-#define wait_until(fixture, condition)                                                                        \
-	do {                                                                                                  \
-		time_t end_ = time(NULL) + LAST_RESORT_SEC;                                                   \
-		while (!(condition)) {                                                                        \
-			assert_true(sd_event_run((fixture)->event, 1000000) >= 0);                             \
-			if (time(NULL) > end_)                                                                \
-				give_up(fixture, #condition);                                                 \
-		}                                                                                             \
+#define wait_until(fixture, condition)                                                                       \
+	do {                                                                                                 \
+		time_t end_ = time(NULL) + LAST_RESORT_SEC;                                                  \
+		while (!(condition)) {                                                                       \
+			assert_true(sd_event_run((fixture)->event, 1000000) >= 0);                           \
+			if (time(NULL) > end_)                                                               \
+				give_up(fixture, #condition);                                                \
+		}                                                                                            \
 	} while (0)
 
 static void give_up(const struct fixture *fixture, const char *condition)
 {
 	for (size_t i = 0; i < problems(fixture)->n; i++)
-		print_message("%s: %s\n", problems(fixture)->items[i].object, problems(fixture)->items[i].message);
+		print_message("%s: %s\n", problems(fixture)->items[i].object,
+			      problems(fixture)->items[i].message);
 	fail_msg("never came true: %s", condition);
 }
 
@@ -257,10 +261,11 @@ static void test_broken_and_mended(void **state)
 	fixture->must_stay = "one";
 	scratch_write(&fixture->scratch, "a.yaml", "a: 1\na: 2\n");
 	wait_until(fixture, has_problem(fixture, "a.yaml",
-					"line 2: the key a stands twice; the last good version of its objects stays in force"));
+					"line 2: the key a stands twice; the last good version of its "
+					"objects stays in force"));
 	scratch_write(&fixture->scratch, "a.yaml", "");
-	wait_until(fixture,
-		   has_problem(fixture, "a.yaml", "empty; the last good version of its objects stays in force"));
+	wait_until(fixture, has_problem(fixture, "a.yaml",
+					"empty; the last good version of its objects stays in force"));
 	scratch_write(&fixture->scratch, "a.yaml", SERVICE("one", "0"));
 	wait_until(fixture, has_problem(fixture, "Service/w/one",
 					"not in 1..65535: 0; the last good version stays in force"));
@@ -310,7 +315,8 @@ static void test_twice(void **state)
 	fixture->must_stay = "one";
 	scratch_write(&fixture->scratch, "a.yaml", SERVICE("one", "1"));
 	wait_until(fixture, port_of(fixture, "one") == 1);
-	assert_true(has_problem(fixture, "Service/w/one", "stands in a.yaml and in b.yaml; that of a.yaml is used"));
+	assert_true(has_problem(fixture, "Service/w/one",
+				"stands in a.yaml and in b.yaml; that of a.yaml is used"));
 	scratch_write(&fixture->scratch, "b.yaml", SERVICE("one", "3"));
 	settle(fixture);
 	assert_int_equal(port_of(fixture, "one"), 1);
@@ -328,7 +334,8 @@ static void test_directory_emptied_and_removed(void **state)
 	start(fixture);
 	fixture->must_stay = "one";
 	scratch_remove(&fixture->scratch, "a.yaml");
-	snprintf(text, sizeof(text), "holds no manifest (*.yaml, *.yml, *.json); the last objects stay in force");
+	snprintf(text, sizeof(text),
+		 "holds no manifest (*.yaml, *.yml, *.json); the last objects stay in force");
 	wait_until(fixture, has_problem(fixture, fixture->scratch.path, text));
 	rmdir(fixture->scratch.path);
 	wait_until(fixture, has_problem(fixture, fixture->scratch.path,
@@ -415,14 +422,18 @@ static void test_status_file(void **state)
 	scratch_replace(&fixture->status, "status.yaml", STATUS("one", "192.0.2.2"));
 	wait_until(fixture, strcmp(address_of(fixture, "one"), "192.0.2.2") == 0);
 	scratch_write(&fixture->status, "status.yaml", "kind: [");
-	wait_until(fixture, has_problem(fixture, fixture->status_path, "cannot be read; the last statuses stay in force"));
+	wait_until(fixture, has_problem(fixture, fixture->status_path,
+					"cannot be read; the last statuses stay in force"));
 	scratch_remove(&fixture->status, "status.yaml");
-	wait_until(fixture, has_problem(fixture, fixture->status_path, "not there; the last statuses stay in force"));
+	wait_until(fixture,
+		   has_problem(fixture, fixture->status_path, "not there; the last statuses stay in force"));
 	assert_string_equal(address_of(fixture, "one"), "192.0.2.2");
-	scratch_write(&fixture->scratch, "a.yaml", LOAD_BALANCER("one") "status: {loadBalancer: {ingress: "
-						   "[{ip: 192.0.2.9}]}}\n---\n" SERVICE("two", "2"));
+	scratch_write(&fixture->scratch, "a.yaml",
+		      LOAD_BALANCER("one") "status: {loadBalancer: {ingress: "
+					   "[{ip: 192.0.2.9}]}}\n---\n" SERVICE("two", "2"));
 	wait_until(fixture, port_of(fixture, "two") == 2);
-	assert_string_equal(address_of(fixture, "one"), "192.0.2.2"); /* the controller's answer lies over it */
+	assert_string_equal(address_of(fixture, "one"),
+			    "192.0.2.2"); /* the controller's answer lies over it */
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Hostile objects: any bytes as JSON and as YAML, unfolded, decoded, stored, and the store walked. What must hold beyond
- * "no crash": a decoded object has the identity that decode_identity() tells, a refused one has a problem, what is stored
- * is found. */
+/* Hostile objects: any bytes as JSON and as YAML, unfolded, decoded, stored, and the store walked. What must
+ * hold beyond "no crash": a decoded object has the identity that decode_identity() tells, a refused one has a
+ * problem, what is stored is found. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +25,8 @@ static void decode_one(struct store *store, const struct json *list, const struc
 	bool known;
 
 	if (decode_is_list(item, &items)) {
-		for (child = items ? items->child : NULL; child && depth < JSON_MAX_DEPTH; child = child->next)
+		for (child = items ? items->child : NULL; child && depth < JSON_MAX_DEPTH;
+		     child = child->next)
 			decode_one(store, item, child, depth + 1);
 		return;
 	}

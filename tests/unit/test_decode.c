@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* k8s/decode: objects as kubectl prints them, the API server's defaults, and what each wrong field is told. */
+/* k8s/decode: objects as kubectl prints them, the API server's defaults, and what wrong fields are told. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,8 @@ static struct object *decode(const char *text)
 	enum decode_result result = decode_text(text, &object, &problems);
 
 	for (size_t i = 0; i < problems.n; i++)
-		print_message("%s %s: %s\n", problems.items[i].object, problems.items[i].field, problems.items[i].message);
+		print_message("%s %s: %s\n", problems.items[i].object, problems.items[i].field,
+			      problems.items[i].message);
 	assert_int_equal(result, DECODED);
 	assert_int_equal(problems.n, 0);
 	return object;
@@ -50,74 +51,73 @@ static char *text_of(const struct addr *addr)
 
 /* --- good objects -------------------------------------------------------------------------------------- */
 
-static const char service_as_printed[] =
-	"apiVersion: v1\n"
-	"kind: Service\n"
-	"metadata:\n"
-	"  annotations:\n"
-	"    fairway.dev/ips: 192.0.2.10\n"
-	"    kubectl.kubernetes.io/last-applied-configuration: |\n"
-	"      {\"apiVersion\":\"v1\",\"kind\":\"Service\"}\n"
-	"  creationTimestamp: \"2024-01-31T12:00:00Z\"\n"
-	"  labels:\n"
-	"    tier: front\n"
-	"    app: shop\n"
-	"  managedFields:\n"
-	"  - apiVersion: v1\n"
-	"    fieldsV1:\n"
-	"      f:spec:\n"
-	"        f:ports:\n"
-	"          .: {}\n"
-	"          k:{\"port\":80,\"protocol\":\"TCP\"}:\n"
-	"            .: {}\n"
-	"    manager: kubectl\n"
-	"  name: shop\n"
-	"  namespace: web\n"
-	"  resourceVersion: \"1234\"\n"
-	"  uid: 0b6c2b0e-0000-4000-8000-000000000001\n"
-	"spec:\n"
-	"  allocateLoadBalancerNodePorts: false\n"
-	"  clusterIP: 10.96.0.10\n"
-	"  clusterIPs:\n"
-	"  - 10.96.0.10\n"
-	"  - fd00::10\n"
-	"  externalTrafficPolicy: Local\n"
-	"  healthCheckNodePort: 31234\n"
-	"  internalTrafficPolicy: Cluster\n"
-	"  ipFamilies:\n"
-	"  - IPv4\n"
-	"  - IPv6\n"
-	"  ipFamilyPolicy: RequireDualStack\n"
-	"  loadBalancerClass: fairway.dev/lb\n"
-	"  loadBalancerIP: 192.0.2.11\n"
-	"  loadBalancerSourceRanges:\n"
-	"  - 198.51.100.0/24\n"
-	"  externalIPs: [203.0.113.1]\n"
-	"  ports:\n"
-	"  - name: http\n"
-	"    nodePort: 30080\n"
-	"    port: 80\n"
-	"    protocol: TCP\n"
-	"    targetPort: web\n"
-	"  - name: dns\n"
-	"    port: 53\n"
-	"    protocol: UDP\n"
-	"    targetPort: 53\n"
-	"  selector:\n"
-	"    app: shop\n"
-	"  sessionAffinity: ClientIP\n"
-	"  sessionAffinityConfig:\n"
-	"    clientIP:\n"
-	"      timeoutSeconds: 600\n"
-	"  type: LoadBalancer\n"
-	"status:\n"
-	"  loadBalancer:\n"
-	"    ingress:\n"
-	"    - ip: 192.0.2.10\n"
-	"      ipMode: VIP\n"
-	"    - ip: 2001:db8::a\n"
-	"      ipMode: Proxy\n"
-	"    - hostname: lb.example.com\n";
+static const char service_as_printed[] = "apiVersion: v1\n"
+					 "kind: Service\n"
+					 "metadata:\n"
+					 "  annotations:\n"
+					 "    fairway.dev/ips: 192.0.2.10\n"
+					 "    kubectl.kubernetes.io/last-applied-configuration: |\n"
+					 "      {\"apiVersion\":\"v1\",\"kind\":\"Service\"}\n"
+					 "  creationTimestamp: \"2024-01-31T12:00:00Z\"\n"
+					 "  labels:\n"
+					 "    tier: front\n"
+					 "    app: shop\n"
+					 "  managedFields:\n"
+					 "  - apiVersion: v1\n"
+					 "    fieldsV1:\n"
+					 "      f:spec:\n"
+					 "        f:ports:\n"
+					 "          .: {}\n"
+					 "          k:{\"port\":80,\"protocol\":\"TCP\"}:\n"
+					 "            .: {}\n"
+					 "    manager: kubectl\n"
+					 "  name: shop\n"
+					 "  namespace: web\n"
+					 "  resourceVersion: \"1234\"\n"
+					 "  uid: 0b6c2b0e-0000-4000-8000-000000000001\n"
+					 "spec:\n"
+					 "  allocateLoadBalancerNodePorts: false\n"
+					 "  clusterIP: 10.96.0.10\n"
+					 "  clusterIPs:\n"
+					 "  - 10.96.0.10\n"
+					 "  - fd00::10\n"
+					 "  externalTrafficPolicy: Local\n"
+					 "  healthCheckNodePort: 31234\n"
+					 "  internalTrafficPolicy: Cluster\n"
+					 "  ipFamilies:\n"
+					 "  - IPv4\n"
+					 "  - IPv6\n"
+					 "  ipFamilyPolicy: RequireDualStack\n"
+					 "  loadBalancerClass: fairway.dev/lb\n"
+					 "  loadBalancerIP: 192.0.2.11\n"
+					 "  loadBalancerSourceRanges:\n"
+					 "  - 198.51.100.0/24\n"
+					 "  externalIPs: [203.0.113.1]\n"
+					 "  ports:\n"
+					 "  - name: http\n"
+					 "    nodePort: 30080\n"
+					 "    port: 80\n"
+					 "    protocol: TCP\n"
+					 "    targetPort: web\n"
+					 "  - name: dns\n"
+					 "    port: 53\n"
+					 "    protocol: UDP\n"
+					 "    targetPort: 53\n"
+					 "  selector:\n"
+					 "    app: shop\n"
+					 "  sessionAffinity: ClientIP\n"
+					 "  sessionAffinityConfig:\n"
+					 "    clientIP:\n"
+					 "      timeoutSeconds: 600\n"
+					 "  type: LoadBalancer\n"
+					 "status:\n"
+					 "  loadBalancer:\n"
+					 "    ingress:\n"
+					 "    - ip: 192.0.2.10\n"
+					 "      ipMode: VIP\n"
+					 "    - ip: 2001:db8::a\n"
+					 "      ipMode: Proxy\n"
+					 "    - hostname: lb.example.com\n";
 
 static void test_service_as_printed(void **state)
 {
@@ -161,7 +161,8 @@ static void test_service_as_printed(void **state)
 static void test_service_defaults(void **state)
 {
 	cleanup(object_freep) struct object *object =
-		decode("{apiVersion: v1, kind: Service, metadata: {name: a, deletionTimestamp: \"2024-01-31T12:00:00Z\"},"
+		decode("{apiVersion: v1, kind: Service, metadata: {name: a, deletionTimestamp: "
+		       "\"2024-01-31T12:00:00Z\"},"
 		       " spec: {ports: [{port: 80}], sessionAffinity: null, clusterIP: None}}");
 	const struct service *service = &object->service;
 
@@ -183,31 +184,31 @@ static void test_service_defaults(void **state)
 
 static void test_affinity_default(void **state)
 {
-	cleanup(object_freep) struct object *object =
-		decode("{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {sessionAffinity: ClientIP}}");
+	cleanup(object_freep) struct object *object = decode(
+		"{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {sessionAffinity: ClientIP}}");
 
 	assert_int_equal(object->service.affinity_sec, 10800);
 }
 
 static void test_slice(void **state)
 {
-	cleanup(object_freep) struct object *object =
-		decode("apiVersion: discovery.k8s.io/v1\n"
-		       "kind: EndpointSlice\n"
-		       "metadata: {name: shop-abcde, namespace: web, labels: {kubernetes.io/service-name: shop}}\n"
-		       "addressType: IPv6\n"
-		       "endpoints:\n"
-		       "- addresses: [\"fd00::1\", \"fd00::2\"]\n"
-		       "  nodeName: n1\n"
-		       "  zone: a\n"
-		       "  hints: {forZones: [{name: a}], forNodes: [{name: n1}, {name: n2}]}\n"
-		       "- addresses: [\"fd00::3\"]\n"
-		       "  conditions: {ready: false, serving: true, terminating: true}\n"
-		       "- addresses: [\"fd00::4\"]\n"
-		       "  conditions: {ready: null}\n"
-		       "ports:\n"
-		       "- {name: http, port: 8080}\n"
-		       "- {port: null, protocol: UDP}\n");
+	cleanup(object_freep) struct object *object = decode(
+		"apiVersion: discovery.k8s.io/v1\n"
+		"kind: EndpointSlice\n"
+		"metadata: {name: shop-abcde, namespace: web, labels: {kubernetes.io/service-name: shop}}\n"
+		"addressType: IPv6\n"
+		"endpoints:\n"
+		"- addresses: [\"fd00::1\", \"fd00::2\"]\n"
+		"  nodeName: n1\n"
+		"  zone: a\n"
+		"  hints: {forZones: [{name: a}], forNodes: [{name: n1}, {name: n2}]}\n"
+		"- addresses: [\"fd00::3\"]\n"
+		"  conditions: {ready: false, serving: true, terminating: true}\n"
+		"- addresses: [\"fd00::4\"]\n"
+		"  conditions: {ready: null}\n"
+		"ports:\n"
+		"- {name: http, port: 8080}\n"
+		"- {port: null, protocol: UDP}\n");
 	const struct endpoint_slice *slice = &object->slice;
 
 	assert_string_equal(slice->service, "shop");
@@ -215,11 +216,13 @@ static void test_slice(void **state)
 	assert_int_equal(slice->n_endpoints, 3);
 	assert_string_equal(text_of(&slice->endpoints[0].addr), "fd00::1");
 	assert_string_equal(slice->endpoints[0].node, "n1");
-	assert_true(slice->endpoints[0].ready && slice->endpoints[0].serving && !slice->endpoints[0].terminating);
+	assert_true(slice->endpoints[0].ready && slice->endpoints[0].serving &&
+		    !slice->endpoints[0].terminating);
 	assert_string_equal(slice->endpoints[0].hint_zones.items[0], "a");
 	assert_int_equal(slice->endpoints[0].hint_nodes.n, 2);
 	assert_null(slice->endpoints[1].node);
-	assert_true(!slice->endpoints[1].ready && slice->endpoints[1].serving && slice->endpoints[1].terminating);
+	assert_true(!slice->endpoints[1].ready && slice->endpoints[1].serving &&
+		    slice->endpoints[1].terminating);
 	assert_true(slice->endpoints[2].ready);
 	assert_int_equal(slice->n_ports, 2);
 	assert_int_equal(slice->ports[0].port, 8080);
@@ -229,12 +232,14 @@ static void test_slice(void **state)
 
 static void test_slice_v1beta1_and_fqdn(void **state)
 {
-	cleanup(object_freep) struct object *old = decode(
-		"{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: s}, addressType: IPv4,"
-		" endpoints: [{addresses: [10.0.0.1], topology: {kubernetes.io/hostname: n7}}]}");
-	cleanup(object_freep) struct object *fqdn = decode(
-		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}, addressType: FQDN,"
-		" endpoints: [{addresses: [www.example.com]}]}");
+	cleanup(object_freep) struct object *old =
+		decode("{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: s}, "
+		       "addressType: IPv4,"
+		       " endpoints: [{addresses: [10.0.0.1], topology: {kubernetes.io/hostname: n7}}]}");
+	cleanup(object_freep) struct object *fqdn =
+		decode("{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}, "
+		       "addressType: FQDN,"
+		       " endpoints: [{addresses: [www.example.com]}]}");
 
 	assert_string_equal(old->slice.endpoints[0].node, "n7");
 	assert_string_equal(old->slice.service, "");
@@ -244,23 +249,23 @@ static void test_slice_v1beta1_and_fqdn(void **state)
 
 static void test_node(void **state)
 {
-	cleanup(object_freep) struct object *object =
-		decode("apiVersion: v1\n"
-		       "kind: Node\n"
-		       "metadata: {name: n1, labels: {topology.kubernetes.io/zone: a}}\n"
-		       "spec:\n"
-		       "  podCIDR: 10.244.1.0/24\n"
-		       "  podCIDRs: [10.244.1.0/24, \"fd00:1::/64\"]\n"
-		       "  taints: [{key: gone, effect: NoExecute}, {key: k, value: v, effect: PreferNoSchedule}]\n"
-		       "  unschedulable: true\n"
-		       "status:\n"
-		       "  addresses:\n"
-		       "  - {type: InternalIP, address: 10.0.0.1}\n"
-		       "  - {type: Hostname, address: n1}\n"
-		       "  - {type: ExternalIP, address: 192.0.2.1}\n"
-		       "  conditions:\n"
-		       "  - {type: Ready, status: \"False\"}\n"
-		       "  - {type: NetworkUnavailable, status: \"True\"}\n");
+	cleanup(object_freep) struct object *object = decode(
+		"apiVersion: v1\n"
+		"kind: Node\n"
+		"metadata: {name: n1, labels: {topology.kubernetes.io/zone: a}}\n"
+		"spec:\n"
+		"  podCIDR: 10.244.1.0/24\n"
+		"  podCIDRs: [10.244.1.0/24, \"fd00:1::/64\"]\n"
+		"  taints: [{key: gone, effect: NoExecute}, {key: k, value: v, effect: PreferNoSchedule}]\n"
+		"  unschedulable: true\n"
+		"status:\n"
+		"  addresses:\n"
+		"  - {type: InternalIP, address: 10.0.0.1}\n"
+		"  - {type: Hostname, address: n1}\n"
+		"  - {type: ExternalIP, address: 192.0.2.1}\n"
+		"  conditions:\n"
+		"  - {type: Ready, status: \"False\"}\n"
+		"  - {type: NetworkUnavailable, status: \"True\"}\n");
 	const struct node *node = &object->node;
 
 	assert_int_equal(node->n_pod_cidrs, 2);
@@ -277,7 +282,8 @@ static void test_node(void **state)
 static void test_node_single_pod_cidr(void **state)
 {
 	cleanup(object_freep) struct object *object =
-		decode("{apiVersion: v1, kind: Node, metadata: {name: n1, namespace: ignored}, spec: {podCIDR: 10.1.0.0/16}}");
+		decode("{apiVersion: v1, kind: Node, metadata: {name: n1, namespace: ignored}, spec: "
+		       "{podCIDR: 10.1.0.0/16}}");
 
 	assert_string_equal(object->meta.namespace, "");
 	assert_int_equal(object->node.n_pod_cidrs, 1);
@@ -286,10 +292,12 @@ static void test_node_single_pod_cidr(void **state)
 
 static void test_secret(void **state)
 {
-	cleanup(object_freep) struct object *encoded = decode("{apiVersion: v1, kind: Secret, metadata: {name: s},"
-							      " data: {password: czNjcmV0, other: \"!\"}}");
-	cleanup(object_freep) struct object *plain = decode("{apiVersion: v1, kind: Secret, metadata: {name: s},"
-							    " data: {password: \"?\"}, stringData: {password: \"a b\"}}");
+	cleanup(object_freep) struct object *encoded =
+		decode("{apiVersion: v1, kind: Secret, metadata: {name: s},"
+		       " data: {password: czNjcmV0, other: \"!\"}}");
+	cleanup(object_freep) struct object *plain =
+		decode("{apiVersion: v1, kind: Secret, metadata: {name: s},"
+		       " data: {password: \"?\"}, stringData: {password: \"a b\"}}");
 	cleanup(object_freep) struct object *none =
 		decode("{apiVersion: v1, kind: Secret, type: kubernetes.io/basic-auth, metadata: {name: s}}");
 
@@ -302,7 +310,8 @@ static void test_secret(void **state)
 
 static void test_namespace(void **state)
 {
-	cleanup(object_freep) struct object *bare = decode("{apiVersion: v1, kind: Namespace, metadata: {name: web}}");
+	cleanup(object_freep) struct object *bare =
+		decode("{apiVersion: v1, kind: Namespace, metadata: {name: web}}");
 	cleanup(object_freep) struct object *labelled = decode(
 		"{apiVersion: v1, kind: Namespace, metadata: {name: web, labels: {a: \"1\", z: \"2\"}}}");
 
@@ -361,10 +370,14 @@ static void test_peer(void **state)
 		decode("apiVersion: fairway.dev/v1alpha1\n"
 		       "kind: BGPPeer\n"
 		       "metadata: {name: tor-a}\n"
-		       "spec: {myASN: 4200000000, peerASN: 65001, peerAddress: 10.0.0.254, sourceAddress: 10.0.0.1,\n"
-		       "  routerID: 10.0.0.1, holdTime: 1m30s, keepaliveTime: 30, connectTime: 5s, ebgpMultiHop: true,\n"
-		       "  ebgpMultiHopTTL: 3, passwordSecret: {name: tor-a-password}, bfdProfile: fast, allowASIn: 2,\n"
-		       "  vrf: red, maxPrefixesReceived: 1000, enableGracefulRestart: true, gracefulRestartTime: 120,\n"
+		       "spec: {myASN: 4200000000, peerASN: 65001, peerAddress: 10.0.0.254, sourceAddress: "
+		       "10.0.0.1,\n"
+		       "  routerID: 10.0.0.1, holdTime: 1m30s, keepaliveTime: 30, connectTime: 5s, "
+		       "ebgpMultiHop: true,\n"
+		       "  ebgpMultiHopTTL: 3, passwordSecret: {name: tor-a-password}, bfdProfile: fast, "
+		       "allowASIn: 2,\n"
+		       "  vrf: red, maxPrefixesReceived: 1000, enableGracefulRestart: true, "
+		       "gracefulRestartTime: 120,\n"
 		       "  localASN: 65010, nodeSelectors: [{matchLabels: {rack: r1}}]}\n");
 	const struct bgp_peer *peer = &object->peer;
 
@@ -391,15 +404,16 @@ static void test_peer(void **state)
 
 static void test_peer_defaults(void **state)
 {
-	cleanup(object_freep) struct object *v6 = decode(
-		"{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: p},"
-		" spec: {myASN: 1, dynamicASN: external, peerAddress: \"2001:db8::1\", holdTime: 0s, passwordSecret: pw}}");
+	cleanup(object_freep) struct object *v6 =
+		decode("{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: p},"
+		       " spec: {myASN: 1, dynamicASN: external, peerAddress: \"2001:db8::1\", holdTime: 0s, "
+		       "passwordSecret: pw}}");
 	cleanup(object_freep) struct object *interface =
 		decode("{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: p},"
 		       " spec: {myASN: 1, dynamicASN: internal, interface: eth0.100}}");
-	cleanup(object_freep) struct object *both =
-		decode("{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: p},"
-		       " spec: {myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, addressFamilies: [ipv4, ipv6]}}");
+	cleanup(object_freep) struct object *both = decode(
+		"{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: p},"
+		" spec: {myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, addressFamilies: [ipv4, ipv6]}}");
 
 	assert_true(!v6->peer.ipv4 && v6->peer.ipv6);
 	assert_int_equal(v6->peer.dynamic_asn, DYNAMIC_ASN_EXTERNAL);
@@ -421,10 +435,12 @@ static void test_advertisement(void **state)
 		"kind: BGPAdvertisement\n"
 		"metadata: {name: a}\n"
 		"spec: {serviceIPPools: [p], peers: [tor-a], aggregationLength: 24, localPref: 4294967295,\n"
-		"  communities: [65000:1, \"large:1:2:3\", no-export], maxNextHops: 2, onlyNodesWithEndpoints: true,\n"
-		"  drainOnTaints: {enabled: true, tolerations: [{operator: Exists, effect: NoSchedule}, {key: k, value: v}]}}\n");
-	cleanup(object_freep) struct object *empty =
-		decode("{apiVersion: fairway.dev/v1alpha1, kind: BGPAdvertisement, metadata: {name: a}, spec: {}}");
+		"  communities: [65000:1, \"large:1:2:3\", no-export], maxNextHops: 2, "
+		"onlyNodesWithEndpoints: true,\n"
+		"  drainOnTaints: {enabled: true, tolerations: [{operator: Exists, effect: NoSchedule}, "
+		"{key: k, value: v}]}}\n");
+	cleanup(object_freep) struct object *empty = decode(
+		"{apiVersion: fairway.dev/v1alpha1, kind: BGPAdvertisement, metadata: {name: a}, spec: {}}");
 	const struct bgp_advertisement *advertisement = &object->advertisement;
 
 	assert_int_equal(advertisement->type, ADVERTISE_SERVICE);
@@ -442,8 +458,9 @@ static void test_advertisement(void **state)
 
 static void test_bfd_and_community(void **state)
 {
-	cleanup(object_freep) struct object *bfd = decode(
-		"{apiVersion: fairway.dev/v1alpha1, kind: BFDProfile, metadata: {name: fast}, spec: {receiveInterval: 100}}");
+	cleanup(object_freep) struct object *bfd =
+		decode("{apiVersion: fairway.dev/v1alpha1, kind: BFDProfile, metadata: {name: fast}, spec: "
+		       "{receiveInterval: 100}}");
 	cleanup(object_freep) struct object *community =
 		decode("{apiVersion: fairway.dev/v1alpha1, kind: Community, metadata: {name: c},"
 		       " spec: {communities: [{name: edge, value: 65000:9}]}}");
@@ -478,12 +495,14 @@ static void test_skipped(void **state)
 /* --- bad objects --------------------------------------------------------------------------------------- */
 
 #define SERVICE(spec) "{apiVersion: v1, kind: Service, metadata: {name: a, namespace: b}, " spec "}"
-#define SLICE(rest)   "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a, namespace: b}, " rest "}"
-#define NODE(rest)    "{apiVersion: v1, kind: Node, metadata: {name: n}, " rest "}"
-#define SECRET(rest)  "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: b}, " rest "}"
-#define FAIRWAY(kind, spec) "{apiVersion: fairway.dev/v1alpha1, kind: " kind ", metadata: {name: x}, spec: {" spec "}}"
-#define PEER(spec)	    FAIRWAY("BGPPeer", "myASN: 65000, peerASN: 65001, " spec)
-#define PEER_AT(spec)	    PEER("peerAddress: 10.0.0.1, " spec)
+#define SLICE(rest)                                                                                          \
+	"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a, namespace: b}, " rest "}"
+#define NODE(rest)   "{apiVersion: v1, kind: Node, metadata: {name: n}, " rest "}"
+#define SECRET(rest) "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: b}, " rest "}"
+#define FAIRWAY(kind, spec)                                                                                  \
+	"{apiVersion: fairway.dev/v1alpha1, kind: " kind ", metadata: {name: x}, spec: {" spec "}}"
+#define PEER(spec)    FAIRWAY("BGPPeer", "myASN: 65000, peerASN: 65001, " spec)
+#define PEER_AT(spec) PEER("peerAddress: 10.0.0.1, " spec)
 
 struct bad {
 	const char *text, *object, *field, *message;
@@ -495,31 +514,37 @@ static const struct bad refused[] = {
 	{ "\n\nfoo: bar", "file.yaml", "kind", "line 3: missing" },
 	{ "kind: Service", "file.yaml", "apiVersion", "line 1: missing" },
 	{ "{apiVersion: v1, kind: Service}", "file.yaml", "metadata.name", "line 1: missing" },
-	{ "{apiVersion: v1, kind: Service, metadata: {name: A_b}}", "file.yaml", "metadata.name", "line 1: not a name" },
-	{ "{apiVersion: v1, kind: Service, metadata: {name: 7}}", "file.yaml", "metadata.name", "line 1: not a name" },
+	{ "{apiVersion: v1, kind: Service, metadata: {name: A_b}}", "file.yaml", "metadata.name",
+	  "line 1: not a name" },
+	{ "{apiVersion: v1, kind: Service, metadata: {name: 7}}", "file.yaml", "metadata.name",
+	  "line 1: not a name" },
 	{ "{apiVersion: v1, kind: Service, metadata: {name: \"a\\nb\"}}", "file.yaml", "metadata.name",
 	  "line 1: not a name" },
-	{ "{apiVersion: v1, kind: Service, metadata: {name: a, namespace: a/b}}", "file.yaml", "metadata.namespace",
-	  "line 1: not a name" },
+	{ "{apiVersion: v1, kind: Service, metadata: {name: a, namespace: a/b}}", "file.yaml",
+	  "metadata.namespace", "line 1: not a name" },
 	/* metadata */
 	{ "{apiVersion: v1, kind: Service, metadata: {name: a, labels: {b: 1}}}", "Service/default/a",
 	  "metadata.labels.b", "not a string: 1" },
-	{ "{apiVersion: v1, kind: Service, metadata: {name: a, labels: [b]}}", "Service/default/a", "metadata.labels",
-	  "not a map but a list" },
-	{ "{apiVersion: v1, kind: Service, metadata: {name: a, labels: {\"k\\u0001\": v}}}", "Service/default/a",
-	  "metadata.labels", "not a key: k\\x01" },
-	{ "{apiVersion: v1, kind: Service, metadata: {name: a, creationTimestamp: yesterday}}", "Service/default/a",
-	  "metadata.creationTimestamp", "not a time such as 2024-01-31T12:00:00Z: yesterday" },
+	{ "{apiVersion: v1, kind: Service, metadata: {name: a, labels: [b]}}", "Service/default/a",
+	  "metadata.labels", "not a map but a list" },
+	{ "{apiVersion: v1, kind: Service, metadata: {name: a, labels: {\"k\\u0001\": v}}}",
+	  "Service/default/a", "metadata.labels", "not a key: k\\x01" },
+	{ "{apiVersion: v1, kind: Service, metadata: {name: a, creationTimestamp: yesterday}}",
+	  "Service/default/a", "metadata.creationTimestamp",
+	  "not a time such as 2024-01-31T12:00:00Z: yesterday" },
 	/* Service */
 	{ SERVICE("spec: 7"), "Service/b/a", "spec", "not a map: 7" },
 	{ SERVICE("spec: {type: Foo}"), "Service/b/a", "spec.type",
 	  "not ClusterIP, NodePort, LoadBalancer or ExternalName: Foo" },
-	{ SERVICE("spec: {ports: [{port: \"80\"}]}"), "Service/b/a", "spec.ports[0].port", "not a number: \"80\"" },
+	{ SERVICE("spec: {ports: [{port: \"80\"}]}"), "Service/b/a", "spec.ports[0].port",
+	  "not a number: \"80\"" },
 	{ SERVICE("spec: {ports: [{port: 80.5}]}"), "Service/b/a", "spec.ports[0].port",
 	  "not a plain whole number: 80.5" },
-	{ SERVICE("spec: {ports: [{port: 010}]}"), "Service/b/a", "spec.ports[0].port", "not a plain whole number: 010" },
+	{ SERVICE("spec: {ports: [{port: 010}]}"), "Service/b/a", "spec.ports[0].port",
+	  "not a plain whole number: 010" },
 	{ SERVICE("spec: {ports: [{port: 0}]}"), "Service/b/a", "spec.ports[0].port", "not in 1..65535: 0" },
-	{ SERVICE("spec: {ports: [{port: 65536}]}"), "Service/b/a", "spec.ports[0].port", "not in 1..65535: 65536" },
+	{ SERVICE("spec: {ports: [{port: 65536}]}"), "Service/b/a", "spec.ports[0].port",
+	  "not in 1..65535: 65536" },
 	{ SERVICE("spec: {ports: [{port: 18446744073709551696}]}"), "Service/b/a", "spec.ports[0].port",
 	  "not in 1..65535: 18446744073709551696" },
 	{ SERVICE("spec: {ports: [{name: x}]}"), "Service/b/a", "spec.ports[0].port", "missing" },
@@ -528,18 +553,22 @@ static const struct bad refused[] = {
 	  "not TCP, UDP or SCTP: ICMP" },
 	{ SERVICE("spec: {ports: [{port: 1, name: \"a b\"}]}"), "Service/b/a", "spec.ports[0].name",
 	  "not a port's name: a b" },
-	{ SERVICE("spec: {ports: [{port: 1, name: x}, {port: 1, name: y}]}"), "Service/b/a", "spec.ports[1].port",
-	  "1/TCP stands twice" },
-	{ SERVICE("spec: {ports: [{port: 1, name: x}, {port: 2, name: x}]}"), "Service/b/a", "spec.ports[1].name",
-	  "stands twice: ports of one protocol need different names" },
+	{ SERVICE("spec: {ports: [{port: 1, name: x}, {port: 1, name: y}]}"), "Service/b/a",
+	  "spec.ports[1].port", "1/TCP stands twice" },
+	{ SERVICE("spec: {ports: [{port: 1, name: x}, {port: 2, name: x}]}"), "Service/b/a",
+	  "spec.ports[1].name", "stands twice: ports of one protocol need different names" },
 	{ SERVICE("spec: {ports: [{port: 1}, {port: 2}]}"), "Service/b/a", "spec.ports[1].name",
 	  "missing: ports of one protocol need different names" },
 	{ SERVICE("spec: {externalTrafficPolicy: local}"), "Service/b/a", "spec.externalTrafficPolicy",
 	  "not Cluster or Local: local" },
-	{ SERVICE("spec: {clusterIP: 10.0.0.256}"), "Service/b/a", "spec.clusterIP", "not an address: 10.0.0.256" },
-	{ SERVICE("spec: {clusterIPs: [10.0.0.1, x]}"), "Service/b/a", "spec.clusterIPs[1]", "not an address: x" },
-	{ SERVICE("spec: {clusterIPs: [a, b, c]}"), "Service/b/a", "spec.clusterIPs", "more than 2 entries: 3" },
-	{ SERVICE("spec: {ipFamilies: [IPv4, IPv4]}"), "Service/b/a", "spec.ipFamilies", "IPv4 stands twice" },
+	{ SERVICE("spec: {clusterIP: 10.0.0.256}"), "Service/b/a", "spec.clusterIP",
+	  "not an address: 10.0.0.256" },
+	{ SERVICE("spec: {clusterIPs: [10.0.0.1, x]}"), "Service/b/a", "spec.clusterIPs[1]",
+	  "not an address: x" },
+	{ SERVICE("spec: {clusterIPs: [a, b, c]}"), "Service/b/a", "spec.clusterIPs",
+	  "more than 2 entries: 3" },
+	{ SERVICE("spec: {ipFamilies: [IPv4, IPv4]}"), "Service/b/a", "spec.ipFamilies",
+	  "IPv4 stands twice" },
 	{ SERVICE("spec: {ipFamilies: [ipv4]}"), "Service/b/a", "spec.ipFamilies", "not IPv4 or IPv6: ipv4" },
 	{ SERVICE("spec: {sessionAffinityConfig: {clientIP: {timeoutSeconds: 86401}}}"), "Service/b/a",
 	  "spec.sessionAffinityConfig.clientIP.timeoutSeconds", "not in 1..86400: 86401" },
@@ -547,8 +576,8 @@ static const struct bad refused[] = {
 	  "not a string: 1" },
 	{ SERVICE("spec: {loadBalancerIP: \"192.0.2.1\\u0000\"}"), "Service/b/a", "spec.loadBalancerIP",
 	  "holds a NUL character" },
-	{ SERVICE("spec: {allocateLoadBalancerNodePorts: \"true\"}"), "Service/b/a", "spec.allocateLoadBalancerNodePorts",
-	  "not true or false: \"true\"" },
+	{ SERVICE("spec: {allocateLoadBalancerNodePorts: \"true\"}"), "Service/b/a",
+	  "spec.allocateLoadBalancerNodePorts", "not true or false: \"true\"" },
 	{ SERVICE("status: {loadBalancer: {ingress: [{ip: 1.2.3.4, ipMode: Vip}]}}"), "Service/b/a",
 	  "status.loadBalancer.ingress[0].ipMode", "not VIP or Proxy: Vip" },
 	/* EndpointSlice */
@@ -556,8 +585,8 @@ static const struct bad refused[] = {
 	{ SLICE("addressType: IPv5"), "EndpointSlice/b/a", "addressType", "not IPv4, IPv6 or FQDN: IPv5" },
 	{ SLICE("addressType: IPv4, endpoints: [{addresses: [10.0.0.1], nodeName: N}]"), "EndpointSlice/b/a",
 	  "endpoints[0].nodeName", "not a name: \"N\"" },
-	{ SLICE("addressType: IPv4, endpoints: [{addresses: [10.0.0.1], conditions: {ready: 1}}]"), "EndpointSlice/b/a",
-	  "endpoints[0].conditions.ready", "not true or false: 1" },
+	{ SLICE("addressType: IPv4, endpoints: [{addresses: [10.0.0.1], conditions: {ready: 1}}]"),
+	  "EndpointSlice/b/a", "endpoints[0].conditions.ready", "not true or false: 1" },
 	{ SLICE("addressType: IPv4, ports: [{port: 70000}]"), "EndpointSlice/b/a", "ports[0].port",
 	  "not in 0..65535: 70000" },
 	/* Node */
@@ -574,35 +603,44 @@ static const struct bad refused[] = {
 	  "holds a control character (a line feed at the end)" },
 	{ SECRET("data: {password: YQBi}"), "Secret/b/s", "data.password", "holds a control character" },
 	{ SECRET("stringData: {password: \"\"}"), "Secret/b/s", "stringData.password", "empty" },
-	{ SECRET("stringData: {password: \"a\\rb\"}"), "Secret/b/s", "stringData.password", "holds a control character" },
-	{ SECRET("stringData: {password: \"a\\0b\"}"), "Secret/b/s", "stringData.password", "holds a control character" },
-	{ SECRET("stringData: {password: 0123456789012345678901234567890123456789012345678901234567890123456789abcdefghijk}"),
+	{ SECRET("stringData: {password: \"a\\rb\"}"), "Secret/b/s", "stringData.password",
+	  "holds a control character" },
+	{ SECRET("stringData: {password: \"a\\0b\"}"), "Secret/b/s", "stringData.password",
+	  "holds a control character" },
+	{ SECRET("stringData: {password: "
+		 "0123456789012345678901234567890123456789012345678901234567890123456789abcdefghijk}"),
 	  "Secret/b/s", "stringData.password", "longer than 80 bytes" },
 	/* fairway.dev */
 	{ FAIRWAY("ServiceIPPool", "addresses: 192.0.2.0/24"), "ServiceIPPool/x", "spec.addresses",
 	  "not a list: \"192.0.2.0/24\"" },
 	{ FAIRWAY("ServiceIPPool", "quota: {perNamespace: -1}"), "ServiceIPPool/x", "spec.quota.perNamespace",
 	  "not in 0..2147483647: -1" },
-	{ FAIRWAY("ServiceIPPool", "nodeSelectors: [{matchExpressions: [{key: a, operator: In}]}]"), "ServiceIPPool/x",
-	  "spec.nodeSelectors[0].matchExpressions[0].values", "missing: In and NotIn need some" },
-	{ FAIRWAY("ServiceIPPool", "nodeSelectors: [{matchExpressions: [{key: a, operator: Near}]}]"), "ServiceIPPool/x",
-	  "spec.nodeSelectors[0].matchExpressions[0].operator", "not In, NotIn, Exists or DoesNotExist: Near" },
-	{ FAIRWAY("ServiceIPPool", "nodeSelectors: [{matchExpressions: [{operator: Exists}]}]"), "ServiceIPPool/x",
-	  "spec.nodeSelectors[0].matchExpressions[0].key", "missing" },
-	{ "{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: x}}", "BGPPeer/x", "spec", "missing" },
+	{ FAIRWAY("ServiceIPPool", "nodeSelectors: [{matchExpressions: [{key: a, operator: In}]}]"),
+	  "ServiceIPPool/x", "spec.nodeSelectors[0].matchExpressions[0].values",
+	  "missing: In and NotIn need some" },
+	{ FAIRWAY("ServiceIPPool", "nodeSelectors: [{matchExpressions: [{key: a, operator: Near}]}]"),
+	  "ServiceIPPool/x", "spec.nodeSelectors[0].matchExpressions[0].operator",
+	  "not In, NotIn, Exists or DoesNotExist: Near" },
+	{ FAIRWAY("ServiceIPPool", "nodeSelectors: [{matchExpressions: [{operator: Exists}]}]"),
+	  "ServiceIPPool/x", "spec.nodeSelectors[0].matchExpressions[0].key", "missing" },
+	{ "{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: x}}", "BGPPeer/x", "spec",
+	  "missing" },
 	{ PEER("peerAddress: 10.0.0.300"), "BGPPeer/x", "spec.peerAddress", "not an address: 10.0.0.300" },
 	{ PEER("peerAddress: 224.0.0.5"), "BGPPeer/x", "spec.peerAddress", "a multicast address: 224.0.0.5" },
 	{ PEER("peerAddress: \"::\""), "BGPPeer/x", "spec.peerAddress", "an unspecified address: ::" },
 	{ PEER("peerAddress: \"fe80::1\""), "BGPPeer/x", "spec.peerAddress",
 	  "a link-local address, which interface is for: fe80::1" },
-	{ PEER("vrf: red"), "BGPPeer/x", "spec.peerAddress", "missing: one of peerAddress and interface is needed" },
-	{ PEER_AT("interface: eth0"), "BGPPeer/x", "spec.interface", "peerAddress and interface exclude each other" },
-	{ PEER_AT("dynamicASN: internal"), "BGPPeer/x", "spec.dynamicASN", "peerASN and dynamicASN exclude each other" },
+	{ PEER("vrf: red"), "BGPPeer/x", "spec.peerAddress",
+	  "missing: one of peerAddress and interface is needed" },
+	{ PEER_AT("interface: eth0"), "BGPPeer/x", "spec.interface",
+	  "peerAddress and interface exclude each other" },
+	{ PEER_AT("dynamicASN: internal"), "BGPPeer/x", "spec.dynamicASN",
+	  "peerASN and dynamicASN exclude each other" },
 	{ FAIRWAY("BGPPeer", "myASN: 1, peerAddress: 10.0.0.1"), "BGPPeer/x", "spec.peerASN",
 	  "missing: one of peerASN and dynamicASN is needed" },
 	{ FAIRWAY("BGPPeer", "peerASN: 1, peerAddress: 10.0.0.1"), "BGPPeer/x", "spec.myASN", "missing" },
-	{ FAIRWAY("BGPPeer", "myASN: 4294967296, peerASN: 1, peerAddress: 10.0.0.1"), "BGPPeer/x", "spec.myASN",
-	  "not in 1..4294967295: 4294967296" },
+	{ FAIRWAY("BGPPeer", "myASN: 4294967296, peerASN: 1, peerAddress: 10.0.0.1"), "BGPPeer/x",
+	  "spec.myASN", "not in 1..4294967295: 4294967296" },
 	{ PEER_AT("dynamicASN: auto"), "BGPPeer/x", "spec.dynamicASN", "not internal or external: auto" },
 	{ PEER_AT("peerPort: 0"), "BGPPeer/x", "spec.peerPort", "not in 1..65535: 0" },
 	{ PEER_AT("sourceAddress: \"2001:db8::1\""), "BGPPeer/x", "spec.sourceAddress",
@@ -621,39 +659,48 @@ static const struct bad refused[] = {
 	  "ebgpMultiHop and ttlSecurity exclude each other" },
 	{ FAIRWAY("BGPPeer", "myASN: 1, peerASN: 1, peerAddress: 10.0.0.1, ebgpMultiHop: true"), "BGPPeer/x",
 	  "spec.ebgpMultiHop", "only for an external peer" },
-	{ PEER("interface: abcdefghijklmnop"), "BGPPeer/x", "spec.interface", "longer than 15 bytes: abcdefghijklmnop" },
-	{ PEER("interface: \"eth0\\n\""), "BGPPeer/x", "spec.interface", "not an interface's name: eth0\\x0a" },
+	{ PEER("interface: abcdefghijklmnop"), "BGPPeer/x", "spec.interface",
+	  "longer than 15 bytes: abcdefghijklmnop" },
+	{ PEER("interface: \"eth0\\n\""), "BGPPeer/x", "spec.interface",
+	  "not an interface's name: eth0\\x0a" },
 	{ PEER("interface: \"eth0 x\""), "BGPPeer/x", "spec.interface", "not an interface's name: eth0 x" },
 	{ PEER_AT("vrf: ../red"), "BGPPeer/x", "spec.vrf", "not an interface's name: ../red" },
 	{ PEER_AT("addressFamilies: [ipv5]"), "BGPPeer/x", "spec.addressFamilies", "not ipv4 or ipv6: ipv5" },
 	{ PEER_AT("allowASIn: 11"), "BGPPeer/x", "spec.allowASIn", "not in 0..10: 11" },
 	{ PEER_AT("password: hunter2"), "BGPPeer/x", "spec.password",
 	  "plain passwords are not taken: name a Secret in passwordSecret" },
-	{ PEER_AT("passwordSecret: {name: A B}"), "BGPPeer/x", "spec.passwordSecret.name", "not a name: \"A B\"" },
+	{ PEER_AT("passwordSecret: {name: A B}"), "BGPPeer/x", "spec.passwordSecret.name",
+	  "not a name: \"A B\"" },
 	{ PEER_AT("bfdProfile: \"x\\ny\""), "BGPPeer/x", "spec.bfdProfile", "not a name: \"x\\x0ay\"" },
-	{ FAIRWAY("BGPAdvertisement", "advertisementType: service"), "BGPAdvertisement/x", "spec.advertisementType",
-	  "not Service or PodCIDR: service" },
-	{ FAIRWAY("BGPAdvertisement", "aggregationLength: 33"), "BGPAdvertisement/x", "spec.aggregationLength",
-	  "not in 1..32: 33" },
+	{ FAIRWAY("BGPAdvertisement", "advertisementType: service"), "BGPAdvertisement/x",
+	  "spec.advertisementType", "not Service or PodCIDR: service" },
+	{ FAIRWAY("BGPAdvertisement", "aggregationLength: 33"), "BGPAdvertisement/x",
+	  "spec.aggregationLength", "not in 1..32: 33" },
 	{ FAIRWAY("BGPAdvertisement", "localPref: 4294967296"), "BGPAdvertisement/x", "spec.localPref",
 	  "not in 0..4294967295: 4294967296" },
 	{ FAIRWAY("BGPAdvertisement", "communities: [65000]"), "BGPAdvertisement/x", "spec.communities[0]",
 	  "not a string: 65000" },
-	{ FAIRWAY("BGPAdvertisement", "drainOnTaints: {tolerations: [{effect: NoExecute}]}"), "BGPAdvertisement/x",
-	  "spec.drainOnTaints.tolerations[0].operator", "Exists is needed without a key" },
-	{ FAIRWAY("BFDProfile", "detectMultiplier: 1"), "BFDProfile/x", "spec.detectMultiplier", "not in 2..255: 1" },
-	{ FAIRWAY("BFDProfile", "receiveInterval: 9"), "BFDProfile/x", "spec.receiveInterval", "not in 10..60000: 9" },
-	{ FAIRWAY("Community", "communities: [{name: a}]"), "Community/x", "spec.communities[0].value", "missing" },
+	{ FAIRWAY("BGPAdvertisement", "drainOnTaints: {tolerations: [{effect: NoExecute}]}"),
+	  "BGPAdvertisement/x", "spec.drainOnTaints.tolerations[0].operator",
+	  "Exists is needed without a key" },
+	{ FAIRWAY("BFDProfile", "detectMultiplier: 1"), "BFDProfile/x", "spec.detectMultiplier",
+	  "not in 2..255: 1" },
+	{ FAIRWAY("BFDProfile", "receiveInterval: 9"), "BFDProfile/x", "spec.receiveInterval",
+	  "not in 10..60000: 9" },
+	{ FAIRWAY("Community", "communities: [{name: a}]"), "Community/x", "spec.communities[0].value",
+	  "missing" },
 };
 
 static void expect_one(const struct bad *bad, const struct problems *problems)
 {
 	if (problems->n != 1 || strcmp(problems->items[0].object, bad->object) != 0 ||
-	    strcmp(problems->items[0].field, bad->field) != 0 || strcmp(problems->items[0].message, bad->message) != 0) {
+	    strcmp(problems->items[0].field, bad->field) != 0 ||
+	    strcmp(problems->items[0].message, bad->message) != 0) {
 		for (size_t i = 0; i < problems->n; i++)
 			print_message("%s | %s | %s\n", problems->items[i].object, problems->items[i].field,
 				      problems->items[i].message);
-		fail_msg("expected alone for %s:\n%s | %s | %s", bad->text, bad->object, bad->field, bad->message);
+		fail_msg("expected alone for %s:\n%s | %s | %s", bad->text, bad->object, bad->field,
+			 bad->message);
 	}
 }
 
@@ -674,18 +721,23 @@ static void test_refused(void **state)
 static void test_reported(void **state)
 {
 	static const struct bad cases[] = {
-		{ SERVICE("status: {loadBalancer: {ingress: [{ip: 192.0.2.300}, {ip: 192.0.2.3}]}}"), "Service/b/a",
-		  "status.loadBalancer.ingress[0].ip", "not an address: 192.0.2.300; this entry is not served" },
+		{ SERVICE("status: {loadBalancer: {ingress: [{ip: 192.0.2.300}, {ip: 192.0.2.3}]}}"),
+		  "Service/b/a", "status.loadBalancer.ingress[0].ip",
+		  "not an address: 192.0.2.300; this entry is not served" },
 		{ SLICE("addressType: IPv4, endpoints: [{addresses: [10.0.0.300]}, {addresses: [10.0.0.3]}]"),
 		  "EndpointSlice/b/a", "endpoints[0].addresses[0]",
 		  "not an address: 10.0.0.300; the other endpoints stay" },
-		{ SLICE("addressType: IPv4, endpoints: [{addresses: [\"fd00::1\"]}, {addresses: [10.0.0.3]}]"),
-		  "EndpointSlice/b/a", "endpoints[0].addresses[0]", "not an IPv4 address: fd00::1; the other endpoints stay" },
+		{ SLICE("addressType: IPv4, endpoints: [{addresses: [\"fd00::1\"]}, {addresses: "
+			"[10.0.0.3]}]"),
+		  "EndpointSlice/b/a", "endpoints[0].addresses[0]",
+		  "not an IPv4 address: fd00::1; the other endpoints stay" },
 		{ SLICE("addressType: IPv4, endpoints: [{addresses: [127.0.0.1]}, {addresses: [10.0.0.3]}]"),
-		  "EndpointSlice/b/a", "endpoints[0].addresses[0]", "a loopback address: 127.0.0.1; the other endpoints stay" },
-		{ SLICE("addressType: IPv4, endpoints: [{addresses: []}, {addresses: [10.0.0.3]}]"), "EndpointSlice/b/a",
-		  "endpoints[0].addresses", "missing; the other endpoints stay" },
-		{ NODE("status: {addresses: [{type: InternalIP, address: 10.0.0.}, {type: InternalIP, address: 10.0.0.3}]}"),
+		  "EndpointSlice/b/a", "endpoints[0].addresses[0]",
+		  "a loopback address: 127.0.0.1; the other endpoints stay" },
+		{ SLICE("addressType: IPv4, endpoints: [{addresses: []}, {addresses: [10.0.0.3]}]"),
+		  "EndpointSlice/b/a", "endpoints[0].addresses", "missing; the other endpoints stay" },
+		{ NODE("status: {addresses: [{type: InternalIP, address: 10.0.0.}, {type: InternalIP, "
+		       "address: 10.0.0.3}]}"),
 		  "Node/n", "status.addresses[0].address", "not an address: 10.0.0.; the others stay" },
 	};
 
@@ -711,13 +763,16 @@ static void test_all_problems_but_bounded(void **state)
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct object *object = NULL;
 
-	assert_int_equal(decode_text(FAIRWAY("BGPPeer", "peerAddress: x, holdTime: 2s, vrf: a/b"), &object, &peer_problems),
+	assert_int_equal(decode_text(FAIRWAY("BGPPeer", "peerAddress: x, holdTime: 2s, vrf: a/b"), &object,
+				     &peer_problems),
 			 DECODE_REFUSED);
 	assert_int_equal(peer_problems.n, 5); /* myASN, peerASN, peerAddress, holdTime, vrf */
-	assert_int_equal(decode_text(SERVICE("spec: {type: X, ports: [{port: 0}], clusterIP: y}"), &object, &problems),
-			 DECODE_REFUSED);
+	assert_int_equal(
+		decode_text(SERVICE("spec: {type: X, ports: [{port: 0}], clusterIP: y}"), &object, &problems),
+		DECODE_REFUSED);
 	assert_int_equal(problems.n, 3);
-	strbuf_append(&text, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a}, addressType: IPv4,"
+	strbuf_append(&text, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a}, "
+			     "addressType: IPv4,"
 			     " endpoints: [");
 	for (int i = 0; i < 1000; i++)
 		strbuf_append(&text, "{addresses: [x]},");
@@ -786,10 +841,22 @@ static void test_durations(void **state)
 		int r;
 		uint64_t seconds;
 	} cases[] = {
-		{ "90s", 0, 90 },	 { "1m30s", 0, 90 },   { "1.5h", 0, 5400 },	   { "0", 0, 0 },
-		{ "0s", 0, 0 },		 { "3000ms", 0, 3 },   { "1s1000000us", 0, 2 },	   { ".5m", 0, 30 },
-		{ "2500ms", -EDOM, 0 },	 { "90", -EINVAL, 0 }, { "s", -EINVAL, 0 },	   { "", -EINVAL, 0 },
-		{ "1d", -EINVAL, 0 },	 { "+1s", -EINVAL, 0 }, { "1s ", -EINVAL, 0 },	   { ".s", -EINVAL, 0 },
+		{ "90s", 0, 90 },
+		{ "1m30s", 0, 90 },
+		{ "1.5h", 0, 5400 },
+		{ "0", 0, 0 },
+		{ "0s", 0, 0 },
+		{ "3000ms", 0, 3 },
+		{ "1s1000000us", 0, 2 },
+		{ ".5m", 0, 30 },
+		{ "2500ms", -EDOM, 0 },
+		{ "90", -EINVAL, 0 },
+		{ "s", -EINVAL, 0 },
+		{ "", -EINVAL, 0 },
+		{ "1d", -EINVAL, 0 },
+		{ "+1s", -EINVAL, 0 },
+		{ "1s ", -EINVAL, 0 },
+		{ ".s", -EINVAL, 0 },
 		{ "1000000000h", -EINVAL, 0 },
 	};
 
@@ -806,10 +873,21 @@ static void test_base64(void **state)
 	static const struct {
 		const char *text, *plain;
 	} cases[] = {
-		{ "", "" },	      { "Zg==", "f" },	    { "Zm8=", "fo" },	 { "Zm9v", "foo" }, { "Zm9v\nYmFy\n", "foobar" },
+		{ "", "" },
+		{ "Zg==", "f" },
+		{ "Zm8=", "fo" },
+		{ "Zm9v", "foo" },
+		{ "Zm9v\nYmFy\n", "foobar" },
 		{ "+/+/", "\xfb\xff\xbf" },
-		{ "Zg=", NULL },      { "Zg", NULL },	    { "Z", NULL },	 { "=", NULL },	    { "Zg==Zg==", NULL },
-		{ "Zm9v=", NULL },    { "Z===", NULL },	    { "Zm 9", NULL },	 { "Zm9-", NULL },
+		{ "Zg=", NULL },
+		{ "Zg", NULL },
+		{ "Z", NULL },
+		{ "=", NULL },
+		{ "Zg==Zg==", NULL },
+		{ "Zm9v=", NULL },
+		{ "Z===", NULL },
+		{ "Zm 9", NULL },
+		{ "Zm9-", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -28,7 +28,8 @@ static struct json_document parse(const char *text)
 static void test_values(void **state)
 {
 	cleanup(json_document_done) struct json_document document =
-		parse("{\n \"a\": [1, -2.5e+3, true, false, null],\n \"b\": {\"c\": \"x\\n\\u00e9\\ud83d\\ude00\\/\"}\n}");
+		parse("{\n \"a\": [1, -2.5e+3, true, false, null],\n \"b\": {\"c\": "
+		      "\"x\\n\\u00e9\\ud83d\\ude00\\/\"}\n}");
 	const struct json *list = json_member(document.first, "a"), *entry;
 
 	assert_int_equal(document.first->type, JSON_OBJECT);
@@ -51,7 +52,8 @@ static void test_values(void **state)
 
 static void test_several_values_and_none(void **state)
 {
-	cleanup(json_document_done) struct json_document two = parse("\xef\xbb\xbf{} \n[]"), none = parse(" \n ");
+	cleanup(json_document_done) struct json_document two = parse("\xef\xbb\xbf{} \n[]"),
+							 none = parse(" \n ");
 
 	assert_int_equal(two.first->type, JSON_OBJECT);
 	assert_int_equal(two.first->next->type, JSON_ARRAY);
@@ -62,7 +64,8 @@ static void test_several_values_and_none(void **state)
 
 static void test_nul_does_not_cut(void **state)
 {
-	cleanup(json_document_done) struct json_document document = parse("[\"10.0.0.1\\u0000evil\", \"\\ud800x\"]");
+	cleanup(json_document_done) struct json_document document =
+		parse("[\"10.0.0.1\\u0000evil\", \"\\ud800x\"]");
 
 	assert_true(document.first->child->has_nul);
 	assert_string_equal(document.first->child->text, "10.0.0.1\xef\xbf\xbd"
@@ -109,17 +112,20 @@ static void test_broken(void **state)
 		struct json_document document = { 0 };
 		struct json_error error = { 0 };
 
-		assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &document, &error), -EINVAL);
+		assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &document, &error),
+				 -EINVAL);
 		assert_string_equal(error.message, cases[i].message);
 		assert_int_equal(error.line, cases[i].line);
 		assert_null(document.first);
 	}
 }
 
-/* Every prefix of a good text is refused or good, and never read beyond (run under ASan: the copy has no NUL). */
+/* Every prefix of a good text is refused or good, and never read beyond (run under ASan: the copy has no
+ * NUL). */
 static void test_truncated(void **state)
 {
-	static const char text[] = "{\"a\":[1,-2.5e3,true,null,\"x\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":{}}}";
+	static const char text[] =
+		"{\"a\":[1,-2.5e3,true,null,\"x\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":{}}}";
 	struct json_document document;
 	struct json_error error;
 
@@ -186,9 +192,10 @@ static void test_integers(void **state)
 		int r;
 		int64_t value;
 	} cases[] = {
-		{ "80", 0, 80 },     { "0", 0, 0 },		{ "65535", 0, 65535 }, { "65536", -ERANGE, 0 },
-		{ "80.0", -EINVAL, 0 }, { "80.5", -EINVAL, 0 }, { "8e1", -EINVAL, 0 }, { "-1", -ERANGE, 0 },
-		{ "18446744073709551617", -ERANGE, 0 },		{ "\"80\"", -EINVAL, 0 }, { "true", -EINVAL, 0 },
+		{ "80", 0, 80 },	  { "0", 0, 0 },	  { "65535", 0, 65535 },
+		{ "65536", -ERANGE, 0 },  { "80.0", -EINVAL, 0 }, { "80.5", -EINVAL, 0 },
+		{ "8e1", -EINVAL, 0 },	  { "-1", -ERANGE, 0 },	  { "18446744073709551617", -ERANGE, 0 },
+		{ "\"80\"", -EINVAL, 0 }, { "true", -EINVAL, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -226,11 +233,11 @@ static void test_path_and_digest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),	      cmocka_unit_test(test_several_values_and_none),
+		cmocka_unit_test(test_values),		 cmocka_unit_test(test_several_values_and_none),
 		cmocka_unit_test(test_nul_does_not_cut), cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_too_many_values), cmocka_unit_test(test_many_keys_twice),
-		cmocka_unit_test(test_integers),      cmocka_unit_test(test_path_and_digest),
+		cmocka_unit_test(test_truncated),	 cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_too_many_values),	 cmocka_unit_test(test_many_keys_twice),
+		cmocka_unit_test(test_integers),	 cmocka_unit_test(test_path_and_digest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,14 +115,16 @@ static void test_random_walk(void **state)
 	unsigned seed = 1;
 
 	for (int round = 0; round < 5000; round++) {
-		unsigned i = (unsigned)rand_r(&seed) % ARRAY_SIZE(service_of), s = (unsigned)rand_r(&seed) % 5;
+		unsigned i = (unsigned)rand_r(&seed) % ARRAY_SIZE(service_of),
+			 s = (unsigned)rand_r(&seed) % 5;
 		char name[16], service[2] = { (char)('a' + s), 0 };
 		const struct cluster *cluster;
 		size_t expected = 0;
 
 		snprintf(name, sizeof(name), "s%u", i);
 		if (s == 4) {
-			assert_int_equal(store_remove(store, OBJECT_ENDPOINT_SLICE, "w", name), service_of[i] ? 0 : -ENOENT);
+			assert_int_equal(store_remove(store, OBJECT_ENDPOINT_SLICE, "w", name),
+					 service_of[i] ? 0 : -ENOENT);
 			service_of[i] = 0;
 		} else {
 			put(store, OBJECT_ENDPOINT_SLICE, "w", name, service);
@@ -137,9 +139,10 @@ static void test_random_walk(void **state)
 
 			assert_int_equal(slice->service[0], service_of[atoi(slice->meta.name + 1)]);
 			if (j)
-				assert_true(strcmp(cluster->slices[j - 1]->service, slice->service) < 0 ||
-					    (strcmp(cluster->slices[j - 1]->service, slice->service) == 0 &&
-					     strcmp(cluster->slices[j - 1]->meta.name, slice->meta.name) < 0));
+				assert_true(
+					strcmp(cluster->slices[j - 1]->service, slice->service) < 0 ||
+					(strcmp(cluster->slices[j - 1]->service, slice->service) == 0 &&
+					 strcmp(cluster->slices[j - 1]->meta.name, slice->meta.name) < 0));
 		}
 	}
 }

@@ -86,8 +86,8 @@ static void test_scalar_types(void **state)
 
 static void test_documents_and_lines(void **state)
 {
-	cleanup(json_document_done) struct json_document document =
-		parse("# comment\nkind: A\nlist:\n- x\n-\n  b: 1\n---\n---\nkind: B\n...\n---\nkind: {c: [d]}\n");
+	cleanup(json_document_done) struct json_document document = parse(
+		"# comment\nkind: A\nlist:\n- x\n-\n  b: 1\n---\n---\nkind: B\n...\n---\nkind: {c: [d]}\n");
 	const struct json *first = document.first, *list = json_member(first, "list");
 
 	assert_int_equal(first->line, 2);
@@ -102,7 +102,8 @@ static void test_documents_and_lines(void **state)
 
 static void test_line_ends_and_byte_order_mark(void **state)
 {
-	cleanup(json_document_done) struct json_document document = parse("\xef\xbb\xbfkind: A\r\nlist:\r\n- x\r\n");
+	cleanup(json_document_done) struct json_document document =
+		parse("\xef\xbb\xbfkind: A\r\nlist:\r\n- x\r\n");
 
 	assert_string_equal(json_member(document.first, "kind")->text, "A");
 	assert_int_equal(json_member(document.first, "list")->child->line, 3);
@@ -110,7 +111,8 @@ static void test_line_ends_and_byte_order_mark(void **state)
 
 static void test_json_is_yaml(void **state)
 {
-	cleanup(json_document_done) struct json_document document = parse("{\"a\": [\"80\", 80], \"b\": \"x\\ny\"}");
+	cleanup(json_document_done) struct json_document document =
+		parse("{\"a\": [\"80\", 80], \"b\": \"x\\ny\"}");
 
 	assert_int_equal(json_member(document.first, "a")->child->type, JSON_STRING);
 	assert_int_equal(json_member(document.first, "a")->child->next->type, JSON_NUMBER);
@@ -149,8 +151,10 @@ static void test_refused(void **state)
 		{ "a: 1\nb: 2\na: 3\n", 3, "the key a stands twice" },
 		{ "x:\n  a: 1\n  'a': 3\n", 3, "the key a stands twice" },
 		{ "a: 1\n b: 2\n", 2, "mapping values are not allowed in this context" },
-		{ "a: [1\n", 2, "did not find expected ',' or ']' while parsing a flow sequence that begins at line 1" },
-		{ "a: \"x\n", 2, "found unexpected end of stream while scanning a quoted scalar that begins at line 1" },
+		{ "a: [1\n", 2,
+		  "did not find expected ',' or ']' while parsing a flow sequence that begins at line 1" },
+		{ "a: \"x\n", 2,
+		  "found unexpected end of stream while scanning a quoted scalar that begins at line 1" },
 		{ "a: *b\n", 1, "the alias *b has no anchor before it" },
 		{ "a: &a [*a]\n", 1, "the alias *a has no anchor before it" },
 		{ "a: &a x\n---\nb: *a\n", 3, "the alias *a has no anchor before it" },
@@ -162,14 +166,16 @@ static void test_refused(void **state)
 		{ "a: !!int x\n", 1, "the tag tag:yaml.org,2002:int does not fit the value" },
 		{ "a: \xff\n", 1, "invalid leading UTF-8 octet (byte 3)" },
 		{ "\ta: 1\n", 1,
-		  "found character that cannot start any token while scanning for the next token that begins at line 1" },
+		  "found character that cannot start any token while scanning for the next token that begins "
+		  "at line 1" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct json_document document = { 0 };
 		struct json_error error = { 0 };
 
-		assert_int_equal(yaml_parse(cases[i].text, strlen(cases[i].text), &document, &error), -EINVAL);
+		assert_int_equal(yaml_parse(cases[i].text, strlen(cases[i].text), &document, &error),
+				 -EINVAL);
 		assert_string_equal(error.message, cases[i].message);
 		assert_int_equal(error.line, cases[i].line);
 	}
@@ -226,11 +232,11 @@ static void test_too_deep_and_too_many_anchors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scalar_types),   cmocka_unit_test(test_documents_and_lines),
-		cmocka_unit_test(test_json_is_yaml),   cmocka_unit_test(test_line_ends_and_byte_order_mark),   cmocka_unit_test(test_aliases),
-		cmocka_unit_test(test_nul),	       cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_billion_laughs), cmocka_unit_test(test_deep_aliases),
-		cmocka_unit_test(test_too_deep_and_too_many_anchors),
+		cmocka_unit_test(test_scalar_types), cmocka_unit_test(test_documents_and_lines),
+		cmocka_unit_test(test_json_is_yaml), cmocka_unit_test(test_line_ends_and_byte_order_mark),
+		cmocka_unit_test(test_aliases),	     cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_billion_laughs),
+		cmocka_unit_test(test_deep_aliases), cmocka_unit_test(test_too_deep_and_too_many_anchors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lbctl's command table: one line per command in main.c, one file per command (or per family of live commands).
+/* lbctl's command table: one line per command in main.c, one file per command (or per family of live
+ * commands).
  *
- * A command gets its own argv, argv[0] being "lbctl NAME" for argp's messages, and returns one of the exit codes.
- * It writes what was asked for to stdout and everything else to stderr. */
+ * A command gets its own argv, argv[0] being "lbctl NAME" for argp's messages, and returns one of the exit
+ * codes. It writes what was asked for to stdout and everything else to stderr. */
 #ifndef FAIRWAY_LBCTL_LBCTL_H
 #define FAIRWAY_LBCTL_LBCTL_H
 

@@ -26,7 +26,8 @@ static const struct command commands[] = {
 	{ "flow ls", command_flow_ls, "open flows, by VIP, backend or client" },
 	{ "drops", command_drops, "refused packets by reason" },
 	{ "plan", command_plan, "offline: what a node would do, from a directory of manifests" },
-	{ "allocate", command_allocate, "offline: which Service gets which address, from a directory of manifests" },
+	{ "allocate", command_allocate,
+	  "offline: which Service gets which address, from a directory of manifests" },
 	{ "help", run_help, "this list" },
 };
 
@@ -58,7 +59,9 @@ static int words_matched(const struct command *command, int argc, char **argv)
 		return 0;
 	if (!command->name[length])
 		return 1;
-	return command->name[length] == ' ' && argc > 2 && text_equal(command->name + length + 1, argv[2]) ? 2 : 0;
+	return command->name[length] == ' ' && argc > 2 && text_equal(command->name + length + 1, argv[2])
+		       ? 2
+		       : 0;
 }
 
 static bool is_group(const char *word)

@@ -12,9 +12,11 @@
 enum { KEY_MANIFESTS = 0x100, KEY_STATUS, KEY_DEFAULT_CLASS };
 
 static const struct argp_option options[] = {
-	{ "manifests", KEY_MANIFESTS, "DIR", 0, "read *.yaml, *.yml and *.json of this directory (required)", 0 },
+	{ "manifests", KEY_MANIFESTS, "DIR", 0, "read *.yaml, *.yml and *.json of this directory (required)",
+	  0 },
 	{ "status", KEY_STATUS, "FILE", 0, "the controller's answers, merged over the directory", 0 },
-	{ "default-class", KEY_DEFAULT_CLASS, NULL, 0, "Services without a loadBalancerClass are ours too", 0 },
+	{ "default-class", KEY_DEFAULT_CLASS, NULL, 0, "Services without a loadBalancerClass are ours too",
+	  0 },
 	{ "output", 'o', "FORMAT", 0, "text (default) or json", 0 },
 	{ 0 },
 };

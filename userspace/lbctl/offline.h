@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the offline commands (plan, allocate) share: their common options and the opening of a manifests directory.
+/* What the offline commands (plan, allocate) share: their common options and the opening of a manifests
+ *directory.
  *
  *	struct offline offline = { 0 };
  *	… argp with { &offline_argp, 0, NULL, 0 } among its children; in its ARGP_KEY_INIT:
@@ -33,7 +34,8 @@ extern const struct argp offline_argp; /* its input is a struct offline */
 int command_plan(int argc, char **argv);
 int command_allocate(int argc, char **argv);
 
-int offline_open(struct offline *); /* LBCTL_FINE, or LBCTL_NOT_FINE with a line on stderr; prints notices to stderr */
+int offline_open(
+	struct offline *); /* LBCTL_FINE, or LBCTL_NOT_FINE with a line on stderr; prints notices to stderr */
 void offline_done(struct offline *);
 
 #endif

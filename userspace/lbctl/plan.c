@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lbctl plan: what a node would do, from a directory of manifests, by the very functions that the agent runs. Reads and
- * prints, changes nothing; needs neither root nor kernel. The JSON is OUTPUTS.md's. */
+/* lbctl plan: what a node would do, from a directory of manifests, by the very functions that the agent runs.
+ * Reads and prints, changes nothing; needs neither root nor kernel. The JSON is OUTPUTS.md's. */
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ enum { KEY_NODE = 0x200, KEY_ALLOCATE, KEY_PROXY_MODE, KEY_NAMESPACE };
 static const struct argp_option options[] = {
 	{ "node", KEY_NODE, "NAME", 0, "the node to plan for (required)", 0 },
 	{ "allocate", KEY_ALLOCATE, NULL, 0, "first give addresses, as lbctl allocate does", 0 },
-	{ "proxy-mode", KEY_PROXY_MODE, "MODE", 0, "loadbalancer (default), or full: ClusterIP and NodePort too", 0 },
+	{ "proxy-mode", KEY_PROXY_MODE, "MODE", 0,
+	  "loadbalancer (default), or full: ClusterIP and NodePort too", 0 },
 	{ "namespace", KEY_NAMESPACE, "NAME", 0, "where passwordSecrets are (default fairway-system)", 0 },
 	{ 0 },
 };
@@ -66,7 +67,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 /* --- --allocate ---------------------------------------------------------------------------------------- */
 
 /* The service as it is once its addresses are in its status. It borrows everything else from the old one. */
-static struct service *with_addresses(struct arena *arena, const struct service *old, const struct allocation *allocation)
+static struct service *with_addresses(struct arena *arena, const struct service *old,
+				      const struct allocation *allocation)
 {
 	struct service *service = arena_alloc(arena, sizeof(*service));
 	struct ingress_address *ingress = arena_array(arena, allocation->n_addresses, sizeof(*ingress));
@@ -94,22 +96,23 @@ static int report_allocations(const struct allocations *allocations, struct prob
 		struct meta meta = { .namespace = service->namespace, .name = service->name };
 
 		if (*service->reason)
-			r = problems_add_object(problems, OBJECT_SERVICE, &meta, "status.loadBalancer", "%s: %s",
-						service->reason, service->message);
+			r = problems_add_object(problems, OBJECT_SERVICE, &meta, "status.loadBalancer",
+						"%s: %s", service->reason, service->message);
 	}
 	for (size_t i = 0; i < allocations->n_pools && !r; i++) {
 		const struct pool_usage *pool = &allocations->pools[i];
 		struct meta meta = { .namespace = "", .name = pool->name };
 
 		if (!pool->ready && !text_equal(pool->reason, "Disabled"))
-			r = problems_add_object(problems, OBJECT_SERVICE_IP_POOL, &meta, "spec.addresses", "%s: %s",
-						pool->reason, pool->message);
+			r = problems_add_object(problems, OBJECT_SERVICE_IP_POOL, &meta, "spec.addresses",
+						"%s: %s", pool->reason, pool->message);
 	}
 	return r;
 }
 
 /* The cluster as it is after the controller has done its work. */
-static int allocate_addresses(struct arena *arena, bool default_class, struct cluster *cluster, struct problems *problems)
+static int allocate_addresses(struct arena *arena, bool default_class, struct cluster *cluster,
+			      struct problems *problems)
 {
 	cleanup(allocations_done) struct allocations allocations = { 0 };
 	const struct service **services;
@@ -127,7 +130,8 @@ static int allocate_addresses(struct arena *arena, bool default_class, struct cl
 
 		services[i] = service;
 		/* Both are sorted by namespace and name, and only our Services have an allocation. */
-		if (at == allocations.n_services || strcmp(allocation->namespace, service->meta.namespace) != 0 ||
+		if (at == allocations.n_services ||
+		    strcmp(allocation->namespace, service->meta.namespace) != 0 ||
 		    strcmp(allocation->name, service->meta.name) != 0)
 			continue;
 		at++;
@@ -141,7 +145,8 @@ static int allocate_addresses(struct arena *arena, bool default_class, struct cl
 
 /* --- the command --------------------------------------------------------------------------------------- */
 
-static int print(const struct plan_command *command, const struct node_plan *plan, const struct routes *routes)
+static int print(const struct plan_command *command, const struct node_plan *plan,
+		 const struct routes *routes)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 
@@ -172,7 +177,8 @@ static int plan_and_print(struct plan_command *command)
 		return -ENOMEM;
 	cluster = *stored;
 	command->options.default_class = command->offline.default_class;
-	r = command->allocate ? allocate_addresses(&arena, command->options.default_class, &cluster, problems) : 0;
+	r = command->allocate ? allocate_addresses(&arena, command->options.default_class, &cluster, problems)
+			      : 0;
 	if (!r)
 		r = plan_node(&cluster, &command->options, &plan);
 	if (!r)
