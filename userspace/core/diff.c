@@ -413,6 +413,21 @@ static void give_back(struct round *round, struct wish *wish)
 		applied_forget_backend(round->applied, wish->new_backends[i]);
 }
 
+/* Memory ran out on the way: what no step names and no service owns yet would be found by nobody. Backends are the
+ * service's by then. */
+static void give_back_untaken(struct round *round, struct wish *wish)
+{
+	struct applied *applied = round->applied;
+	size_t i;
+
+	for (i = 0; i < wish->plan->n_sets; i++)
+		if (wish->sets[i].new_table && !wish->sets[i].table->reserved)
+			applied_drop_table(applied, wish->sets[i].table);
+	for (i = 0; i < wish->n_new_frontends; i++)
+		if (!applied->frontends[wish->new_frontends[i]].owner)
+			applied_forget_frontend(applied, wish->new_frontends[i], false);
+}
+
 /* --- taking it in -------------------------------------------------------------------------------------------------------- */
 
 static void count_wants(struct applied *applied, const uint32_t *backends, size_t n, int by)
@@ -621,8 +636,12 @@ static int want_service(struct round *round, const struct service_plan *plan)
 		r = want_backends(round, &wish);
 	if (r == 0)
 		r = want_tables(round, &wish);
-	if (r == 0)
-		return take_in(round, &wish, service);
+	if (r == 0) {
+		r = take_in(round, &wish, service);
+		if (r < 0)
+			give_back_untaken(round, &wish);
+		return r;
+	}
 	give_back(round, &wish);
 	return r == -ENOSPC ? remain(round, &wish, service) : r;
 }
