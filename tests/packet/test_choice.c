@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which backend a packet gets, and when a flow chooses anew: states, generations, ends of connections, affinity; what is
+ * written into slots, counters and events on the way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/packet/fixture.h"
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+static struct world *world;
+
+/* --- sending ------------------------------------------------------------------------------------------------------------ */
+
+struct sent {
+	enum action action;
+	uint8_t out[FRAME_MAX];
+	size_t n;
+};
+
+static struct sent send_frame(enum hook hook, const struct frame *frame, int family)
+{
+	struct frame quote, named = fixture_frame(frame, family, &quote);
+	uint8_t in[FRAME_MAX];
+	struct sent sent;
+	size_t n = frame_build(&named, in);
+
+	sent.action = world_run(world, hook, in, n, sent.out, &sent.n);
+	return sent;
+}
+
+static struct sent send_in(const struct frame *frame, int family)
+{
+	return send_frame(HOOK_XDP_INGRESS, frame, family);
+}
+
+static bool went_to(const struct sent *sent, const char *name, int family)
+{
+	uint8_t addr[16];
+
+	address_bytes(fixture_address(name, family), addr);
+	return !memcmp(sent->out + (family == 4 ? 30 : 38), addr, family == 4 ? 4 : 16);
+}
+
+#define assert_goes_to(frame, name, family)                                                                            \
+	do {                                                                                                           \
+		struct sent sent_ = send_in(frame, family);                                                            \
+		assert_int_equal(sent_.action, PASS);                                                                  \
+		assert_true(went_to(&sent_, name, family));                                                            \
+	} while (0)
+
+static struct frame dns(uint16_t sport)
+{
+	return (struct frame){ .src = "client", .dst = "vip-many", .protocol = UDP, .sport = sport, .dport = 53 };
+}
+
+static struct frame web(uint16_t sport, uint8_t flags)
+{
+	return (struct frame){ .src = "client", .dst = "vip", .sport = sport, .dport = 80, .flags = flags };
+}
+
+static uint32_t id_of(int id, int family)
+{
+	return (uint32_t)id + (family == 6 ? FIXTURE_V6 : 0);
+}
+
+/* A client port whose DNS flow gets BE_POD_DNS; the flow is open then. */
+static uint16_t port_of_pod(int family)
+{
+	for (uint16_t port = 20000; port < 20100; port++) {
+		struct frame frame = dns(port);
+		struct sent sent = send_in(&frame, family);
+
+		if (went_to(&sent, "pod", family))
+			return port;
+	}
+	fail();
+	return 0;
+}
+
+/* New flows of the DNS service get the other pod only. */
+static void only_other(int family)
+{
+	struct world_frontend frontend = fixture_frontend(FE_MANY_DNS, family);
+	uint32_t other = id_of(BE_OTHER_DNS, family);
+
+	frontend.backends = &other;
+	frontend.n_backends = 1;
+	world_set_choice(world, &frontend);
+}
+
+static void restore(int family)
+{
+	for (int id = 0; id < BE_COUNT; id++) {
+		struct world_backend backend = fixture_backend(id, family);
+
+		world_add_backend(world, &backend);
+	}
+	for (int id = 0; id < FE_COUNT; id++) {
+		struct world_frontend frontend = fixture_frontend(id, family);
+
+		world_set_choice(world, &frontend);
+	}
+	world->settings->tick = 1000;
+	world_forget_flows(world);
+	world_events(world, &(struct lb_event){ 0 });
+}
+
+/* Runs a test for one family after the other, each on fresh tables. */
+#define BOTH(name)                                                                                                     \
+	static void name(void **state)                                                                                 \
+	{                                                                                                              \
+		for (int family = 4; family <= 6; family += 2) {                                                       \
+			restore(family);                                                                               \
+			name##_in(family);                                                                             \
+			restore(family);                                                                               \
+		}                                                                                                      \
+	}
+
+/* The one live slot of a table: its control word. */
+static uint64_t only_control(bool replies, int family)
+{
+	uint64_t control = 0;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < WORLD_FLOW_BUCKETS * LB_SLOTS; i++) {
+		uint64_t found =
+			family == 4 ? (replies ? world->replies4 : world->flows4)[i / LB_SLOTS].slot[i % LB_SLOTS].control :
+				      (replies ? world->replies6 : world->flows6)[i / LB_SLOTS].slot[i % LB_SLOTS].control;
+
+		if (lb_control_state(found) < LB_OPEN)
+			continue;
+		control = found;
+		n++;
+	}
+	assert_int_equal(n, 1);
+	return control;
+}
+
+static void free_flows_only(int family)
+{
+	for (uint32_t i = 0; i < WORLD_FLOW_BUCKETS * LB_SLOTS; i++) {
+		__u64 *control = family == 4 ? &world->flows4[i / LB_SLOTS].slot[i % LB_SLOTS].control :
+						  &world->flows6[i / LB_SLOTS].slot[i % LB_SLOTS].control;
+
+		if (lb_control_state(*control) >= LB_OPEN)
+			*control = lb_control_free(*control);
+	}
+}
+
+/* --- states and generations --------------------------------------------------------------------------------------------- */
+
+static void test_gone_udp_moves_in(int family)
+{
+	uint16_t port = port_of_pod(family);
+	struct frame frame = dns(port);
+
+	only_other(family);
+	world->backends[id_of(BE_POD_DNS, family)].state = LB_BACKEND_DRAINING;
+	assert_goes_to(&frame, "pod", family);
+	world->backends[id_of(BE_POD_DNS, family)].state = LB_BACKEND_GONE;
+	assert_goes_to(&frame, "pod-other", family);
+	world->backends[id_of(BE_POD_DNS, family)].state = LB_BACKEND_ACTIVE;
+	assert_goes_to(&frame, "pod-other", family); /* it has moved for good */
+}
+BOTH(test_gone_udp_moves)
+
+static void test_gone_tcp_stays_in(int family)
+{
+	struct frame syn = web(40000, SYN), data = web(40000, ACK), syn_ack = web(40000, SYN | ACK);
+	struct world_frontend frontend = fixture_frontend(FE_WEB, family);
+	uint32_t other = id_of(BE_OTHER, family);
+
+	assert_goes_to(&syn, "pod", family);
+	frontend.backends = &other;
+	world_set_choice(world, &frontend);
+	world->backends[id_of(BE_POD, family)].state = LB_BACKEND_GONE;
+	assert_goes_to(&data, "pod", family);
+	assert_goes_to(&syn_ack, "pod", family);
+	assert_goes_to(&syn, "pod-other", family); /* a new connection from the same port */
+	assert_goes_to(&data, "pod-other", family);
+}
+BOTH(test_gone_tcp_stays)
+
+static void test_table_switch_moves_no_flow_in(int family)
+{
+	uint16_t port = port_of_pod(family);
+	struct frame frame = dns(port);
+	struct world_frontend frontend = fixture_frontend(FE_MANY_DNS, family);
+
+	only_other(family);
+	assert_goes_to(&frame, "pod", family);
+	frontend.n_backends = 0;
+	frontend.verdict = LB_REJECT;
+	world_set_choice(world, &frontend);
+	assert_goes_to(&frame, "pod", family); /* no new flows, but this one is established */
+	frame = dns((uint16_t)(port + 1000));
+	assert_int_equal(send_in(&frame, family).action, TX);
+}
+BOTH(test_table_switch_moves_no_flow)
+
+static void test_other_life_of_a_backend_in(int family)
+{
+	uint16_t port = port_of_pod(family);
+	struct frame frame = dns(port);
+
+	only_other(family);
+	world->backends[id_of(BE_POD_DNS, family)].generation++;
+	assert_goes_to(&frame, "pod-other", family);
+}
+BOTH(test_other_life_of_a_backend)
+
+static void test_other_life_of_a_frontend_in(int family)
+{
+	struct world_frontend old = fixture_frontend(FE_MANY_DNS, family), new = old;
+	uint32_t other = id_of(BE_OTHER_DNS, family);
+	uint16_t port = port_of_pod(family);
+	struct frame frame = dns(port);
+
+	new.generation++;
+	new.backends = &other;
+	new.n_backends = 1;
+	world_remove_frontend(world, &old);
+	assert_int_equal(send_in(&frame, family).action, TX); /* port unreachable */
+	world_add_frontend(world, &new);
+	assert_goes_to(&frame, "pod-other", family);
+	world_remove_frontend(world, &new);
+	world_add_frontend(world, &old);
+}
+BOTH(test_other_life_of_a_frontend)
+
+/* --- connections end ------------------------------------------------------------------------------------------------------ */
+
+static void test_closing_marks_in(int family)
+{
+	struct frame syn = web(40000, SYN), fin = web(40000, FIN | ACK), rst = web(40000, RST);
+	struct frame reply = { .src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = FIN | ACK };
+
+	send_in(&syn, family);
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
+	assert_int_equal(lb_control_state(only_control(true, family)), LB_OPEN);
+	send_frame(HOOK_TC_EGRESS, &reply, family);
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN); /* each slot its own direction */
+	assert_int_equal(lb_control_state(only_control(true, family)), LB_CLOSING);
+	send_in(&fin, family);
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_CLOSING);
+	assert_false(only_control(false, family) & LB_CTL_RST);
+	send_in(&rst, family);
+	assert_true(only_control(false, family) & LB_CTL_RST);
+	send_in(&syn, family); /* the next connection from this port: both are open again, in the same slots */
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
+	assert_int_equal(lb_control_state(only_control(true, family)), LB_OPEN);
+	assert_false((only_control(false, family) | only_control(true, family)) & LB_CTL_RST);
+}
+BOTH(test_closing_marks)
+
+/* Where a SYN goes that comes `ticks` after the last packet, when the table has changed meanwhile. */
+static void assert_syn_after(uint32_t ticks, const char *name, int family)
+{
+	struct frame syn = web(40000, SYN);
+	struct world_frontend frontend = fixture_frontend(FE_WEB, family);
+	uint32_t other = id_of(BE_OTHER, family);
+
+	restore(family);
+	assert_goes_to(&syn, "pod", family);
+	frontend.backends = &other;
+	world_set_choice(world, &frontend);
+	world->settings->tick += ticks;
+	assert_goes_to(&syn, name, family);
+}
+
+static void test_idle_flow_and_syn_in(int family)
+{
+	assert_syn_after(0, "pod", family); /* a repeated SYN is the same connection */
+	assert_syn_after(7, "pod", family);
+	assert_syn_after(8, "pod-other", family);
+	assert_syn_after(240, "pod-other", family);
+}
+BOTH(test_idle_flow_and_syn)
+
+static void test_seen_in(int family)
+{
+	struct frame syn = web(40000, SYN), data = web(40000, ACK);
+	struct frame reply = { .src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = ACK };
+
+	world->settings->tick = 511;
+	send_in(&syn, family);
+	assert_int_equal(only_control(false, family) & LB_CTL_SEEN, 255 ^ LB_SEEN_EMBRYONIC);
+	assert_int_equal(only_control(true, family) & LB_CTL_SEEN, 255);
+	world->settings->tick = 512;
+	send_in(&syn, family); /* sent again */
+	assert_int_equal(only_control(false, family) & LB_CTL_SEEN, 255 ^ LB_SEEN_EMBRYONIC);
+	world->settings->tick = 513;
+	send_in(&data, family);
+	assert_int_equal(only_control(false, family) & LB_CTL_SEEN, 1);
+	assert_int_equal(only_control(true, family) & LB_CTL_SEEN, 255);
+	send_frame(HOOK_TC_EGRESS, &reply, family);
+	assert_int_equal(only_control(true, family) & LB_CTL_SEEN, 1);
+}
+BOTH(test_seen)
+
+/* The collector freed the flow, but not yet its reply: a packet that comes between adopts the reply, and the version that
+ * the collector has seen is gone. */
+static void test_adoption_in(int family)
+{
+	struct frame syn = web(40000, SYN), data = web(40000, ACK);
+	uint64_t before;
+
+	send_in(&syn, family);
+	before = only_control(true, family);
+	free_flows_only(family);
+	assert_goes_to(&data, "pod", family);
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
+	assert_int_not_equal(only_control(true, family), before);
+	assert_int_equal((only_control(true, family) ^ before) & ~LB_CTL_VERSION, 0);
+}
+BOTH(test_adoption)
+
+/* The same for a SNATed flow: it keeps its port as long as its slot stands. */
+static void test_snat_port_is_kept_in(int family)
+{
+	struct frame syn = { .src = "client", .dst = "vip-far", .sport = 40000, .dport = 80, .flags = SYN };
+	struct frame fin = syn;
+	size_t at = family == 4 ? 34 : 54;
+	struct sent first, second;
+
+	fin.flags = FIN | ACK;
+	first = send_in(&syn, family);
+	send_in(&fin, family);
+	second = send_in(&syn, family); /* opens anew, at the same backend */
+	assert_int_equal(second.action, TX);
+	assert_memory_equal(first.out + at, second.out + at, 2);
+	assert_true(only_control(true, family) & LB_CTL_SNAT);
+}
+BOTH(test_snat_port_is_kept)
+
+/* --- affinity, spread ------------------------------------------------------------------------------------------------------ */
+
+static unsigned count_pod(const struct frame *frames, size_t n, int family)
+{
+	unsigned pod = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct sent sent = send_in(&frames[i], family);
+
+		assert_int_equal(sent.action, PASS);
+		pod += went_to(&sent, "pod", family);
+	}
+	return pod;
+}
+
+static void test_affinity_in(int family)
+{
+	struct frame frames[64];
+	char addresses[64][40];
+	unsigned pod;
+
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), family == 4 ? "198.51.100.%u" : "2001:db8:51::%x", i + 1);
+		frames[i] = (struct frame){ .src = "client", .dst = "vip-many", .sport = (uint16_t)(30000 + i), .dport = 80,
+					    .flags = SYN };
+	}
+	pod = count_pod(frames, 64, family);
+	assert_true(pod == 0 || pod == 64); /* one client, one backend */
+	for (unsigned i = 0; i < 64; i++)
+		frames[i].src = addresses[i];
+	pod = count_pod(frames, 64, family);
+	assert_in_range(pod, 16, 48); /* many clients, both */
+}
+BOTH(test_affinity)
+
+static void test_spread_in(int family)
+{
+	struct frame frames[64];
+	unsigned pod;
+
+	for (unsigned i = 0; i < 64; i++)
+		frames[i] = dns((uint16_t)(30000 + i));
+	pod = count_pod(frames, 64, family);
+	assert_in_range(pod, 16, 48);
+	assert_int_equal(count_pod(frames, 64, family), pod);
+}
+BOTH(test_spread)
+
+/* --- index -------------------------------------------------------------------------------------------------------------------- */
+
+#define CROWD 14 /* frontends that begin in one bucket: it and two more are full */
+
+static void test_crowded_bucket_in(int family)
+{
+	static const uint32_t pod[2] = { BE_POD, BE_POD + FIXTURE_V6 };
+	struct world_frontend crowd[CROWD];
+	uint8_t addr[16];
+	uint32_t n = 0, wanted = 0;
+
+	address_bytes(fixture_address("vip", family), addr);
+	for (uint16_t port = 1000; n < CROWD; port++) {
+		uint32_t bucket = lb_index_bucket(lb_index_key(addr, family == 6, __builtin_bswap16(port), TCP)) & 63;
+
+		if (port == 1000)
+			wanted = bucket;
+		if (bucket != wanted)
+			continue;
+		crowd[n] = (struct world_frontend){ .id = 80 + n, .generation = 1, .addr = fixture_address("vip", family),
+						    .port = port, .protocol = TCP, .backends = &pod[family == 6],
+						    .n_backends = 1 };
+		world_add_frontend(world, &crowd[n++]);
+	}
+	for (uint32_t i = 0; i < CROWD; i++) {
+		struct frame syn = { .src = "client", .dst = "vip", .sport = 40000, .dport = crowd[i].port, .flags = SYN };
+
+		assert_int_equal(send_in(&syn, family).action, PASS);
+		world_remove_frontend(world, &crowd[i]);
+		assert_int_equal(send_in(&syn, family).action, TX); /* reset; the others are found behind the gap */
+	}
+	for (uint32_t i = 0; i < CROWD; i++)
+		world->frontends[80 + i] = (struct lb_frontend){ 0 };
+}
+BOTH(test_crowded_bucket)
+
+/* An IPv6 key is a hash: what it names must have the address, or it is another's. */
+static void test_hashed_key_is_verified(void **state)
+{
+	struct frame syn = { .src = "client", .dst = "vip", .sport = 40000, .dport = 80, .flags = SYN };
+	struct lb_frontend *entry = &world->frontends[FE_WEB + FIXTURE_V6], saved = *entry;
+
+	restore(6);
+	assert_int_equal(send_in(&syn, 6).action, PASS);
+	entry->addr[15] ^= 1;
+	assert_int_equal(send_in(&syn, 6).action, TX);
+	*entry = saved;
+}
+
+/* --- counters and events ---------------------------------------------------------------------------------------------------------- */
+
+static void test_counters_in(int family)
+{
+	struct frame syn = web(40000, SYN), dropped = { .src = "stranger", .dst = "vip-range", .sport = 40000, .dport = 80 };
+	struct lb_frontend_stats stats;
+
+	syn.payload = "12345";
+	syn.pad = 20; /* is not counted */
+	send_in(&syn, family);
+	send_frame(HOOK_TC_INGRESS, &syn, family);
+	stats = world_stats(world, id_of(FE_WEB, family));
+	assert_int_equal(stats.packets, 2);
+	assert_int_equal(stats.bytes, 2 * (14 + (family == 4 ? 20 : 40) + 20 + 5));
+	assert_int_equal(stats.drops, 0);
+	send_in(&dropped, family);
+	stats = world_stats(world, id_of(FE_ALLOW, family));
+	assert_int_equal(stats.packets, 0);
+	assert_int_equal(stats.drops, 1);
+}
+BOTH(test_counters)
+
+static void test_next_hop_event_in(int family)
+{
+	struct frame syn = { .src = "client", .dst = "vip-far", .sport = 40000, .dport = 81, .flags = SYN };
+	struct lb_backend *lost = &world->backends[id_of(BE_LOST, family)];
+	struct lb_event event = { 0 };
+	uint8_t mac[6];
+
+	assert_int_equal(send_in(&syn, family).action, DROP);
+	assert_int_equal(send_in(&syn, family).action, DROP);
+	assert_int_equal(world_events(world, &event), 1); /* asked once */
+	assert_int_equal(event.kind, LB_EVENT_NEXT_HOP);
+	assert_int_equal(event.id, id_of(BE_LOST, family));
+	assert_true(lost->next_hop & LB_NEXT_HOP_WANTED);
+	mac_bytes(MAC_FAR, mac);
+	lost->next_hop = lb_next_hop(mac, 0);
+	assert_int_equal(send_in(&syn, family).action, TX);
+	lost->next_hop = 0; /* lost again */
+	assert_int_equal(send_in(&syn, family).action, DROP);
+	assert_int_equal(world_events(world, &event), 1);
+	lost->next_hop = lb_next_hop(mac, 7); /* a link that is not there */
+	assert_int_equal(send_in(&syn, family).action, DROP);
+}
+BOTH(test_next_hop_event)
+
+static void test_neighbour_event_in(int family)
+{
+	struct frame syn = { .src = "client-unresolved", .dst = "vip-far", .sport = 40000, .dport = 80, .flags = SYN };
+	struct frame reply = { .src = "pod-far", .dst = "node", .sport = 8080, .dport = 61000, .flags = SYN | ACK };
+	struct lb_event event = { 0 };
+	uint8_t router[16];
+
+	assert_int_equal(send_in(&syn, family).action, TX);
+	assert_int_equal(send_in(&reply, family).action, DROP);
+	assert_int_equal(world_events(world, &event), 1);
+	assert_int_equal(event.kind, LB_EVENT_NEIGHBOUR);
+	assert_int_equal(event.ifindex, WORLD_UPLINK);
+	assert_int_equal(event.family, family);
+	address_bytes(family == 4 ? "10.0.0.99" : "fd00::99", router);
+	assert_memory_equal(event.addr, router, 16);
+	/* at TC the kernel resolves it by itself */
+	assert_int_equal(send_frame(HOOK_TC_INGRESS, &reply, family).action, REDIRECT);
+}
+BOTH(test_neighbour_event)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gone_udp_moves),
+		cmocka_unit_test(test_gone_tcp_stays),
+		cmocka_unit_test(test_table_switch_moves_no_flow),
+		cmocka_unit_test(test_other_life_of_a_backend),
+		cmocka_unit_test(test_other_life_of_a_frontend),
+		cmocka_unit_test(test_closing_marks),
+		cmocka_unit_test(test_idle_flow_and_syn),
+		cmocka_unit_test(test_seen),
+		cmocka_unit_test(test_adoption),
+		cmocka_unit_test(test_snat_port_is_kept),
+		cmocka_unit_test(test_affinity),
+		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_crowded_bucket),
+		cmocka_unit_test(test_hashed_key_is_verified),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_next_hop_event),
+		cmocka_unit_test(test_neighbour_event),
+	};
+	int r;
+
+	world = world_new(NULL);
+	fixture_fill(world);
+	r = cmocka_run_group_tests_name("choice", tests, NULL, NULL);
+	world_free(world);
+	return r;
+}
