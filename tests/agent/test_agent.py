@@ -112,6 +112,24 @@ def test_a_removed_service_goes(bench):
     assert bench.curl(VIP4) and bench.curl(VIP6)
 
 
+def test_a_withdrawal_that_nobody_confirms_is_given_up(bench):
+    """There is a peer, but no bgpd answers: the frontend stays until routers must have given the node up, then it goes."""
+    bench.world.fairway('BGPPeer', 'tor', {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '198.51.100.2'})
+    bench.service('web/gone', ['203.0.113.20'])
+    bench.world.pod_set('pod-1', services=['web/shop', 'web/gone'])
+    try:
+        eventually(lambda: bench.curl('203.0.113.20', limit=1), 'it answers')
+        bench.world.service_remove('web/gone')
+        bench.world.pod_set('pod-1', services=['web/shop'])
+        eventually(lambda: 'web/gone' not in bench.services(), 'it is no longer planned')
+        assert bench.curl('203.0.113.20') and '"converged": false' in bench.get('/readyz')
+        eventually(lambda: 'fairway_frontends 4\n' in bench.get('/metrics'), 'its frontends are deleted')
+        assert 'without a confirmed withdrawal' in bench.log()
+    finally:
+        bench.world.remove('BGPPeer', 'tor')
+    assert bench.curl(VIP4)
+
+
 def test_without_endpoints_clients_are_refused(bench):
     bench.world.pod_set('pod-1', ready=False)
     try:

@@ -129,10 +129,13 @@ static void frr_changed(void *userdata)
 {
 	struct agent *agent = userdata;
 	const struct frr_peer_view *peers;
-	size_t i, n = frr_peers(agent->frr, &peers);
+	size_t i, n;
 	struct peer_state *state;
 	bool established;
 
+	if (!agent->frr) /* still being made */
+		return;
+	n = frr_peers(agent->frr, &peers);
 	for (i = 0; i < n; i++) {
 		established = text_equal(peers[i].state, "Established");
 		state = peer_state_of(agent, peers[i].name);
@@ -157,7 +160,8 @@ static struct addr first_of_family(const struct node *node, enum addr_family fam
 	return (struct addr){ 0 };
 }
 
-static size_t peer_addresses(const struct agent *agent, const struct cluster *cluster, struct addr **ret)
+/* Also counts the peers, those on interfaces too. */
+static size_t peer_addresses(struct agent *agent, const struct cluster *cluster, struct addr **ret)
 {
 	const struct node *node = cluster_find_node(cluster, agent->node);
 	const struct bgp_peer *peer;
@@ -165,10 +169,13 @@ static size_t peer_addresses(const struct agent *agent, const struct cluster *cl
 	size_t i, n = 0;
 
 	list = calloc(cluster->n_peers ? cluster->n_peers : 1, sizeof(*list));
+	agent->n_peers = 0;
 	for (i = 0; list && node && i < cluster->n_peers; i++) {
 		peer = cluster->peers[i];
-		if (peer->peer_address.family != ADDR_NONE &&
-		    selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+		if (!selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+			continue;
+		agent->n_peers++;
+		if (peer->peer_address.family != ADDR_NONE)
 			list[n++] = peer->peer_address;
 	}
 	*ret = list;

@@ -65,6 +65,8 @@ struct agent {
 	struct names unannounced; /* services planned anew since the routes were decided last */
 	bool announce_all;	  /* … or more than services */
 	struct frr *frr;
+	bool frr_known; /* it was in sync at least once: what it does not announce then is not announced */
+	size_t n_peers; /* BGPPeers that select this node */
 	struct peer_state *peer_states;
 	size_t n_peer_states;
 

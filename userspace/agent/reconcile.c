@@ -389,18 +389,15 @@ static struct retiring_times break_times(struct agent *agent)
 	return times;
 }
 
-/* Is it certain that no router sends to the address any more because of a route of ours? With no peer there never was
- * one. A bgpd that does not answer tells nothing: retiring's limit decides then. */
+/* Is it certain that no router sends to the address any more because of a route of ours? What FRR does not announce is
+ * known only once it was in sync with us; an FRR that does not answer tells nothing, and retiring's limit decides. */
 static bool is_withdrawn(const struct agent *agent, const struct addr *addr)
 {
 	struct prefix prefix = prefix_host(addr);
-	const struct frr_peer_view *peers;
 
-	if (!frr_peers(agent->frr, &peers))
-		return true;
-	if (strcmp(frr_daemon_state(agent->frr), "connected"))
-		return false;
-	return frr_in_sync(agent->frr) || !frr_announces(agent->frr, &prefix);
+	if (!strcmp(frr_daemon_state(agent->frr), "connected"))
+		return frr_in_sync(agent->frr) || (agent->frr_known && !frr_announces(agent->frr, &prefix));
+	return !agent->n_peers && !strcmp(frr_daemon_state(agent->frr), "not running");
 }
 
 static void mark_withdrawn(struct agent *agent, uint64_t now)
@@ -446,16 +443,16 @@ static size_t keep_deletions_only(const struct steps *steps, bool *selected)
 	return n;
 }
 
-void agent_break(struct agent *agent)
+static void break_now(struct agent *agent)
 {
-	cleanup(freep) bool *selected = calloc(agent->steps.n ? agent->steps.n : 1, sizeof(*selected));
+	cleanup(freep) bool *selected = calloc(agent->steps.n, sizeof(*selected));
 	struct retiring_times times = break_times(agent);
 	cleanup(steps_done) struct steps steps = { 0 };
 	uint64_t now = loop_now_msec(), next = UINT64_MAX;
 	struct round round = { 0 };
 	size_t n;
 
-	if (!agent->steps.n || !selected)
+	if (!selected)
 		return;
 	mark_withdrawn(agent, now);
 	n = retiring_select(&agent->retiring, &agent->steps, &times, now, selected, &next);
@@ -475,6 +472,13 @@ void agent_break(struct agent *agent)
 		debounce_kick(agent->reconcile);
 	}
 	finish(agent);
+}
+
+void agent_break(struct agent *agent)
+{
+	agent->frr_known |= frr_in_sync(agent->frr);
+	if (agent->steps.n)
+		break_now(agent);
 }
 
 /* --- the round ------------------------------------------------------------------------------------------------ */
