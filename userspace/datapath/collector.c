@@ -12,9 +12,11 @@
 #include "userspace/base/array.h"
 #include "userspace/datapath/expiry.h"
 
-#define TURN_USEC      (100 * 1000)
-#define ROUND_TURNS    100 /* a round takes 10 s: a flow clock tick is three rounds */
-#define TURN_BUCKETS   256 /* or less time, where tables are small: this many cost nothing */
+#define TURN_USEC      (50 * 1000)
+#define ROUND_TURNS    200  /* a round takes 10 s while flows are few: a flow clock tick is three rounds */
+#define TURN_BUCKETS   256  /* or less time, where tables are small: this many cost nothing */
+#define TURN_WORK_USEC 2000 /* and more where flows are many (760,000: 15 to 30 s) */
+#define STEP_BUCKETS   32   /* between two looks at the clock */
 #define RETIRED_ROUNDS 2
 
 struct id_state {	     /* of a frontend or backend */
@@ -42,24 +44,24 @@ struct collector {
 
 /* --- the flow clock --------------------------------------------------------------------------- */
 
-static uint64_t monotonic_sec(void)
+static uint64_t monotonic_usec(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
 }
 
 /* It goes on from where the last agent left it: the time without an agent does not count as idle. */
 static void clock_start(struct collector *collector)
 {
 	collector->clock_base_sec = (uint64_t)collector->tables->settings->tick * LB_TICK_SEC;
-	collector->clock_start_sec = monotonic_sec();
+	collector->clock_start_sec = monotonic_usec() / 1000000;
 }
 
 static void clock_update(struct collector *collector)
 {
-	uint64_t now = collector->clock_base_sec + monotonic_sec() - collector->clock_start_sec;
+	uint64_t now = collector->clock_base_sec + monotonic_usec() / 1000000 - collector->clock_start_sec;
 	uint32_t tick = now / LB_TICK_SEC, *word = &collector->tables->settings->tick;
 
 	if (*word != tick)
@@ -256,9 +258,13 @@ uint32_t collector_round_buckets(const struct collector *collector)
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct collector *collector = userdata;
-	uint32_t share = collector_round_buckets(collector) / ROUND_TURNS;
+	uint32_t share = collector_round_buckets(collector) / ROUND_TURNS, done = 0;
+	uint64_t deadline = monotonic_usec() + TURN_WORK_USEC;
 
-	collector_step(collector, share > TURN_BUCKETS ? share : TURN_BUCKETS);
+	if (share < TURN_BUCKETS)
+		share = TURN_BUCKETS;
+	while (done < share && monotonic_usec() < deadline && !collector_step(collector, STEP_BUCKETS))
+		done += STEP_BUCKETS;
 	return sd_event_source_set_time_relative(source, TURN_USEC);
 }
 
@@ -279,8 +285,8 @@ int collector_new(struct sd_event *event, struct tables *tables, struct collecto
 	flow_tables_init(&collector->flows, tables->maps, tables->settings->seed);
 	clock_start(collector);
 	if (r == 0 && event)
-		r = sd_event_add_time_relative(event, &collector->timer, CLOCK_MONOTONIC, TURN_USEC, 0,
-					       on_timer, collector);
+		r = sd_event_add_time_relative(event, &collector->timer, CLOCK_MONOTONIC, TURN_USEC,
+					       TURN_USEC / 4, on_timer, collector);
 	if (r >= 0 && event)
 		r = sd_event_source_set_enabled(collector->timer, SD_EVENT_ON);
 	if (r < 0) {

@@ -16,11 +16,12 @@
 #include "userspace/base/log.h"
 #include "userspace/datapath/prefix_set.h"
 
-#define ROUTES_SETTLE_USEC (20 * 1000) /* a burst of route events is one reload */
-#define TICK_USEC	   (1000 * 1000)
-#define PROBES_PER_TICK	   256 /* neighbours touched in one tick: bounded work, some 2 ms */
-#define LINES_PER_TICK	   8   /* of log: a dead switch is not a thousand stories */
-#define NOBODY		   UINT32_MAX
+#define ROUTES_SETTLE_USEC  (20 * 1000) /* a burst of route events is one reload */
+#define TICK_USEC	    (1000 * 1000)
+#define TIMER_ACCURACY_USEC 1000 /* sd-event's default of 250 ms is longer than a flow should wait */
+#define PROBES_PER_TICK	    256	 /* neighbours touched in one tick: bounded work, some 2 ms */
+#define LINES_PER_TICK	    8	 /* of log: a dead switch is not a thousand stories */
+#define NOBODY		    UINT32_MAX
 
 struct gateway_key { /* zeroed before it is filled: hashed as bytes */
 	uint32_t ifindex;
@@ -438,7 +439,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 static int timer_new(sd_event *event, sd_event_time_handler_t handler, void *userdata, int enabled,
 		     sd_event_source **ret)
 {
-	int r = sd_event_add_time_relative(event, ret, CLOCK_MONOTONIC, TICK_USEC, 0, handler, userdata);
+	int r = sd_event_add_time_relative(event, ret, CLOCK_MONOTONIC, TICK_USEC, TIMER_ACCURACY_USEC,
+					   handler, userdata);
 
 	return r < 0 ? r : sd_event_source_set_enabled(*ret, enabled);
 }

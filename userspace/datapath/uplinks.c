@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Follows links and routes, decides with choose.c, acts with attach.c, and tells each interface's story once. */
+/* Follows links and routes, decides with choose.c, acts with attach.c, and tells each interface's story once.
+ */
 #include "userspace/datapath/uplinks.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ struct uplinks {
 	struct interface_view *views;
 	size_t n_views, views_capacity;
 	sd_event_source *settle;
+	bool settling; /* armed by an event, not for a retry */
 };
 
 /* --- links ------------------------------------------------------------------------------------ */
@@ -192,8 +194,10 @@ static void arm(struct uplinks *uplinks, uint64_t usec)
 {
 	bool pending = sd_event_source_get_enabled(uplinks->settle, NULL) > 0;
 
-	if (!uplinks->settle || (pending && usec == RETRY_USEC))
+	/* A stream of events must not put a refresh off for ever, nor a retry an event. */
+	if (!uplinks->settle || (pending && (usec == RETRY_USEC || uplinks->settling)))
 		return;
+	uplinks->settling = usec == SETTLE_USEC;
 	sd_event_source_set_time_relative(uplinks->settle, usec);
 	sd_event_source_set_enabled(uplinks->settle, SD_EVENT_ONESHOT);
 }
@@ -220,6 +224,7 @@ int uplinks_refresh(struct uplinks *uplinks, bool links_too)
 
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	((struct uplinks *)userdata)->settling = false;
 	uplinks_refresh(userdata, true);
 	return 0;
 }
@@ -273,8 +278,8 @@ int uplinks_new(struct sd_event *event, struct netlink *netlink, const struct ho
 	if (r == 0)
 		r = hooks_each_interface(links_dir, adopt, uplinks);
 	if (r == 0 && event)
-		r = sd_event_add_time_relative(event, &uplinks->settle, CLOCK_MONOTONIC, SETTLE_USEC, 0,
-					       on_settled, uplinks);
+		r = sd_event_add_time_relative(event, &uplinks->settle, CLOCK_MONOTONIC, SETTLE_USEC,
+					       SETTLE_USEC / 4, on_settled, uplinks);
 	if (r >= 0 && event)
 		r = sd_event_source_set_enabled(uplinks->settle, SD_EVENT_OFF);
 	if (r >= 0)
