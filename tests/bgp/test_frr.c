@@ -296,6 +296,65 @@ static void test_password_and_bfd(void **state)
 	assert_int_equal(drops_of_router(), drops);
 }
 
+#define PEER(name) "---\napiVersion: fairway.dev/v1alpha1\nkind: BGPPeer\nmetadata: { name: " name " }\nspec: "
+
+/* What is written must be printed the same way, or every agent that starts would write it again: apply(apply(x)) is no
+ * command, for every statement that there is. These peers are nowhere, and the one by interface is the router. */
+static void test_every_statement_comes_back_as_written(void **state)
+{
+	const char *running;
+
+	frr_lab_put(&lab,
+		    "apiVersion: fairway.dev/v1alpha1\nkind: BFDProfile\nmetadata: { name: odd }\n"
+		    "spec: { transmitInterval: 70, receiveInterval: 80, detectMultiplier: 5, echoInterval: 60, echoMode: true, "
+		    "passiveMode: true, minimumTtl: 250 }\n" PEER(
+			    "a1") "{ myASN: 65001, peerASN: 65100, peerAddress: 10.9.0.101, peerPort: 1790, sourceAddress: 10.9.0.1, "
+				  "ebgpMultiHop: true, ebgpMultiHopTTL: 4, holdTime: 60s, keepaliveTime: 7s, connectTime: 9s, bfdProfile: odd }\n" PEER(
+				  "a2") "{ myASN: 65001, peerASN: 65100, peerAddress: 10.9.0.102, localASN: 65009, ttlSecurity: 2, allowASIn: 3, "
+					"maxPrefixesReceived: 12 }\n" PEER(
+					"a3") "{ myASN: 65001, peerASN: 65001, peerAddress: 10.9.0.103, enableGracefulRestart: true, "
+					      "gracefulRestartTime: 77s, passwordSecret: { name: tor }, allowASIn: 5 }\n" PEER(
+					      "a4") "{ myASN: 65300, dynamicASN: external, peerAddress: \"fd09::104\", "
+						    "addressFamilies: [ ipv4, ipv6 ], sourceAddress: \"fd09::1\" }\n" PEER(
+						    "a5") "{ myASN: 65001, dynamicASN: internal, peerAddress: \"FD09:0:0::105\", ttlSecurity: 1 }\n" PEER(
+							  "a6") "{ myASN: 65001, dynamicASN: external, interface: up0 }\n" PEER(
+								"a7") "{ myASN: 65001, peerASN: 4200000000, interface: up9, addressFamilies: [ ipv6 ] }\n" PEER(
+								"a8") "{ myASN: 65001, peerASN: 65100, peerAddress: 10.9.0.108, ebgpMultiHop: true, holdTime: 0s }\n" PEER(
+								"a9") "{ myASN: 65001, peerASN: 65100, peerAddress: 10.9.0.109, routerID: 10.9.0.9, "
+								      "holdTime: 180s, keepaliveTime: 60s, connectTime: 120s }\n");
+	frr_lab_configure(lab.router, "router bgp 65000\nneighbor down0 interface remote-as external\nneighbor down0 timers connect 1\n"
+				      "address-family ipv4 unicast\nneighbor down0 activate\nneighbor down0 route-map ALL in\n"
+				      "neighbor down0 route-map ALL out\nexit-address-family\n"
+				      "address-family ipv6 unicast\nneighbor down0 activate\nneighbor down0 route-map ALL in\n"
+				      "neighbor down0 route-map ALL out\nexit-address-family");
+	assert_string_equal(frr_lab_want(&lab), "");
+	frr_lab_until(&lab, frr_in_sync(lab.frr), "in sync");
+	running = frr_lab_ask(lab.node, "show running-config");
+	assert_non_null(strstr(running, "neighbor 10.9.0.102 local-as 65009 no-prepend replace-as"));
+	assert_non_null(strstr(running, "neighbor fd09::104 local-as 65300 no-prepend replace-as"));
+	assert_non_null(strstr(running, "neighbor fd09::105 remote-as internal"));
+	assert_non_null(strstr(running, "neighbor up9 interface remote-as 4200000000"));
+	assert_non_null(strstr(running, "bgp graceful-restart restart-time 77"));
+	frr_lab_driver(&lab);
+	want_and_wait();
+	frr_lab_run(&lab, 300); /* bfdd too */
+	assert_int_equal(frr_commands(lab.frr), 0);
+	frr_lab_until(&lab, frr_lab_established(&lab, "a6"), "unnumbered session established");
+	assert_string_equal(frr_lab_peer(&lab, "a6")->interface, "up0");
+	assert_int_equal(frr_lab_peer(&lab, "a6")->remote_asn, 65000);
+	assert_string_not_equal(frr_lab_peer(&lab, "a1")->state, "Established");
+	/* and away with all of it */
+	for (const char *name = "123456789"; *name; name++)
+		frr_lab_remove(&lab, OBJECT_BGP_PEER, "", (char[]){ 'a', *name, 0 });
+	frr_lab_configure(lab.router, "router bgp 65000\nno neighbor down0 interface remote-as external");
+	want_and_wait();
+	running = frr_lab_ask(lab.node, "show running-config");
+	assert_null(strstr(running, "10.9.0.10"));
+	assert_null(strstr(running, "up0"));
+	assert_null(strstr(running, "graceful-restart"));
+	frr_lab_until(&lab, !strstr(frr_lab_ask(lab.node, "show running-config"), "LBB-odd"), "the BFD profile gone");
+}
+
 static void test_drift_of_neighbours_is_told_from_ours(void **state)
 {
 	frr_lab_configure(lab.node, "router bgp 65001\nneighbor 10.9.0.77 remote-as 65077\nneighbor 10.9.0.77 description theirs");
@@ -336,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_bgpd_stopped),
 		cmocka_unit_test(test_bgpd_killed),
 		cmocka_unit_test(test_password_and_bfd),
+		cmocka_unit_test(test_every_statement_comes_back_as_written),
 		cmocka_unit_test(test_drift_of_neighbours_is_told_from_ours),
 		cmocka_unit_test(test_withdraw_all),
 	};
