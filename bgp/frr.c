@@ -328,6 +328,7 @@ static void save(struct frr *frr)
 
 static void on_bgpd_changed(void *userdata)
 {
+	struct frr_sessions none = { 0 };
 	struct frr *frr = userdata;
 
 	if (!frr->bgpd || !frr->bfdd) /* still being made */
@@ -336,7 +337,8 @@ static void on_bgpd_changed(void *userdata)
 		frr->file_due = true;
 		frr_sync_settled(frr->bfdd, true);
 	}
-	update_views(frr, NULL);
+	/* What a lost bgpd said of sessions is not shown as news when it comes back. */
+	update_views(frr, frr_sync_link(frr->bgpd) == FRR_CONNECTED ? NULL : &none);
 	frr->changed(frr->userdata);
 }
 

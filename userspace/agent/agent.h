@@ -84,7 +84,7 @@ struct agent {
 	struct http_server *control;
 
 	uint64_t n_reconciles, n_reconcile_failures;
-	double reconcile_seconds_sum, reconcile_seconds_last;
+	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
 };
 
 /* Opens everything: pinned maps are adopted, nothing is changed yet. 0 or -errno; what is wrong was logged. */

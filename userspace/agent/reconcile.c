@@ -530,6 +530,8 @@ static void note_duration(struct agent *agent, const struct round *round)
 	agent->n_reconciles++;
 	agent->reconcile_seconds_last = now - round->started;
 	agent->reconcile_seconds_sum += agent->reconcile_seconds_last;
+	if (round->made > 0 && (round->n_kind[STEP_FRONTEND_SET] || round->n_kind[STEP_BACKEND_SET]))
+		agent->maps_seconds_last = round->made - round->started;
 	if (round->announced > 0)
 		log_debug("round %" PRIu64 ": plan %.2f ms, maps %.2f ms, announcements %.2f ms, the rest %.2f ms", agent->n_reconciles,
 			  (round->planned - round->started) * 1e3, (round->made - round->planned) * 1e3,

@@ -274,6 +274,7 @@ struct metrics status_metrics(struct agent *agent)
 		.reconcile_failures = agent->n_reconcile_failures,
 		.reconcile_seconds_sum = agent->reconcile_seconds_sum,
 		.reconcile_seconds_last = agent->reconcile_seconds_last,
+		.maps_seconds_last = agent->maps_seconds_last,
 		.delivered = agent->delivered,
 		.bgp_in_sync = frr_in_sync(agent->frr),
 	};

@@ -571,4 +571,7 @@ void view_metrics(struct strbuf *out, const struct metrics *metrics)
 		       metrics->reconcile_seconds_sum);
 	metric_seconds(out, "reconcile_last_seconds", "gauge", "Duration of the last round.",
 		       metrics->reconcile_seconds_last);
+	metric_seconds(out, "reconcile_maps_last_seconds", "gauge",
+		       "From the beginning of the last round that had steps until the maps held them.",
+		       metrics->maps_seconds_last);
 }

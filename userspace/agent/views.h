@@ -81,7 +81,7 @@ struct metrics {
 	struct diff_limits limits;
 	uint64_t flows, packets, bytes;
 	uint64_t reconciles, reconcile_failures;
-	double reconcile_seconds_sum, reconcile_seconds_last;
+	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
 	bool delivered, bgp_in_sync;
 };
 void view_metrics(struct strbuf *, const struct metrics *);
