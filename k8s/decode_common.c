@@ -248,15 +248,12 @@ int field_choice(struct decoder *decoder, const struct json *parent, const char 
 
 	if (!text || !*text)
 		return fallback;
-	for (choice = choices; choice->word; choice++) {
+	for (choice = choices; choice->word; choice++)
 		if (strcmp(choice->word, text) == 0)
 			return choice->value;
-		strbuf_appendf(&known, "%s%s",
-			       choice == choices ? ""
-			       : choice[1].word	 ? ", "
-						 : " or ",
+	for (choice = choices; choice->word; choice++)
+		strbuf_appendf(&known, "%s%s", choice > choices ? choice[1].word ? ", " : " or " : "",
 			       choice->word);
-	}
 	decode_refuse(decoder, value, NULL, "not %s: %.100s", strbuf_text(&known), text);
 	return fallback;
 }
