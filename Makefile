@@ -38,7 +38,7 @@ BPF_SKELS := $(patsubst %.bpf.c,$(BUILD)/%.skel.h,$(BPF_SRCS))
 PROGRAM_FILES := $(addprefix $(BUILD)/,$(PROGRAMS))
 UNIT_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT_TESTS)))
 EDGE_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(EDGE_TESTS)))
-BENCH_FILES := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS))
+BENCH_FILES := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS)) $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(BENCH_BPF_SRCS))
 vpath %.c $(sort $(dir $(UNIT_TESTS) $(EDGE_TESTS)))
 
 all: $(PROGRAM_FILES) $(BPF_OBJS) ## build every program into build/
@@ -69,7 +69,7 @@ lab: all ## run the laboratory's tests alone
 	$(Q)tests/run $(BUILD) lab
 
 bench: deps ## measure: one table, ratios and build/bench.json (root; some minutes)
-	$(Q)$(then_make) all $(BENCH_FILES) $(BUILD)/bench/yardstick.bpf.o
+	$(Q)$(then_make) all $(BENCH_FILES)
 	$(Q)bench/run --build $(BUILD)
 
 soak: deps ## the long repetitions (root; hours)
