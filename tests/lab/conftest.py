@@ -51,14 +51,16 @@ def plain_lab():
 @pytest.fixture
 def service(lab):
     """service('web/shop', {'n1': 2}, policy='Local') -> its addresses, once they are there; removed after the test."""
-    made = []
+    made, addresses = [], set()
 
     def make(key, pods=None, **options):
         made.append(key)
         lab.service(key, **options)
         if pods:
             lab.pods_add(key, pods)
-        return lab.wait_vips(key, len(options.get('families', 'xx')))
+        found = lab.wait_vips(key, len(options.get('families', 'xx')))
+        addresses.update(found)
+        return found
 
     yield make
     for key in made:
@@ -66,3 +68,4 @@ def service(lab):
         lab.service_remove(key)
         for name in names:
             lab.pod_delete(name)
+    lab.wait_announced(sorted(addresses), [])

@@ -136,12 +136,7 @@ def test_a_stopped_bgpd_does_not_stop_the_agent(lab, shop, service):
             assert lab.vips('web/shop', 'n3'), 'lbctl on n3 got no answer'
         new = lab.pods_add('web/late', {'n1': 1})[0]
 
-        def programmed():
-            for one in lab.lbctl_json('n3', 'svc', 'ls', '-A')['services']:
-                if one['name'] == 'late':
-                    return one['backendsReady'] == 2 and one['programmed']
-
-        wait_for(f'n3 serves {new} while its bgpd hangs', programmed)
+        lab.wait_programmed('web/late', 2, ['n3'])
         # The router gives n3 up when BFD or the hold time says so; the others serve all along.
         wait_for('the router without n3', lambda: 'n3' not in lab.announcers(addresses[0]), timeout=30)
         result = lab.load('http', target(addresses[0], 80), requests=500).result()

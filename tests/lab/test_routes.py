@@ -39,7 +39,7 @@ def test_nodes_refuse_what_is_no_pod_cidr(lab, service):
 
 def test_five_hundred_services_come_and_go_without_a_session_noticing(lab, service):
     """The table is exact at both ends, and no session's uptime moves."""
-    lab.world.pool('bulk', ['198.18.0.0/22', '2001:db8:2::/112'])
+    lab.world.pool('bulk', ['198.18.0.0/22', '2001:db8:2::/112'], autoAssign=False)
     keeper = service('web/keeper', {'n1': 1, 'n3': 1})
     lab.pod_add('bulk-pod', 'n2', [f'bulk/s{i}' for i in range(500)])
     lab.wait_announced(keeper, lab.nodes)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One packet out of a namespace, and a count of what comes back: for tests that must see the wire, not a socket's opinion.
 Runs itself inside the namespace; prints the answers as JSON."""
+import contextlib
 import json
 import os
 import select
@@ -20,11 +21,26 @@ def send_one(namespace, kind, source, destination, port):
                                                str(port)]))
 
 
-def router_packets(lab):
-    """Packets that the router has sent to the nodes so far."""
+@contextlib.contextmanager
+def forwarded(lab, source, destination):
+    """Counts how often the router forwards a packet from source to destination: a list, filled at the end."""
     from fwlab import netns
-    links = json.loads(netns.run(['ip', '-n', lab.ns('tor'), '-j', '-s', 'link', 'show']))
-    return sum(link['stats64']['tx']['packets'] for link in links if link['ifname'] in lab.nodes)
+    family, count = 'ip6' if ':' in source else 'ip', []
+    netns.run_in(lab.ns('tor'), ['nft', '-f', '-'], stdin=f'''
+table inet watch {{
+    counter seen {{}}
+    chain forward {{
+        type filter hook forward priority filter; policy accept;
+        {family} saddr {source} {family} daddr {destination} counter name seen
+    }}
+}}
+''')
+    try:
+        yield count
+        found = json.loads(netns.run_in(lab.ns('tor'), ['nft', '-j', 'list', 'counter', 'inet', 'watch', 'seen']))
+        count.append(next(o['counter']['packets'] for o in found['nftables'] if 'counter' in o))
+    finally:
+        netns.run_in(lab.ns('tor'), ['nft', 'delete', 'table', 'inet', 'watch'])
 
 
 def checksum(data):

@@ -212,7 +212,8 @@ class Lab:
 
     def make_router_and_client(self):
         netns.add(self.ns('control'))
-        netns.add(self.ns('client'), QUIET_V6)
+        # The kernel's choice of ports stays clear of those that tests fix.
+        netns.add(self.ns('client'), {**QUIET_V6, 'net.ipv4.ip_local_port_range': '1024 19999'})
         netns.add(self.ns('tor'), {**QUIET_V6, **FORWARDING, 'net.ipv4.fib_multipath_hash_policy': 1,
                                    'net.ipv6.fib_multipath_hash_policy': 1, 'net.ipv6.route.max_size': 1 << 20})
         netns.veth(self.ns('tor'), 'client', self.ns('client'), 'eth0')
@@ -269,7 +270,8 @@ class Lab:
 
     def host_rules(self, node):
         """What a CNI and kube-proxy have on every node: masquerade for pods that leave the cluster, and the drop of what
-        conntrack calls invalid, which bites a load balancer that shows netfilter only half of a connection."""
+        conntrack calls invalid, which bites a load balancer that shows netfilter only half of a connection. Resets are
+        counted apart: a client's answer to an ACK that came after its socket had gone is invalid on any path."""
         cidr_v4, cidr_v6 = self.pod_cidrs(node)
         cluster_v4, cluster_v6 = CLUSTER_CIDRS
         return f'''
@@ -283,8 +285,10 @@ table inet cni {{
 }}
 table inet kube {{
     counter invalid {{}}
+    counter invalid_rst {{}}
     chain forward {{
         type filter hook forward priority filter; policy accept;
+        ct state invalid tcp flags & rst == rst counter name invalid_rst drop
         ct state invalid counter name invalid drop
     }}
 }}
@@ -526,11 +530,21 @@ table inet kube {{
 
     def vips(self, key, node=None):
         """The addresses of a service as an agent serves them; [] while it does not."""
+        return self.served(key, node or self.alive()[0]).get('addresses', [])
+
+    def served(self, key, node):
+        """The line of a service in a node's `lbctl svc ls`; {} if it is not there."""
         namespace, name = world.split_key(key)
-        for service in self.lbctl_json(node or self.alive()[0], 'svc', 'ls', '-A').get('services', []):
+        for service in self.lbctl_json(node, 'svc', 'ls', '-A').get('services', []):
             if (service['namespace'], service['name']) == (namespace, name):
-                return service['addresses']
-        return []
+                return service
+        return {}
+
+    def wait_programmed(self, key, n_ready, nodes=None):
+        """Until these nodes' kernels hold so many ready endpoints of a service, both families counted as one."""
+        for node in nodes or self.alive():
+            wait_for(f'{node} serves {key} by {n_ready} endpoints', lambda: (
+                lambda s: s.get('programmed') and s['backendsReady'] == n_ready)(self.served(key, node)))
 
     def wait_vips(self, key, count=2, timeout=20):
         return wait_for(f'addresses of {key}', lambda: (lambda v: v if len(v) == count else None)(self.vips(key)), timeout)
