@@ -11,6 +11,7 @@
 
 #define NAMES_MAX    512
 #define FAILURES_MAX 20
+#define SECONDS_MAX  3600
 #define HISTOGRAM    4096 /* latency in 1 ms steps */
 
 struct tally {
@@ -26,6 +27,7 @@ struct failure {
 static struct {
 	const struct options *options;
 	uint64_t sent, ok, failed, moved, reopened, late, preserved;
+	uint32_t failed_in_second[SECONDS_MAX]; /* of the run, by the request's begin */
 	double begin, first_failure, last_failure, last_failure_began;
 	struct tally pods[NAMES_MAX], clients[NAMES_MAX], reasons[NAMES_MAX];
 	struct failure failures[FAILURES_MAX], moves[FAILURES_MAX];
@@ -111,6 +113,8 @@ void report_failure(const struct flow *flow, const char *reason, uint64_t began_
 	report.last_failure = now;
 	if (began > report.last_failure_began)
 		report.last_failure_began = began;
+	if (began >= report.begin && began - report.begin < SECONDS_MAX)
+		report.failed_in_second[(size_t)(began - report.begin)]++;
 	tally_add(report.reasons, reason);
 	if (report.n_failures < FAILURES_MAX)
 		failure_set(&report.failures[report.n_failures++], flow, reason, began);
@@ -190,7 +194,11 @@ int report_print(void)
 	print_tallies("reasons", report.reasons);
 	print_failures("moves", report.moves, report.n_moves);
 	print_failures("failures", report.failures, report.n_failures);
-	printf(" \"flows\": [");
+	printf(" \"failedInSecond\": {");
+	for (size_t i = 0, n = 0; i < SECONDS_MAX; i++)
+		if (report.failed_in_second[i])
+			printf("%s\"%zu\": %u", n++ ? ", " : "", i, report.failed_in_second[i]);
+	printf("},\n \"flows\": [");
 	for (size_t i = 0; i < report.n_flow_pods && report.flow_pods; i++)
 		printf("%s\"%s\"", i ? "," : "", report.flow_pods[i]);
 	printf("]}\n");

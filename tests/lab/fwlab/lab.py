@@ -579,6 +579,8 @@ table inet kube {{
         return cut
 
     def node_start(self, node):
+        """Boots a killed node. As kubelet does with a CNI that is not up yet, its pods are ready only when its network is:
+        here, when the router has the routes to them."""
         with self.changing() as state:
             if node not in state.get('dead', []):
                 raise LabError(f'node {node} is running')
@@ -587,11 +589,14 @@ table inet kube {{
             for pod in state['pods'].values():
                 if pod['node'] == node:
                     self.start_server(pod['name'])
-                    self.world.pod_set(pod['name'], ready=True)
-            if state['agents']:
-                self.put_node(node)
             state['dead'].remove(node)
         self.wait_sessions([node])
+        with self.changing() as state:
+            if state['agents']:
+                self.put_node(node)
+            for pod in state['pods'].values():
+                if pod['node'] == node:
+                    self.world.pod_set(pod['name'], ready=True)
 
     # --- questions -----------------------------------------------------------------------------------------
 

@@ -51,7 +51,8 @@ def story(result):
     """A report in two or three lines, for messages."""
     lines = [f'{result["mode"]}: sent {result["sent"]}, ok {result["ok"]}, failed {result["failed"]}, '
              f'moved {result["moved"]}, {result["rate"]:.0f}/s, slowest {result["latencyMsec"]["max"]:.0f} ms',
-             f'  reasons {result["reasons"]} pods {result["pods"]} clients {result["clients"]}']
+             f'  reasons {result["reasons"]} pods {result["pods"]} clients {result["clients"]}',
+             f'  failed, by second of the run: {result["failedInSecond"]}']
     for failure in (result['failures'] + result['moves'])[:5]:
         lines.append(f'  {failure["at"] - result["begin"]:.3f} s: {failure["reason"]} ({failure["from"]} -> {failure["to"]})')
     return '\n'.join(lines)
