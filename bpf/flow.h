@@ -102,10 +102,12 @@ lb_inline volatile __u64 *flow_slot(void *bucket, __u32 i, const bool v6)
 
 lb_inline bool flow_words_match(volatile __u64 *slot, const struct flow_key *key, struct flow_ref *ref, const bool v6)
 {
-	if (v6) {
+	if (v6) { /* ports first: most slots differ there, and one load tells */
+		ref->ports = (__u32)slot[2];
+		if ((ref->ports ^ key->ports) & key->ports_mask)
+			return false;
 		ref->addr[0] = slot[0];
 		ref->addr[1] = slot[1];
-		ref->ports = (__u32)slot[2];
 	} else {
 		__u64 word = slot[0];
 
