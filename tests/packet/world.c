@@ -116,7 +116,7 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list ap)
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, ap) : 0;
 }
 
-static void load(struct world *world)
+static void load(struct world *world, bool frags)
 {
 	int r;
 
@@ -127,6 +127,8 @@ static void load(struct world *world)
 	set_config((struct lb_config *)&world->xdp->rodata->lb_config, world);
 	set_config((struct lb_config *)&world->tc->rodata->lb_config, world);
 	set_sizes(world->xdp->obj, world);
+	if (frags)
+		bpf_program__set_flags(world->xdp->progs.lb_xdp, BPF_F_XDP_HAS_FRAGS);
 	r = lb_xdp_bpf__load(world->xdp);
 	if (r)
 		die("cannot load lb_xdp: %s", strerror(-r));
@@ -148,7 +150,7 @@ struct world *world_new(const struct world_options *options)
 	make_network();
 	world->flow4_buckets = options && options->flow4_buckets ? options->flow4_buckets : WORLD_FLOW_BUCKETS;
 	world->flow6_buckets = options && options->flow6_buckets ? options->flow6_buckets : WORLD_FLOW_BUCKETS;
-	load(world);
+	load(world, options && options->frags);
 	world->settings = map_memory(world->xdp->maps.lb_settings);
 	world->vip_filter = map_memory(world->xdp->maps.lb_vip_filter);
 	world->fe_index = map_memory(world->xdp->maps.lb_fe_index);

@@ -37,6 +37,7 @@ struct world {
 
 struct world_options {
 	uint32_t flow4_buckets, flow6_buckets; /* WORLD_FLOW_BUCKETS if 0 */
+	bool frags;			       /* XDP takes frames of several buffers */
 };
 
 /* Aborts the test program with a message when the kernel refuses. */
