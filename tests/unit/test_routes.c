@@ -549,6 +549,18 @@ static void test_unknown_community_disables_the_advertisement(void **state)
 	assert_string_equal(routes_of(&world, "n1", NULL), "192.0.2.10/32 ServiceIP tor 65000:2 web/shop\n");
 }
 
+static void test_refused_advertisement_is_still_one(void **state)
+{
+	cleanup(world_done) struct world world = { 0 };
+
+	simple_world(&world);
+	world_pod_cidrs(&world, node_of(&world, "n1"), "10.244.1.0/24");
+	world_advertisement(&world, "refused")->unusable = true;
+	assert_string_equal(routes_of(&world, "n1", NULL), "");
+	world_advertisement(&world, "fine");
+	assert_string_equal(routes_of(&world, "n1", NULL), "192.0.2.10/32 ServiceIP tor web/shop\n");
+}
+
 static void test_aggregates(void **state)
 {
 	cleanup(world_done) struct world world = { 0 };
@@ -815,6 +827,7 @@ int main(void)
 		cmocka_unit_test(test_advertisement_selectors),
 		cmocka_unit_test(test_communities_unite_and_local_pref),
 		cmocka_unit_test(test_unknown_community_disables_the_advertisement),
+		cmocka_unit_test(test_refused_advertisement_is_still_one),
 		cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_aggregate_beside_exact),
 		cmocka_unit_test(test_aggregate_and_the_pool_s_ranges),

@@ -219,6 +219,8 @@ struct toleration {
 
 struct bgp_advertisement {
 	struct meta meta;
+	bool unusable; /* it is there, but was refused when decoded: it selects nothing, and like any other ends the rule that
+			* without advertisements everything is announced. A source puts it where no last good version is. */
 	enum advertisement_type type;
 	struct strings pools;
 	struct selectors pool_selectors, service_selectors, node_selectors;

@@ -355,6 +355,8 @@ static int adverts_init(struct route_policy *policy, const struct cluster *clust
 	if (!policy->adverts)
 		return -ENOMEM;
 	for (i = 0; i < cluster->n_advertisements; i++) {
+		if (cluster->advertisements[i]->unusable)
+			continue;
 		advert = &policy->adverts[policy->n_adverts];
 		advert->object = cluster->advertisements[i];
 		r = advert_communities(policy, cluster, advert, &usable);
