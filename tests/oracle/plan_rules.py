@@ -33,8 +33,8 @@ def labels(o):
 
 
 class World:
-    def __init__(self, objects, node):
-        self.by_kind, self.node_name = {}, node
+    def __init__(self, objects, node, full=False, default_class=False):
+        self.by_kind, self.node_name, self.full, self.default_class = {}, node, full, default_class
         for o in objects:
             self.by_kind.setdefault(o["kind"], []).append(o)
         self.node = next((n for n in self.all("Node") if meta(n)["name"] == node), None)
@@ -94,26 +94,77 @@ class World:
     # --- services ---
 
     def is_ours(self, service):
-        return service["spec"].get("loadBalancerClass") == "fairway.dev/lb"
+        wanted = service["spec"].get("loadBalancerClass")
+        return service["spec"].get("type") == "LoadBalancer" and \
+            (wanted == "fairway.dev/lb" or (wanted is None and self.default_class))
 
     def proxied(self, service):
-        return service["spec"].get("type") == "LoadBalancer" and self.is_ours(service) \
-            and "service.kubernetes.io/service-proxy-name" not in labels(service)
+        if service["spec"].get("type") == "ExternalName" or service["spec"].get("clusterIP") == "None":
+            return False
+        return (self.full or self.is_ours(service)) and "service.kubernetes.io/service-proxy-name" not in labels(service)
+
+    def cluster_ips(self, service):
+        """By place in spec.ipFamilies."""
+        ips = [ipaddress.ip_address(i) for i in service["spec"].get("clusterIPs", [])]
+        names = service["spec"].get("ipFamilies") or [f"IPv{i.version}" for i in ips]
+        return [i for i, name in zip(ips, names) if name == f"IPv{i.version}"]
 
     def families(self, service):
-        """Without clusterIPs (manifests mode) those of its addresses."""
-        ips = service["spec"].get("clusterIPs") or \
-            [i["ip"] for i in service.get("status", {}).get("loadBalancer", {}).get("ingress", [])]
-        return {ipaddress.ip_address(i).version for i in ips}
+        """Without clusterIPs (manifests mode) those of a LoadBalancer Service's addresses."""
+        if service["spec"].get("clusterIPs"):
+            return {i.version for i in self.cluster_ips(service)}
+        if service["spec"].get("type") != "LoadBalancer":
+            return set()
+        ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress", [])
+        return {ipaddress.ip_address(i["ip"]).version for i in ingress if "ip" in i}
 
     def age(self, service):
         return (meta(service).get("creationTimestamp", "9999"), meta(service)["namespace"], meta(service)["name"])
 
     def vips(self, service):
+        if service["spec"].get("type") != "LoadBalancer":
+            return
         for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", []):
+            if "ip" not in entry:
+                continue
             vip = ipaddress.ip_address(entry["ip"])
             if vip.version in self.families(service) and entry.get("ipMode", "VIP") == "VIP" and not self.taken(vip):
                 yield vip
+
+    def external_ips(self, service):
+        for text in service["spec"].get("externalIPs", []):
+            try:
+                ip = ipaddress.ip_address(text)
+            except ValueError:
+                continue
+            bad = ip.is_unspecified or ip.is_loopback or ip.is_link_local or ip.is_multicast or self.is_router(ip)
+            if ip.version in self.families(service) and not bad:
+                yield ip
+
+    def internal_ips(self):
+        for a in self.node.get("status", {}).get("addresses", []) if self.node else []:
+            if a["type"] == "InternalIP":
+                yield ipaddress.ip_address(a["address"])
+
+    def asked(self, service):
+        """(type, address, port number, port) of all frontends; of equal address, port and protocol the first."""
+        spec, out, seen = service["spec"], [], set()
+        wishes = [("LoadBalancer", a, p["port"], p) for a in self.vips(service) for p in spec["ports"]]
+        if self.full:
+            wishes += [("ExternalIP", a, p["port"], p) for a in self.external_ips(service) for p in spec["ports"]]
+            if spec.get("type") in ("LoadBalancer", "NodePort"):
+                wishes += [("NodePort", a, p["nodePort"], p) for a in self.internal_ips() for p in spec["ports"]
+                           if p.get("nodePort") and a.version in self.families(service)]
+            wishes += [("ClusterIP", a, p["port"], p) for a in self.cluster_ips(service) for p in spec["ports"]]
+        for kind, address, number, port in wishes:
+            place = (address, number, port.get("protocol", "TCP"))
+            if place not in seen:
+                seen.add(place)
+                out.append((kind, address, number, port))
+        return out
+
+    def is_router(self, ip):
+        return any(ipaddress.ip_address(p["spec"]["peerAddress"]) == ip for p in self.all("BGPPeer"))
 
     def taken(self, vip):
         """An address that is somebody else's own."""
@@ -123,41 +174,47 @@ class World:
         for s in self.all("EndpointSlice"):
             if any(ipaddress.ip_address(e["addresses"][0]) == vip for e in s.get("endpoints", [])):
                 return True
-        return any(p["spec"].get("peerAddress") == str(vip) for p in self.all("BGPPeer"))
+        return self.is_router(vip)
 
-    def owner(self, vip, port):
-        """Of Services with one address, port and protocol the oldest."""
-        claims = [s for s in self.all("Service") if self.proxied(s) and vip in self.vips(s)
-                  and any((p["port"], p.get("protocol", "TCP")) == port for p in s["spec"]["ports"])]
+    def owner(self, place):
+        """Of Services that ask for one address, port and protocol the oldest."""
+        claims = [s for s in self.all("Service") if self.proxied(s)
+                  and any((a, n, p.get("protocol", "TCP")) == place for _, a, n, p in self.asked(s))]
         return min(claims, key=self.age)
 
     def frontends(self, service):
-        spec = service["spec"]
-        policy = spec.get("externalTrafficPolicy", "Cluster")
-        out = []
-        for vip in self.vips(service):
-            for port in spec["ports"]:
-                if self.owner(vip, (port["port"], port.get("protocol", "TCP"))) is not service:
-                    continue
-                eps = self.endpoints(service, port, vip.version)
-                cluster, local, leaving = self.choose(eps)
-                # E5: hasAnyEndpoints
-                anywhere = bool(cluster) or (policy == "Local" and any(
-                    e["ready"] or (e["serving"] and e["terminating"]) for e in eps))
-                active = local if policy == "Local" else cluster
-                if not anywhere:
-                    verdict, reason = "reject", "NoEndpoints"
-                elif not active:
-                    verdict, reason = "drop", "NoLocalEndpoints"
-                else:
-                    verdict, reason = "forward", ""
-                draining = [e for e in leaving if e not in active and (policy != "Local" or e["node"] == self.node_name)]
-                out.append({"type": "LoadBalancer", "address": str(vip), "port": port["port"],
-                            "protocol": port.get("protocol", "TCP"), "portName": port.get("name", ""), "policy": policy,
-                            "verdict": verdict, "reason": reason, "backends": self.print_backends(active, 1),
-                            "draining": self.print_backends(draining, 0), "affinitySeconds": self.affinity(spec),
-                            "sourceRanges": self.ranges(spec, vip.version), "sourceRangesPolicy": "allow"})
-        return sorted(out, key=lambda f: (ADDRESS_KEY(ipaddress.ip_address(f["address"])), f["port"], f["protocol"] != "TCP"))
+        spec, out = service["spec"], []
+        for kind, address, number, port in self.asked(service):
+            if self.owner((address, number, port.get("protocol", "TCP"))) is not service:
+                continue
+            policy = spec.get("internalTrafficPolicy" if kind == "ClusterIP" else "externalTrafficPolicy", "Cluster")
+            eps = self.endpoints(service, port, address.version)
+            cluster, local, leaving = self.choose(eps)
+            # E5: hasAnyEndpoints
+            anywhere = bool(cluster) or (policy == "Local" and any(
+                e["ready"] or (e["serving"] and e["terminating"]) for e in eps))
+            active = local if policy == "Local" else cluster
+            if not anywhere:
+                verdict, reason = "reject", "NoEndpoints"
+            elif not active:
+                verdict, reason = "drop", "NoLocalEndpoints"
+            else:
+                verdict, reason = "forward", ""
+            ranges, deny, closed = [], False, False
+            if kind == "LoadBalancer":
+                deny = meta(service).get("annotations", {}).get("fairway.dev/source-ranges-policy") == "deny"
+                ranges, closed = self.ranges(spec, address.version, deny)
+            if closed:
+                verdict, reason = "drop", "InvalidSourceRanges"
+            draining = [e for e in leaving if e not in active and (policy != "Local" or e["node"] == self.node_name)]
+            out.append({"type": kind, "address": str(address), "port": number,
+                        "protocol": port.get("protocol", "TCP"), "portName": port.get("name", ""), "policy": policy,
+                        "verdict": verdict, "reason": reason, "backends": self.print_backends(active, 1),
+                        "draining": self.print_backends(draining, 0), "affinitySeconds": self.affinity(spec),
+                        "sourceRanges": ranges, "sourceRangesPolicy": "deny" if deny else "allow"})
+        kinds = ["LoadBalancer", "ExternalIP", "NodePort", "ClusterIP"]
+        return sorted(out, key=lambda f: (kinds.index(f["type"]), ADDRESS_KEY(ipaddress.ip_address(f["address"])), f["port"],
+                                          f["protocol"] != "TCP"))
 
     @staticmethod
     def affinity(spec):
@@ -166,12 +223,22 @@ class World:
         return spec.get("sessionAffinityConfig", {}).get("clientIP", {}).get("timeoutSeconds", 10800)
 
     @staticmethod
-    def ranges(spec, version):
-        nets = {ipaddress.ip_network(r.strip(), strict=False) for r in spec.get("loadBalancerSourceRanges", [])}
-        nets = [n for n in nets if n.version == version]
-        if any(n.prefixlen == 0 for n in nets):
-            return []
-        return [str(n) for n in sorted(nets, key=lambda n: (n.network_address.packed, n.prefixlen))]
+    def ranges(spec, version, deny):
+        """The list to print, and whether a broken entry closes the family."""
+        nets, broken = [], False
+        for text in spec.get("loadBalancerSourceRanges", []):
+            try:
+                net = ipaddress.ip_network(text.strip(), strict=False)
+            except ValueError:
+                broken |= {4: ":" not in text, 6: ":" in text or "." not in text}[version]
+                continue
+            if net.version == version and net not in nets:
+                nets.append(net)
+        if broken and (deny or not nets):
+            return [], True
+        if not deny and any(n.prefixlen == 0 for n in nets):
+            return [], False
+        return [str(n) for n in sorted(nets, key=lambda n: (n.network_address.packed, n.prefixlen))], False
 
     @staticmethod
     def print_backends(eps, weight):
@@ -180,7 +247,8 @@ class World:
 
     def health_check(self, service):
         spec = service["spec"]
-        if spec.get("externalTrafficPolicy") != "Local" or not spec.get("healthCheckNodePort"):
+        if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local" \
+                or not spec.get("healthCheckNodePort"):
             return None
         counts = [0]
         for version in self.families(service):
@@ -290,7 +358,7 @@ class World:
         return aggregate if inside else host
 
     def served_vips(self, service):
-        return {ipaddress.ip_address(f["address"]) for f in self.frontends(service)}
+        return {ipaddress.ip_address(f["address"]) for f in self.frontends(service) if f["type"] == "LoadBalancer"}
 
     def routes(self):
         if self.node is None:
@@ -308,7 +376,7 @@ class World:
                                 found.setdefault((net, meta(peer)["name"]), []).append((adv, None))
                     continue
                 for s in self.all("Service"):
-                    if not self.proxied(s) or meta(s).get("deletionTimestamp"):
+                    if not self.proxied(s) or not self.is_ours(s) or meta(s).get("deletionTimestamp"):
                         continue
                     for vip in self.served_vips(s):
                         if self.speaks(peer, vip.version) and self.qualifies(s, vip, adv, self.node):

@@ -184,6 +184,8 @@ static void test_count_local_ready(void **state)
 		{ { "http:TCP:80", "http:TCP:80" }, { "10.0.0.1@n1/st", "10.0.0.1@n1/rs" }, 1 },
 		{ { "http:TCP:0", "" }, { "10.0.0.1@n1", "" }, 0 },
 		{ { "http:TCP:80", "" }, { "fd00::1@n1", "" }, 0 },
+		{ { "http:TCP:80", "http:TCP:80" }, { "10.0.0.1", "10.0.0.1@n1" }, 0 }, /* the first slice's entry counts */
+		{ { "other:TCP:80", "" }, { "10.0.0.1@n1", "" }, 0 },
 	};
 	size_t i, count;
 
@@ -191,6 +193,8 @@ static void test_count_local_ready(void **state)
 		cleanup(world_done) struct world world = { 0 };
 		struct service *service = world_service(&world, "web/shop");
 
+		world_service_port(&world, service, "http", L4_TCP, 80, 0);
+		world_service_port(&world, service, "dns", L4_UDP, 53, 0);
 		world_slice(&world, "web/a", "shop", rows[i].ports[0], rows[i].endpoints[0]);
 		world_slice(&world, "web/b", "shop", rows[i].ports[1], rows[i].endpoints[1]);
 		assert_int_equal(endpoints_count_local_ready(world_cluster(&world), service, ADDR_IPV4, "n1", &count), 0);

@@ -343,40 +343,41 @@ static int addr_pointer_compare(const void *a, const void *b)
 	return addr_compare(*(const struct addr *const *)a, *(const struct addr *const *)b);
 }
 
-static bool slice_has_port(const struct endpoint_slice *slice)
+/* Adds the addresses behind one port that count. */
+static int collect_local_ready(const struct candidates *candidates, const char *node, const struct addr ***addresses,
+			       size_t *n, size_t *capacity)
 {
 	size_t i;
+	int r;
 
-	for (i = 0; i < slice->n_ports; i++)
-		if (slice->ports[i].port)
-			return true;
-	return false;
+	for (i = 0; i < candidates->n; i++) {
+		const struct endpoint *endpoint = candidates->items[i].endpoint;
+
+		if (!endpoint->ready || endpoint->terminating || !is_local(endpoint, node))
+			continue;
+		r = array_grow(addresses, *n + 1, capacity, sizeof(**addresses));
+		if (r < 0)
+			return r;
+		(*addresses)[(*n)++] = &endpoint->addr;
+	}
+	return 0;
 }
 
 int endpoints_count_local_ready(const struct cluster *cluster, const struct service *service, enum addr_family family,
 				const char *node, size_t *ret)
 {
 	cleanup(freep) const struct addr **addresses = NULL;
-	size_t n = 0, capacity = 0, distinct = 0, n_slices, i, j;
-	const struct endpoint_slice *const *slices;
+	size_t n = 0, capacity = 0, distinct = 0, i;
 	int r;
 
-	/* Of equal entries in several slices a ready one that is not terminating wins, so each that is found counts. */
-	slices = cluster_service_slices(cluster, service->meta.namespace, service->meta.name, &n_slices);
-	for (i = 0; i < n_slices; i++) {
-		if (!slice_counts(slices[i], family) || !slice_has_port(slices[i]))
-			continue;
-		for (j = 0; j < slices[i]->n_endpoints; j++) {
-			const struct endpoint *endpoint = &slices[i]->endpoints[j];
+	for (i = 0; i < service->n_ports; i++) {
+		cleanup(candidates_done) struct candidates candidates = { 0 };
 
-			if (!endpoint->ready || endpoint->terminating || !is_local(endpoint, node) ||
-			    endpoint->addr.family != family || endpoint_why_unusable(&endpoint->addr))
-				continue;
-			r = array_reserve(addresses, n, capacity);
-			if (r < 0)
-				return r;
-			addresses[n++] = &endpoint->addr;
-		}
+		r = collect(&candidates, cluster, service, &service->ports[i], family);
+		if (r == 0)
+			r = collect_local_ready(&candidates, node, &addresses, &n, &capacity);
+		if (r < 0)
+			return r;
 	}
 	if (n)
 		qsort(addresses, n, sizeof(*addresses), addr_pointer_compare);

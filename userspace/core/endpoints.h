@@ -46,7 +46,7 @@ struct endpoint_nodes {
 int endpoints_nodes(struct arena *, const struct cluster *, const struct service *, enum addr_family,
 		    struct endpoint_nodes *ret);
 
-/* H3: distinct local ready endpoint addresses of one family, over all ports and slices. Terminating ones never count.
+/* H3: distinct local ready endpoint addresses of one family, over all ports of the service. Terminating ones never count.
  * 0 or -ENOMEM. */
 int endpoints_count_local_ready(const struct cluster *, const struct service *, enum addr_family, const char *node,
 				size_t *ret);
