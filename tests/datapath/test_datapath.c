@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The edge of the data path against a real kernel: steps, adoption, hooks, next hops, the collector, cleanup. */
+/* The edge of the data path against a real kernel: steps, adoption, hooks, next hops, the collector, cleanup.
+ */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -924,6 +925,7 @@ static void test_interfaces_followed(void **state)
 
 static void test_interfaces_by_route(void **state)
 {
+	const char *const unnumbered[] = { "down0" };
 	struct addr peer = addr_of("10.7.0.2");
 	struct datapath_options options = options_for(NULL, 0);
 	struct datapath *datapath;
@@ -939,11 +941,15 @@ static void test_interfaces_by_route(void **state)
 	assert_int_equal(xdp_id("up1"), 0);
 	shell("ip addr add 10.8.0.1/24 dev up1 && ip route add default via 10.8.0.2 dev up1");
 	loop_until(*state, has_xdp, (void *)"up1", "the interface of the default route");
+	options.peer_interfaces = unnumbered;
+	options.n_peer_interfaces = 1;
+	assert_int_equal(datapath_update_options(datapath, &options), 0);
+	assert_int_not_equal(xdp_id("down0"), 0);
 	shell("ip route del default && ip addr del 10.7.0.1/24 dev up0");
 	assert_true(sd_event_run(*state, 200000) >= 0);
 	close_current();
 	datapath = open_with(*state, &options); /* what once carried traffic keeps its hooks */
-	assert_int_equal(datapath_interfaces(datapath, &views), 2);
+	assert_int_equal(datapath_interfaces(datapath, &views), 3);
 	close_current();
 }
 

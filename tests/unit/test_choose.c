@@ -23,6 +23,8 @@ static void test_uplinks(void **state)
 		.globs = globs, .n_globs = 2, .carriers = carriers, .n_carriers = 2
 	};
 	const struct uplink_rules by_route = { .carriers = carriers, .n_carriers = 2 };
+	const char *names[] = { "eth7" };
+	const struct uplink_rules unnumbered = { .names = names, .n_names = 1 };
 	const char *all[] = { "*" };
 	const struct uplink_rules every = { .globs = all, .n_globs = 1 };
 
@@ -32,6 +34,8 @@ static void test_uplinks(void **state)
 	assert_false(uplink_is_chosen(&named, 7, "wan0", false)); /* globs alone count once there are some */
 	assert_true(uplink_is_chosen(&by_route, 9, "wan0", false));
 	assert_false(uplink_is_chosen(&by_route, 8, "eth0", false));
+	assert_true(uplink_is_chosen(&unnumbered, 8, "eth7", false));
+	assert_false(uplink_is_chosen(&unnumbered, 8, "eth70", false));
 	assert_true(uplink_is_chosen(&every, 8, "eth0", false));
 	assert_false(uplink_is_chosen(&every, 1, "lo", true));
 }

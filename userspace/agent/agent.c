@@ -160,36 +160,42 @@ static struct addr first_of_family(const struct node *node, enum addr_family fam
 	return (struct addr){ 0 };
 }
 
-/* Also counts the peers, those on interfaces too. */
-static size_t peer_addresses(struct agent *agent, const struct cluster *cluster, struct addr **ret)
+/* Also counts the peers. */
+static void peer_ends_collect(struct agent *agent, const struct cluster *cluster, struct peer_ends *ret)
 {
 	const struct node *node = cluster_find_node(cluster, agent->node);
 	const struct bgp_peer *peer;
-	struct addr *list;
-	size_t i, n = 0;
+	size_t i;
 
-	list = calloc(cluster->n_peers ? cluster->n_peers : 1, sizeof(*list));
+	ret->addresses = arena_array(&ret->arena, cluster->n_peers, sizeof(*ret->addresses));
+	ret->interfaces = arena_array(&ret->arena, cluster->n_peers, sizeof(*ret->interfaces));
 	agent->n_peers = 0;
-	for (i = 0; list && node && i < cluster->n_peers; i++) {
+	for (i = 0; ret->addresses && ret->interfaces && node && i < cluster->n_peers; i++) {
 		peer = cluster->peers[i];
 		if (!selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
 			continue;
 		agent->n_peers++;
 		if (peer->peer_address.family != ADDR_NONE)
-			list[n++] = peer->peer_address;
+			ret->addresses[ret->n_addresses++] = peer->peer_address;
+		else if (peer->interface &&
+			 (ret->interfaces[ret->n_interfaces] = arena_string(&ret->arena, peer->interface)))
+			ret->n_interfaces++;
 	}
-	*ret = list;
-	return n;
 }
 
-static bool addresses_equal(const struct addr *a, size_t n_a, const struct addr *b, size_t n_b)
+static bool peer_ends_equal(const struct peer_ends *a, const struct peer_ends *b)
 {
 	size_t i;
 
-	for (i = 0; i < n_a && i < n_b; i++)
-		if (!addr_equal(&a[i], &b[i]))
+	if (a->n_addresses != b->n_addresses || a->n_interfaces != b->n_interfaces)
+		return false;
+	for (i = 0; i < a->n_addresses; i++)
+		if (!addr_equal(&a->addresses[i], &b->addresses[i]))
 			return false;
-	return n_a == n_b;
+	for (i = 0; i < a->n_interfaces; i++)
+		if (!text_equal(a->interfaces[i], b->interfaces[i]))
+			return false;
+	return true;
 }
 
 bool agent_datapath_options(struct agent *agent, const struct cluster *cluster, struct datapath_options *ret)
@@ -197,23 +203,25 @@ bool agent_datapath_options(struct agent *agent, const struct cluster *cluster, 
 	const struct node *node = cluster ? cluster_find_node(cluster, agent->node) : NULL;
 	struct addr snat_v4 = first_of_family(node, ADDR_IPV4), snat_v6 = first_of_family(node, ADDR_IPV6);
 	const struct agent_options *options = agent->options;
-	struct addr *peers = NULL;
-	size_t n = cluster ? peer_addresses(agent, cluster, &peers) : 0;
+	struct peer_ends ends = { 0 };
 	bool changed = !agent->datapath_told || !addr_equal(&snat_v4, &agent->snat_v4) ||
-		       !addr_equal(&snat_v6, &agent->snat_v6) ||
-		       !addresses_equal(peers, n, agent->peer_addresses, agent->n_peer_addresses);
+		       !addr_equal(&snat_v6, &agent->snat_v6);
 
-	free(agent->peer_addresses);
-	agent->peer_addresses = peers;
-	agent->n_peer_addresses = n;
+	if (cluster)
+		peer_ends_collect(agent, cluster, &ends);
+	changed = changed || !peer_ends_equal(&ends, &agent->peer_ends);
+	arena_done(&agent->peer_ends.arena);
+	agent->peer_ends = ends;
 	agent->snat_v4 = snat_v4;
 	agent->snat_v6 = snat_v6;
 	*ret = (struct datapath_options){
 		.pin_dir = options->pin_dir,
 		.interfaces = (const char *const *)options->interfaces,
 		.n_interfaces = options->n_interfaces,
-		.peers = peers,
-		.n_peers = n,
+		.peers = ends.addresses,
+		.n_peers = ends.n_addresses,
+		.peer_interfaces = ends.interfaces,
+		.n_peer_interfaces = ends.n_interfaces,
 		.hook = options->hook,
 		.snat_port_first = options->snat_port_first,
 		.snat_port_last = options->snat_port_last,
@@ -395,6 +403,6 @@ void agent_free(struct agent *agent)
 	for (i = 0; i < agent->n_peer_states; i++)
 		free(agent->peer_states[i].name);
 	free(agent->peer_states);
-	free(agent->peer_addresses);
+	arena_done(&agent->peer_ends.arena);
 	free(agent);
 }

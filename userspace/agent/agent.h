@@ -28,6 +28,13 @@ struct peer_state { /* what was logged last of a session */
 	bool established;
 };
 
+struct peer_ends { /* where this node's BGP peers are: behind an address, or on an interface */
+	struct arena arena; /* owns everything below */
+	struct addr *addresses;
+	const char **interfaces;
+	size_t n_addresses, n_interfaces;
+};
+
 struct agent {
 	const struct agent_options *options;
 	const char *node;
@@ -71,8 +78,7 @@ struct agent {
 	size_t n_peer_states;
 
 	/* What the data path was told last of the cluster; `datapath_told` is false if it refused. */
-	struct addr *peer_addresses;
-	size_t n_peer_addresses;
+	struct peer_ends peer_ends;
 	struct addr snat_v4, snat_v6;
 	bool datapath_told;
 

@@ -20,6 +20,9 @@ bool uplink_is_chosen(const struct uplink_rules *rules, uint32_t ifindex, const 
 	for (size_t i = 0; i < rules->n_carriers; i++)
 		if (rules->carriers[i] == ifindex)
 			return true;
+	for (size_t i = 0; i < rules->n_names; i++)
+		if (strcmp(rules->names[i], name) == 0)
+			return true;
 	return false;
 }
 

@@ -14,6 +14,8 @@ struct uplink_rules {
 	size_t n_globs;
 	const uint32_t *carriers; /* interfaces of a route to a BGP peer or of the default route */
 	size_t n_carriers;
+	const char *const *names; /* interfaces that are a BGP peer's by name */
+	size_t n_names;
 };
 
 /* The loopback is never an uplink: what it carries was already delivered. */

@@ -227,8 +227,15 @@ static int open_network(struct datapath *datapath)
 
 static struct uplinks_config uplinks_config(const struct datapath_options *options)
 {
-	return (struct uplinks_config){ options->hook, options->interfaces, options->n_interfaces,
-					options->peers, options->n_peers };
+	return (struct uplinks_config){
+		.hook = options->hook,
+		.globs = options->interfaces,
+		.n_globs = options->n_interfaces,
+		.peers = options->peers,
+		.n_peers = options->n_peers,
+		.peer_interfaces = options->peer_interfaces,
+		.n_peer_interfaces = options->n_peer_interfaces,
+	};
 }
 
 static int open_hooks(struct datapath *datapath)

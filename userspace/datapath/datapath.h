@@ -25,6 +25,8 @@ struct datapath_options {
 	size_t n_interfaces;
 	const struct addr *peers; /* for the default choice of interfaces */
 	size_t n_peers;
+	const char *const *peer_interfaces; /* likewise: names of those that unnumbered peers are on */
+	size_t n_peer_interfaces;
 	enum hook_choice hook;
 	uint16_t snat_port_first, snat_port_last; /* 61000-65535 */
 	struct addr snat_v4,

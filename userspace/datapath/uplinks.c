@@ -181,8 +181,15 @@ static void uplink_detach(struct uplinks *uplinks, struct uplink *uplink)
 
 static bool uplink_wanted(const struct uplinks *uplinks, const struct uplink *uplink)
 {
-	struct uplink_rules rules = { uplinks->config.globs, uplinks->config.n_globs, uplinks->carriers,
-				      uplinks->n_carriers };
+	const struct uplinks_config *config = &uplinks->config;
+	struct uplink_rules rules = {
+		.globs = config->globs,
+		.n_globs = config->n_globs,
+		.carriers = uplinks->carriers,
+		.n_carriers = uplinks->n_carriers,
+		.names = config->peer_interfaces,
+		.n_names = config->n_peer_interfaces,
+	};
 
 	if (!uplinks->config.n_globs && uplink->pinned)
 		return true;

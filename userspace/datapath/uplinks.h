@@ -17,6 +17,8 @@ struct uplinks_config { /* borrowed until the next uplinks_configure() or uplink
 	size_t n_globs;
 	const struct addr *peers;
 	size_t n_peers;
+	const char *const *peer_interfaces;
+	size_t n_peer_interfaces;
 };
 
 /* `event` NULL: changes are acted upon by uplinks_refresh() alone. Adopts what is pinned. */
