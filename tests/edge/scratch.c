@@ -19,6 +19,26 @@
 	char buffer[512];                                                                                    \
 	snprintf(buffer, sizeof(buffer), "%s/%s", (scratch)->path, name)
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A test that fails jumps over its cleanups: what it made is removed at exit. */
+static char made[64][sizeof(((struct scratch *)NULL)->path)];
+static size_t n_made;
+
+static void remove_made(void)
+{
+	for (size_t i = 0; i < n_made; i++)
+		remove_tree(made[i]);
+}
+
 struct scratch scratch_new(void)
 {
 	const char *base = getenv("TMPDIR");
@@ -26,18 +46,17 @@ struct scratch scratch_new(void)
 
 	snprintf(scratch.path, sizeof(scratch.path), "%s/fairway-test-XXXXXX", base ? base : "/tmp");
 	assert_non_null(mkdtemp(scratch.path));
+	if (!n_made)
+		atexit(remove_made);
+	if (n_made < sizeof(made) / sizeof(made[0]))
+		memcpy(made[n_made++], scratch.path, sizeof(scratch.path));
 	return scratch;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-	return remove(path);
 }
 
 void scratch_done(struct scratch *scratch)
 {
 	if (scratch->path[0])
-		nftw(scratch->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		remove_tree(scratch->path);
 	scratch->path[0] = 0;
 }
 
