@@ -38,9 +38,13 @@ def both(addresses, port=80):
     return [target(a, port) for a in addresses]
 
 
-def assert_unharmed(results, at_least=0):
+def assert_unharmed(results, at_least=0, routes_change=False):
+    """No request failed and no flow moved. FRR's zebra, the router's, replaces an IPv6 route by removing and adding it: where
+    the test changes routes, a client may hit the gap and is told so by the router at once."""
     for result in results:
-        assert result['failed'] == 0 and result['moved'] == 0, story(result)
+        gap = result['reasons'].get('connect: Network is unreachable', 0) if routes_change else 0
+        assert result['failed'] == gap and result['moved'] == 0, story(result)
+        assert gap <= result['sent'] / 20, story(result)
     sent = sum(r['sent'] for r in results)
     assert sent >= at_least, f'only {sent} requests were sent'
 
@@ -122,7 +126,7 @@ def test_bgpd_killed_comes_back_with_all_routes(lab, shop):
         lab.processes.kill('n2-bgpd', signal.SIGKILL)
         wait_for('the router without n2', lambda: 'n2' not in lab.announcers(shop[0]))
         wait_for('the table as before', lambda: lab.routes() == before, timeout=40)
-    assert_unharmed(results)
+    assert_unharmed(results, routes_change=True)
     lab.wait_sessions()
 
 

@@ -566,7 +566,11 @@ table inet kube {{
         cut = time.time()
         for name in names:
             self.processes.stop(name, signal.SIGKILL)
+        # What lies in memory only: pinned maps, and /run with FRR's generated configuration (a bgpd that had kept it would
+        # announce before the new agent has programmed anything).
         shutil.rmtree(self.pin_dir(node), ignore_errors=True)
+        shutil.rmtree(self.run_dir(node), ignore_errors=True)
+        os.makedirs(self.run_dir(node), mode=0o755)
         with self.changing() as state:
             state.setdefault('dead', []).append(node)
         time.sleep(max(0.0, cut + notice_after - time.time()))
