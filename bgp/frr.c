@@ -2,8 +2,8 @@
 /* The FRR driver: what is wanted goes to bgpd and bfdd (frr_sync), what they say about sessions comes back as views, and
  * bgpd's configuration is kept in a file for its restarts. See frr.h.
  *
- * Times: a new want is applied after 2 ms (bursts of objects were gathered long before; a batch is cut short for a newer want); sessions are read every 500 ms (0.1 ms of bgpd's
- * time); the running configuration is checked for drift every 30 s. */
+ * Times: a new want is applied after 2 ms (bursts of objects were gathered long before; a batch is cut short for a newer
+ * want); sessions are read every 500 ms (0.1 ms of bgpd's time); the running configuration is checked for drift every 30 s. */
 #include "bgp/frr.h"
 
 #include <errno.h>
@@ -29,6 +29,7 @@
 #define DEBOUNCE_USEC	     2000
 #define TICK_USEC	     500000
 #define TICKS_PER_CHECK	     60
+#define TICKS_ASTRAY	     20 /* a route takes its way in well under a second */
 #define WITHDRAW_LIMIT_USEC  5000000
 #define WITHDRAW_ABSENT_USEC 500000 /* a bgpd that was not found by then is not running */
 
@@ -45,6 +46,7 @@ struct frr {
 	struct frr_sync *bgpd, *bfdd;
 	sd_event_source *debounce, *tick;
 	unsigned ticks;
+	unsigned astray_ticks; /* for so long some peer has not been sent what is wanted, though all is applied */
 	bool wants, waiting; /* something is wanted at all; the debounce runs */
 	struct frr_config wanted, next; /* what frr_sync works on; what comes after the debounce */
 
@@ -78,7 +80,7 @@ static struct frr_peer_view view_of(const struct frr *frr, const struct frr_neig
 {
 	const struct frr_session *session = frr_sessions_find(&frr->sessions, neighbor->id);
 	struct frr_peer_view view = { .name = neighbor->peer, .remote_asn = configured_asn(neighbor), .last_error = "",
-				      .bfd = "" };
+				      .bfd = "", .prefixes_wanted = neighbor->n_routes };
 
 	if (addr_parse(neighbor->id, &view.address) < 0)
 		view.interface = neighbor->id;
@@ -104,7 +106,7 @@ static bool view_equal(const struct frr_peer_view *a, const struct frr_peer_view
 {
 	return text_equal(a->name, b->name) && text_equal(a->state, b->state) && text_equal(a->bfd, b->bfd) &&
 	       text_equal(a->last_error, b->last_error) && a->prefixes_sent == b->prefixes_sent &&
-	       a->prefixes_received == b->prefixes_received && a->remote_asn == b->remote_asn;
+	       a->prefixes_received == b->prefixes_received && a->prefixes_wanted == b->prefixes_wanted && a->remote_asn == b->remote_asn;
 }
 
 /* Views borrow from `wanted` and `sessions`: made anew whenever those are replaced. `sessions` is what they show now, to be
@@ -368,6 +370,24 @@ static int on_debounce(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/* bgpd has acknowledged everything and the session stands, yet the RIB-out is not what it should be: said once. */
+static void audit(struct frr *frr)
+{
+	const struct frr_peer_view *view, *astray = NULL;
+	size_t i;
+
+	for (i = 0; i < frr->n_views && frr_in_sync(frr); i++) {
+		view = &frr->views[i];
+		if (!strcmp(view->state, "Established") && view->prefixes_sent != view->prefixes_wanted)
+			astray = view;
+	}
+	frr->astray_ticks = astray ? frr->astray_ticks + 1 : 0;
+	if (frr->astray_ticks == TICKS_ASTRAY)
+		log_warn("BGPPeer %s: %u prefixes are sent to it where %u are wanted; `show bgp neighbors %s advertised-routes` "
+			 "tells which", astray->name, astray->prefixes_sent, astray->prefixes_wanted,
+			 astray->interface ? astray->interface : "ADDRESS");
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct frr *frr = userdata;
@@ -375,6 +395,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	sd_event_source_set_time_relative(frr->tick, TICK_USEC);
 	sd_event_source_set_enabled(frr->tick, SD_EVENT_ONESHOT);
 	save(frr);
+	audit(frr);
 	if (frr->question == ASK_NOTHING)
 		frr->question = ASK_SUMMARY;
 	frr->ask_bfd = true;

@@ -43,6 +43,7 @@ struct frr_peer_view {
 	const char *state;	/* "Established", "Active", "unreachable" when bgpd does not answer, … */
 	uint64_t uptime_sec;
 	uint32_t prefixes_sent, prefixes_received;
+	uint32_t prefixes_wanted; /* what prefixes_sent comes to when all is well */
 	const char *last_error; /* "" if none */
 	const char *bfd;	/* "", "up", "down" */
 };

@@ -82,6 +82,7 @@ static const char *short_name(struct arena *arena, const char *name)
 struct class {
 	uint64_t hash;
 	uint32_t id; /* its name and tag; never 0 */
+	uint32_t n_networks;
 	const struct route *routes;
 	size_t n_routes;
 };
@@ -166,12 +167,11 @@ static void number_classes(struct render *render)
 	}
 }
 
-static uint32_t class_id(const struct render *render, uint64_t hash)
+static struct class *find_class(const struct render *render, uint64_t hash) /* each network's class is there */
 {
-	const struct class key = { .hash = hash }, *class;
+	const struct class key = { .hash = hash };
 
-	class = bsearch(&key, render->classes, render->n_classes, sizeof(key), compare_classes);
-	return class->id; /* each network's class is there */
+	return bsearch(&key, render->classes, render->n_classes, sizeof(key), compare_classes);
 }
 
 static int render_networks(struct render *render)
@@ -179,7 +179,7 @@ static int render_networks(struct render *render)
 	const struct routes *routes = render->input->routes;
 	struct frr_config *config = render->config;
 	cleanup(freep) uint64_t *hashes = malloc((routes->n + 1) * sizeof(*hashes)); /* by network */
-	struct class class;
+	struct class class, *found;
 	size_t i, end;
 
 	config->networks = malloc((routes->n + 1) * sizeof(*config->networks));
@@ -197,8 +197,11 @@ static int render_networks(struct render *render)
 		config->networks[config->n_networks++].prefix = routes->items[i].prefix;
 	}
 	number_classes(render);
-	for (i = 0; i < config->n_networks; i++)
-		config->networks[i].class = class_id(render, hashes[i]);
+	for (i = 0; i < config->n_networks; i++) {
+		found = find_class(render, hashes[i]);
+		found->n_networks++;
+		config->networks[i].class = found->id;
+	}
 	return 0;
 }
 
@@ -320,7 +323,8 @@ static int class_lines(struct render *render, const struct class *class, const s
 	return r;
 }
 
-static int render_peer_map(struct render *render, const struct bgp_peer *peer, const char **ret_name)
+static int render_peer_map(struct render *render, const struct bgp_peer *peer, const char **ret_name,
+			   uint32_t *ret_n_routes)
 {
 	struct arena *arena = &render->config->arena;
 	struct strings *entries = arena_array(arena, render->n_classes, sizeof(*entries));
@@ -329,6 +333,7 @@ static int render_peer_map(struct render *render, const struct bgp_peer *peer, c
 	bool fits;
 	int r;
 
+	*ret_n_routes = 0;
 	if (!entries)
 		return -ENOMEM;
 	for (i = 0; i < render->n_classes && n < FRR_MAP_END - 1; i++) {
@@ -339,7 +344,10 @@ static int render_peer_map(struct render *render, const struct bgp_peer *peer, c
 						"announced to it");
 		if (r < 0)
 			return r;
-		n += entries[n].n && fits;
+		if (!entries[n].n || !fits)
+			continue;
+		*ret_n_routes += render->classes[i].n_networks;
+		n++;
 	}
 	r = frr_map_out(arena, peer->meta.name, entries, n, &map);
 	if (r < 0)
@@ -553,14 +561,16 @@ static int render_neighbor(struct render *render, const struct bgp_peer *peer, s
 	struct writer writer = { .arena = arena, .neighbor = ret };
 	char text[ADDR_TEXT_MAX];
 	const char *out_map;
+	uint32_t n_routes;
 	int r;
 
-	r = render_peer_map(render, peer, &out_map);
+	r = render_peer_map(render, peer, &out_map, &n_routes);
 	if (r < 0)
 		return r;
 	*ret = (struct frr_neighbor){
 		.id = arena_string(arena, peer->interface ? peer->interface : addr_format(&peer->peer_address, text)),
 		.peer = arena_string(arena, peer->meta.name),
+		.n_routes = n_routes,
 		.statements = arena_array(arena, STATEMENTS_MAX, sizeof(*ret->statements)),
 	};
 	if (!ret->id || !ret->peer || !ret->statements)

@@ -64,6 +64,7 @@ struct frr_neighbor { /* sorted by id */
 	const char *peer; /* the BGPPeer's name; NULL: not ours */
 	struct frr_statement *statements;
 	size_t n_statements;
+	uint32_t n_routes; /* rendered: prefixes that it shall receive */
 };
 
 struct frr_profile { /* sorted by name */

@@ -123,6 +123,7 @@ static void test_routes_reach_the_router_and_pod_cidrs_come_back(void **state)
 	frr_lab_until(&lab, (peer = frr_lab_peer(&lab, "tor4"))->prefixes_received == 1 && peer->prefixes_sent == 2,
 		      "one prefix taken of four (ours comes back), two sent");
 	assert_int_equal(peer->remote_asn, 65000);
+	assert_int_equal(peer->prefixes_wanted, 2);
 	assert_string_equal(peer->last_error, "");
 	table = frr_lab_ask(lab.node, "show bgp ipv4 unicast json");
 	assert_non_null(strstr(table, "10.244.9.0/24"));

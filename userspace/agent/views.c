@@ -348,6 +348,7 @@ static void put_peer(struct strbuf *out, const struct frr_peer_view *peer)
 	put_text(out, "state", peer->state);
 	put_number(out, "uptimeSeconds", peer->uptime_sec);
 	put_number(out, "prefixesSent", peer->prefixes_sent);
+	put_number(out, "prefixesWanted", peer->prefixes_wanted);
 	put_number(out, "prefixesReceived", peer->prefixes_received);
 	put_text(out, "bfd", peer->bfd);
 	put_text(out, "lastError", peer->last_error);
@@ -539,6 +540,10 @@ static void metrics_peers(struct strbuf *out, const struct metrics *metrics)
 	for (i = 0; i < metrics->n_peers; i++)
 		strbuf_appendf(out, "fairway_bgp_prefixes_sent{peer=\"%s\"} %u\n", metrics->peers[i].name,
 			       metrics->peers[i].prefixes_sent);
+	metric_head(out, "bgp_prefixes_wanted", "gauge", "Prefixes that the peer shall receive: what the RIB-out comes to.");
+	for (i = 0; i < metrics->n_peers; i++)
+		strbuf_appendf(out, "fairway_bgp_prefixes_wanted{peer=\"%s\"} %u\n", metrics->peers[i].name,
+			       metrics->peers[i].prefixes_wanted);
 	metric_head(out, "bgp_prefixes_received", "gauge", "Prefixes received from the peer.");
 	for (i = 0; i < metrics->n_peers; i++)
 		strbuf_appendf(out, "fairway_bgp_prefixes_received{peer=\"%s\"} %u\n", metrics->peers[i].name,
