@@ -20,9 +20,11 @@
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
 
-#define BURST_USEC   (50 * 1000)
-#define RECHECK_USEC (200 * 1000)  /* while a file is missing or being written */
-#define LOOK_USEC    (2 * 1000000) /* after the directories */
+#define BURST_USEC    (10 * 1000)   /* from the first event of a burst until it is read… */
+#define PACE_USEC     (50 * 1000)   /* …and from one reading to the next */
+#define RECHECK_USEC  (200 * 1000)  /* while a file is missing or being written */
+#define LOOK_USEC     (2 * 1000000) /* after the directories */
+#define ACCURACY_USEC 1000	    /* sd-event's default of 250 ms is longer than a route takes */
 
 #define DIRECTORY_EVENTS                                                                                     \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB |      \
@@ -42,6 +44,7 @@ struct manifests {
 	const char *status_name;		    /* in source.status_path */
 	sd_event_source *burst, *look;
 	uint64_t burst_usec; /* when the burst timer fires; 0: it is off */
+	uint64_t paced_usec; /* when it may fire for the next burst: a pace after the last one */
 	bool status_dirty, announce;
 	manifests_change_fn *on_change;
 	void *userdata;
@@ -67,6 +70,15 @@ static void arm(struct manifests *manifests, uint64_t delay_usec)
 	if (sd_event_source_set_time(manifests->burst, at_usec) >= 0 &&
 	    sd_event_source_set_enabled(manifests->burst, SD_EVENT_ONESHOT) >= 0)
 		manifests->burst_usec = at_usec;
+}
+
+static void arm_burst(struct manifests *manifests)
+{
+	uint64_t now_usec = 0;
+
+	sd_event_now(manifests->event, CLOCK_MONOTONIC, &now_usec);
+	arm(manifests,
+	    now_usec + BURST_USEC >= manifests->paced_usec ? BURST_USEC : manifests->paced_usec - now_usec);
 }
 
 /* --- events -------------------------------------------------------------------------------------------- */
@@ -99,7 +111,7 @@ static void on_manifest_event(struct manifests *manifests, uint32_t mask, const 
 	} else if (mask & (IN_CREATE | IN_ATTRIB)) {
 		source_mark_readable(source, name);
 	}
-	arm(manifests, BURST_USEC);
+	arm_burst(manifests);
 }
 
 static int on_directory_event(sd_event_source *event_source, const struct inotify_event *event,
@@ -109,15 +121,15 @@ static int on_directory_event(sd_event_source *event_source, const struct inotif
 
 	if (event->mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF)) {
 		unwatch(&manifests->directory);
-		arm(manifests, BURST_USEC);
+		arm_burst(manifests);
 	} else if (event->mask & IN_Q_OVERFLOW) {
 		source_mark_dirty(&manifests->source, NULL);
-		arm(manifests, BURST_USEC);
+		arm_burst(manifests);
 	} else if (event->len && source_is_manifest(event->name)) {
 		on_manifest_event(manifests, event->mask, event->name);
 	} else if (event->len && !strncmp(event->name, "..", 2) && event->mask & IN_MOVED_TO) {
 		source_mark_dirty(&manifests->source, NULL); /* the kubelet's ..data */
-		arm(manifests, BURST_USEC);
+		arm_burst(manifests);
 	}
 	return 0;
 }
@@ -134,7 +146,7 @@ static int on_status_event(sd_event_source *event_source, const struct inotify_e
 	      event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)))
 		return 0;
 	manifests->status_dirty = true;
-	arm(manifests, BURST_USEC);
+	arm_burst(manifests);
 	return 0;
 }
 
@@ -176,11 +188,11 @@ static void look_after_all(struct manifests *manifests)
 {
 	if (look_after(manifests, &manifests->directory, on_directory_event)) {
 		source_mark_dirty(&manifests->source, NULL);
-		arm(manifests, BURST_USEC);
+		arm_burst(manifests);
 	}
 	if (look_after(manifests, &manifests->status_directory, on_status_event)) {
 		manifests->status_dirty = true;
-		arm(manifests, BURST_USEC);
+		arm_burst(manifests);
 	}
 }
 
@@ -250,6 +262,7 @@ static int on_burst(sd_event_source *event_source, uint64_t usec, void *userdata
 	struct manifests *manifests = userdata;
 
 	manifests->burst_usec = 0;
+	manifests->paced_usec = usec + PACE_USEC;
 	if (update(manifests) < 0) {
 		log_error("%s: out of memory, reading is tried again in 1 s", manifests->source.directory);
 		arm(manifests, 1000000);
@@ -280,8 +293,8 @@ static int start(struct manifests *manifests)
 {
 	int r;
 
-	r = sd_event_add_time_relative(manifests->event, &manifests->burst, CLOCK_MONOTONIC, 0, 0, on_burst,
-				       manifests);
+	r = sd_event_add_time_relative(manifests->event, &manifests->burst, CLOCK_MONOTONIC, 0, ACCURACY_USEC,
+				       on_burst, manifests);
 	if (r < 0)
 		return r;
 	r = sd_event_source_set_enabled(manifests->burst, SD_EVENT_OFF);
