@@ -150,7 +150,7 @@ class Bench:
     def agent_command(self, *more):
         return netns.enter(self.node, [f'{BUILD}/lbagent', '--node', 'n1', '--manifests', self.manifests, '--pin-dir', self.pins,
                                        '--run-dir', self.run_dir, '--frr-vty-dir', f'{self.directory}/frr',
-                                       '--interfaces', 'up0', '--drain-delay', '200ms', *more])
+                                       '--interfaces', 'up*', '--drain-delay', '200ms', *more])
 
     def start_agent(self, *more):
         with open(self.log_path, 'ab') as log:

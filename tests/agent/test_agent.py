@@ -50,6 +50,21 @@ def test_every_command_prints_every_format(bench):
     assert 'up0' in bench.lbctl('node', 'show').stdout
 
 
+def test_colour_and_units_are_for_terminals(bench):
+    lbctl = os.path.join(os.path.dirname(bench.agent_command()[3]), 'lbctl')
+    command = f'{lbctl} svc show web/shop --run-dir {bench.run_dir}'
+
+    def on_terminal(environment):
+        return subprocess.run(['script', '-qec', command, '/dev/null'], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                              env={**os.environ, 'TERM': 'xterm', **environment}).stdout
+
+    for _ in range(20):
+        bench.curl(VIP4)
+    assert '\033[32myes' in on_terminal({}) and re.search(r'Bytes: +[0-9.]+ KiB', on_terminal({}))
+    plain = on_terminal({'NO_COLOR': '1'})
+    assert '\033' not in plain and 'KiB' not in plain
+
+
 def test_exit_codes(bench):
     assert bench.lbctl('svc', 'ls', '-n', 'nobody').returncode == 0
     assert bench.lbctl('svc', 'show', 'nothing').returncode == 1
@@ -228,6 +243,30 @@ def test_it_keeps_four_capabilities(bench):
     assert int(status['CapEff'], 16) == kept
     assert int(status['NoNewPrivs']) == 1
     assert os.stat(f'{bench.run_dir}/agent.sock').st_mode & 0o777 == 0o600
+
+
+def test_an_interface_that_comes_later_is_attached(bench):
+    """With the capabilities that are left by then."""
+    netns.run(['ip', '-n', bench.node, 'link', 'add', 'up1', 'type', 'veth', 'peer', 'name', 'far1'])
+    netns.run(['ip', '-n', bench.node, 'link', 'set', 'up1', 'up'])
+    try:
+        eventually(lambda: {'up0', 'up1'} == {i['name'] for i in bench.lbctl_json('node', 'show')['interfaces'] if i['attached']},
+                   'both are attached')
+    finally:
+        netns.run(['ip', '-n', bench.node, 'link', 'del', 'up1'])
+    eventually(lambda: ['up0'] == [i['name'] for i in bench.lbctl_json('node', 'show')['interfaces']], 'it is forgotten')
+    assert bench.curl(VIP4)
+
+
+def test_check_config(bench):
+    fine = bench.run_agent('--check-config')
+    assert fine.returncode == 0 and 'fine' in fine.stderr
+    broken = f'{bench.directory}/broken'
+    os.makedirs(broken)
+    with open(f'{broken}/a.yaml', 'w') as file:
+        file.write('kind: [')
+    done = bench.run_agent('--check-config', '--manifests', broken)
+    assert done.returncode == 1 and 'a.yaml' in done.stderr
 
 
 def test_bad_options_are_usage_errors(bench):
