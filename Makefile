@@ -6,6 +6,7 @@
 #   BPF_SRCS    *.bpf.c -> build/bpf/*.bpf.o and a skeleton build/bpf/*.skel.h
 #   UNIT_TESTS  tests/unit/test_x.c -> build/tests/test_x, cmocka, no root
 #   EDGE_TESTS  tests/…/test_y.c -> the same with liblbedge.a, root allowed (packet tests, FRR in namespaces)
+#   EDGE_TESTS_ALONE  those of them that stand in for edges themselves: EDGE_HELPER_SRCS would pull the real ones in
 # Verbose with V=1; `make help` lists the targets.
 
 BUILD := build$(if $(SAN),/san)
@@ -108,7 +109,7 @@ $(UNIT_TEST_FILES): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(call objects
 
 # An edge test may live in any folder: its object is found by name.
 define edge_test
-$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,$(1)) $(call objects,$(EDGE_HELPER_SRCS)) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a
+$(BUILD)/tests/$(basename $(notdir $(1))): $(call objects,$(1)) $(if $(filter $(1),$(EDGE_TESTS_ALONE)),,$(call objects,$(EDGE_HELPER_SRCS))) $(BUILD)/liblbedge.a $(BUILD)/liblbcore.a
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CFLAGS) $$(SAN_FLAGS) -o $$@ $$^ -lcmocka $$(PKG_LIBS) -lm
 endef
