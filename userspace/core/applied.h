@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of struct applied, shared by applied.c (bookkeeping) and diff.c (decisions). Nobody else includes it.
+/* The inside of struct applied, shared by applied*.c (bookkeeping) and diff*.c (decisions). Nobody else includes it.
  *
  * What stands in the maps is in the records' .backend and .frontend while their life is LIFE_APPLIED. What is wanted is
  * kept beside it as counts (backends) and owners (frontends), by service, so that one changed service costs only its own
@@ -102,9 +102,26 @@ struct applied {
 	bool backend_view_fresh, frontend_view_fresh;
 };
 
+/* --- applied_keys.c: the indices. Reserve makes room for one more (0 or -ENOMEM); add and remove read the key of the record. --- */
+
+int applied_index_reserve_backend(struct applied *);
+int applied_index_reserve_frontend(struct applied *);
+void applied_index_add_backend(struct applied *, uint32_t id);
+void applied_index_add_frontend(struct applied *, uint32_t id);
+void applied_index_remove_backend(struct applied *, uint32_t id);
+void applied_index_remove_frontend(struct applied *, uint32_t id);
+int applied_backend_compare(const void *, const void *); /* of struct applied_backend, by key, for qsort */
+int applied_frontend_compare(const void *, const void *);
+
 /* Ids by key; UINT32_MAX: none. */
 uint32_t applied_backend_id(const struct applied *, const struct addr *, uint16_t port, enum l4_protocol);
 uint32_t applied_frontend_id(const struct applied *, const struct addr *, uint16_t port, enum l4_protocol);
+
+/* --- applied.c ------------------------------------------------------------------------------------------------- */
+
+int applied_backend_records_reach(struct applied *, uint32_t id); /* the record exists; 0 or -ENOMEM */
+int applied_frontend_records_reach(struct applied *, uint32_t id);
+struct table *applied_add_table(struct applied *, uint32_t offset, uint32_t size, uint64_t digest); /* NULL: out of memory */
 
 /* A free id for a key that has none: LIFE_PLANNED, a new generation. 0, -ENOSPC, -ENOMEM. */
 int applied_plan_backend(struct applied *, const struct addr *, uint16_t port, enum l4_protocol, uint32_t *ret_id);
@@ -124,6 +141,7 @@ int applied_list_orphan(struct applied *, struct table *);   /* 0 or -ENOMEM */
 
 struct applied_service *applied_find_service(const struct applied *, const char *name);
 int applied_make_service(struct applied *, const char *name, struct applied_service **ret); /* found or new; 0, -ENOMEM */
-void applied_remove_service(struct applied *, struct applied_service *); /* must own nothing */
+bool applied_service_is_empty(const struct applied_service *); /* owns and wants nothing, has nothing to say */
+void applied_remove_service(struct applied *, struct applied_service *); /* must be empty */
 
 #endif
