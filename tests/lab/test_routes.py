@@ -47,20 +47,25 @@ def test_five_hundred_services_come_and_go_without_a_session_noticing(lab, servi
     pool = {'annotations': {'fairway.dev/pool': 'bulk'}}
     bulk = [ipaddress.ip_network(p) for p in ('198.18.0.0/22', '2001:db8:2::/112')]
 
-    def bulk_routes():
-        return {p: h for p, h in lab.routes().items()
-                if any(b.version == ipaddress.ip_network(p).version and ipaddress.ip_network(p).subnet_of(b) for b in bulk)}
+    def split(table):
+        """The routes of the bulk pool, and the others."""
+        inside = {p: h for p, h in table.items() if any(
+            b.version == ipaddress.ip_network(p).version and ipaddress.ip_network(p).subnet_of(b) for b in bulk)}
+        return inside, {p: h for p, h in table.items() if p not in inside}
+
+    def all_there():
+        inside, others = split(lab.routes())
+        return len(inside) == 1000 and all(hops == lab.nodes for hops in inside.values()) and (inside, others)
 
     try:
         lab.world.namespace('bulk')
         with lab.changing():
             for i in range(500):
                 lab.world.service(f'bulk/s{i}', **pool)
-        wait_for('1000 routes by all nodes',
-                 lambda: len(bulk_routes()) == 1000 and all(h == lab.nodes for h in bulk_routes().values()), timeout=60, pause=0.3)
-        answer = lab.http_get('client', next(iter(bulk_routes())).split('/')[0])
+        inside, others = wait_for('1000 routes by all nodes', all_there, timeout=60, pause=0.3)
+        assert others == before
+        answer = lab.http_get('client', next(iter(inside)).split('/')[0])
         assert answer['pod'] == 'bulk-pod'
-        assert {p: h for p, h in lab.routes().items() if p not in bulk_routes()} == before
     finally:
         with lab.changing():
             for i in range(500):
