@@ -538,6 +538,7 @@ static void test_cleanup(void **state)
 	assert_int_equal(datapath_cleanup(SANDBOX_PINS), 0);
 	assert_int_equal(xdp_id("up0"), 0);
 	assert_int_equal(access(SANDBOX_PINS, F_OK), -1);
+	assert_int_equal(system("test -z \"$(sysctl -n net.ipv4.ip_local_reserved_ports)\""), 0);
 	assert_int_equal(datapath_cleanup(SANDBOX_PINS), 0);
 	assert_int_equal(datapath_cleanup("/nowhere/at/all"), 0);
 	assert_int_not_equal(system("tc filter show dev up0 egress | grep -q ."), 0);
@@ -973,6 +974,20 @@ static void test_host(void **state)
 	shell("sysctl -qw net.ipv4.ip_forward=1");
 	assert_null(finding(datapath, "net.ipv4.ip_forward"));
 	close_current();
+	datapath = open_with(*state, &options);
+	assert_string_equal(finding(datapath, "net.ipv4.ip_local_reserved_ports")->found,
+			    "61000-65535, the SNAT ports: added by lbagent");
+	close_current();
+	/* What we added goes with us; what was there before stays. */
+	assert_int_equal(datapath_cleanup(SANDBOX_PINS), 0);
+	assert_int_equal(system("test \"$(sysctl -n net.ipv4.ip_local_reserved_ports)\" = 8080"), 0);
+	shell("sysctl -qw net.ipv4.ip_local_reserved_ports=61000-65535");
+	datapath = open_with(*state, &options);
+	assert_string_equal(finding(datapath, "net.ipv4.ip_local_reserved_ports")->found,
+			    "61000-65535, the SNAT ports: reserved");
+	close_current();
+	assert_int_equal(datapath_cleanup(SANDBOX_PINS), 0);
+	assert_int_equal(system("test \"$(sysctl -n net.ipv4.ip_local_reserved_ports)\" = 61000-65535"), 0);
 }
 
 static void test_counters(void **state)

@@ -112,30 +112,33 @@ static void test_prefix_set(void **state)
 static void test_port_list(void **state)
 {
 	static const struct {
-		const char *list, *united;
-		int r;
-		bool covered;
+		const char *list, *with, *without; /* 61000-65535 */
+		size_t already;
 	} rows[] = {
-		{ "", "61000-65535", 0, false },
-		{ "80,8000-9000", "80-80,8000-9000,61000-65535", 0, false },
-		{ "61000-65535", "61000-65535", 0, true },
-		{ "1000,60000-65535", "1000-1000,60000-65535", 0, true },
-		{ "61000-65534", "61000-65534,61000-65535", 0, false },
-		{ "eighty", NULL, -EINVAL, false },
-		{ "9000-8000", NULL, -EINVAL, false },
-		{ "80,70000", NULL, -EINVAL, false },
+		{ "", "61000-65535", "", 0 },
+		{ "80,8000-9000", "80,8000-9000,61000-65535", "80,8000-9000", 0 },
+		{ "61000-65535", "61000-65535", "", 4536 },
+		{ "1000,60999-65535", "1000,60999-65535", "1000,60999", 4536 },
+		{ "65535", "61000-65535", "", 1 },
+		{ "60999", "60999-65535", "60999", 0 },
 	};
+	static const char *const broken[] = { "eighty", "9000-8000", "80,70000", "80-", "-80" };
+	struct port_list list;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		cleanup(strbuf_done) struct strbuf united = { 0 };
-		bool covered = false;
+		cleanup(strbuf_done) struct strbuf with = { 0 }, without = { 0 };
 
-		assert_int_equal(port_list_unite(rows[i].list, 61000, 65535, &united, &covered), rows[i].r);
-		if (rows[i].r < 0)
-			continue;
-		assert_string_equal(strbuf_text(&united), rows[i].united);
-		assert_int_equal(covered, rows[i].covered);
+		assert_int_equal(port_list_parse(rows[i].list, &list), 0);
+		assert_int_equal(port_list_count(&list, 61000, 65535), rows[i].already);
+		port_list_set(&list, 61000, 65535, true);
+		port_list_print(&list, &with);
+		assert_string_equal(strbuf_text(&with), rows[i].with);
+		port_list_set(&list, 61000, 65535, false);
+		port_list_print(&list, &without);
+		assert_string_equal(strbuf_text(&without), rows[i].without);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
+		assert_int_equal(port_list_parse(broken[i], &list), -EINVAL);
 }
 
 int main(void)

@@ -5,7 +5,9 @@
 #include "userspace/datapath/datapath.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
@@ -40,7 +42,7 @@ struct datapath {
 	struct collector *collector;
 	struct events *events;
 	struct host_findings findings;
-	bool ports_reserved; /* by us, in this run */
+	bool ports_reserved; /* by us, or by an agent before */
 	bool adopting;	     /* next hops of the last agent are being checked */
 };
 
@@ -177,21 +179,36 @@ static int open_kernel(struct datapath *datapath)
 	return r;
 }
 
+static void note_ports(void *userdata, uint16_t first, uint16_t last)
+{
+	struct datapath *datapath = userdata;
+	const struct datapath_options *options = &datapath->options.options;
+
+	datapath->ports_reserved |= first == options->snat_port_first && last == options->snat_port_last;
+}
+
 static void reserve_ports(struct datapath *datapath)
 {
 	const struct datapath_options *options = &datapath->options.options;
 	int r = host_reserve_ports(options->snat_port_first, options->snat_port_last);
 
 	if (r > 0) {
-		datapath->ports_reserved = true;
 		log_info("net.ipv4.ip_local_reserved_ports: added %u-%u, the source ports of SNATed flows",
 			 options->snat_port_first, options->snat_port_last);
+		r = pins_note_ports(datapath->pins.home, options->snat_port_first, options->snat_port_last);
 	} else if (r < 0) {
 		log_warn("net.ipv4.ip_local_reserved_ports: %u-%u cannot be added (%s); the host's own "
-			 "connections may meet "
-			 "SNATed flows on one port",
+			 "connections may "
+			 "meet SNATed flows on one port",
 			 options->snat_port_first, options->snat_port_last, strerror(-r));
+		return;
 	}
+	if (r < 0)
+		log_warn("datapath: it cannot be noted that the ports are ours (%s): lbagent --cleanup will "
+			 "leave them",
+			 strerror(-r));
+	datapath->ports_reserved = false;
+	pins_each_ports(datapath->pins.home, note_ports, datapath);
 }
 
 /* What a killed agent left is mended before anything new is written, and nothing is taken out of the filter
@@ -302,9 +319,19 @@ void datapath_close(struct datapath *datapath)
 	free(datapath);
 }
 
-static int detach_version(void *userdata, unsigned version, const char *links)
+static void release_ports(void *userdata, uint16_t first, uint16_t last)
 {
-	return hooks_detach_all(links);
+	host_release_ports(first, last);
+}
+
+static int detach_version(void *userdata, unsigned version, const char *dir)
+{
+	char links[PATH_MAX];
+	int r;
+
+	snprintf(links, sizeof(links), "%s/links", dir);
+	r = hooks_detach_all(links);
+	return r < 0 ? r : pins_each_ports(dir, release_ports, NULL);
 }
 
 int datapath_cleanup(const char *pin_dir)

@@ -11,6 +11,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/strbuf.h"
 #include "userspace/datapath/port_list.h"
 
 #define RESERVED_PORTS "net/ipv4/ip_local_reserved_ports"
@@ -67,19 +68,47 @@ static long sysctl_number(const char *name)
 	return value;
 }
 
+static int reserved_read(struct port_list *ret)
+{
+	char text[SYSCTL_BYTES];
+	int r = sysctl_read(RESERVED_PORTS, text, sizeof(text));
+
+	return r < 0 ? r : port_list_parse(text, ret);
+}
+
+static int reserved_write(const struct port_list *list)
+{
+	cleanup(strbuf_done) struct strbuf text = { 0 };
+
+	port_list_print(list, &text);
+	strbuf_append(&text, "\n"); /* an empty list is a line too */
+	return strbuf_failed(&text) ? -ENOMEM : sysctl_write(RESERVED_PORTS, strbuf_text(&text));
+}
+
 int host_reserve_ports(uint16_t first, uint16_t last)
 {
-	cleanup(strbuf_done) struct strbuf united = { 0 };
-	char list[SYSCTL_BYTES];
-	bool covered;
-	int r = sysctl_read(RESERVED_PORTS, list, sizeof(list));
+	struct port_list list;
+	size_t before;
+	int r = reserved_read(&list);
 
-	if (r == 0)
-		r = port_list_unite(list, first, last, &united, &covered);
-	if (r < 0 || covered)
+	if (r < 0)
 		return r;
-	r = sysctl_write(RESERVED_PORTS, strbuf_text(&united));
-	return r < 0 ? r : 1;
+	before = port_list_count(&list, first, last);
+	if (before == (size_t)(last - first + 1))
+		return 0;
+	port_list_set(&list, first, last, true);
+	r = reserved_write(&list);
+	return r < 0 ? r : before == 0;
+}
+
+void host_release_ports(uint16_t first, uint16_t last)
+{
+	struct port_list list;
+
+	if (reserved_read(&list) < 0)
+		return;
+	port_list_set(&list, first, last, false);
+	reserved_write(&list);
 }
 
 /* --- findings --------------------------------------------------------------------------------- */
@@ -144,25 +173,21 @@ static int find_rp_filter(const struct host_facts *facts, struct host_findings *
 
 static int find_ports(const struct host_facts *facts, struct host_findings *findings)
 {
-	cleanup(strbuf_done) struct strbuf united = { 0 };
-	char list[SYSCTL_BYTES];
-	bool covered = false;
-	int r = sysctl_read(RESERVED_PORTS, list, sizeof(list));
+	uint16_t first = facts->snat_port_first, last = facts->snat_port_last;
+	struct port_list list;
+	bool reserved;
 
-	if (!facts->snat_port_first)
+	if (!first)
 		return 0;
-	if (r == 0)
-		r = port_list_unite(list, facts->snat_port_first, facts->snat_port_last, &united, &covered);
-	if (r == -ENOMEM)
-		return r;
-	if (!covered)
+	reserved = reserved_read(&list) == 0 &&
+		   port_list_count(&list, first, last) == (size_t)(last - first + 1);
+	if (!reserved)
 		return add(
 			findings, true, "net.ipv4.ip_local_reserved_ports",
 			"%u-%u is not in it: connections of this host and SNATed flows may meet on one port",
-			facts->snat_port_first, facts->snat_port_last);
-	return add(findings, false, "net.ipv4.ip_local_reserved_ports", "%u-%u, the SNAT ports: %s",
-		   facts->snat_port_first, facts->snat_port_last,
-		   facts->reserved_by_us ? "added by lbagent" : "reserved");
+			first, last);
+	return add(findings, false, "net.ipv4.ip_local_reserved_ports", "%u-%u, the SNAT ports: %s", first,
+		   last, facts->reserved_by_us ? "added by lbagent" : "reserved");
 }
 
 static int find_bpf(struct host_findings *findings)

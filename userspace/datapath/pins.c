@@ -131,7 +131,7 @@ struct other_version {
 	unsigned ours, other;
 };
 
-static int note_other_version(void *userdata, unsigned version, const char *links)
+static int note_other_version(void *userdata, unsigned version, const char *dir)
 {
 	struct other_version *seen = userdata;
 
@@ -165,9 +165,11 @@ int pins_open(const char *root, unsigned version, struct pins *ret, unsigned *re
 	}
 	snprintf(number, sizeof(number), "%u", version);
 	if (r == 0)
-		r = path_format(pins.maps, sizeof(pins.maps), "%s/v%s/maps", pins.root, number);
+		r = path_format(pins.home, sizeof(pins.home), "%s/v%s", pins.root, number);
 	if (r == 0)
-		r = path_format(pins.links, sizeof(pins.links), "%s/v%s/links", pins.root, number);
+		r = path_format(pins.maps, sizeof(pins.maps), "%s/%s", pins.home, "maps");
+	if (r == 0)
+		r = path_format(pins.links, sizeof(pins.links), "%s/%s", pins.home, "links");
 	if (r == 0)
 		r = make_dirs(pins.maps);
 	if (r == 0)
@@ -231,7 +233,7 @@ int pins_each_entry(const char *dir, int (*fn)(void *userdata, const char *name,
 }
 
 struct version_walk {
-	int (*fn)(void *userdata, unsigned version, const char *links);
+	int (*fn)(void *userdata, unsigned version, const char *dir);
 	void *userdata;
 };
 
@@ -239,21 +241,50 @@ static int version_visit(void *userdata, const char *name, const char *path)
 {
 	struct version_walk *walk = userdata;
 	unsigned version = version_parse(name);
-	char links[PATH_MAX];
-	int r;
 
-	if (!version)
-		return 0;
-	r = path_format(links, sizeof(links), "%s/%s", path, "links");
-	return r < 0 ? r : walk->fn(walk->userdata, version, links);
+	return version ? walk->fn(walk->userdata, version, path) : 0;
 }
 
-int pins_each_version(const struct pins *pins, int (*fn)(void *userdata, unsigned version, const char *links),
+int pins_each_version(const struct pins *pins, int (*fn)(void *userdata, unsigned version, const char *dir),
 		      void *userdata)
 {
 	struct version_walk walk = { fn, userdata };
 
 	return pins_each_entry(pins->root, version_visit, &walk);
+}
+
+/* A bpffs holds no file of ours: what is to be remembered is the name of a directory. */
+int pins_note_ports(const char *home, uint16_t first, uint16_t last)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/ports_%u_%u", home, first, last);
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+struct ports_walk {
+	void (*fn)(void *userdata, uint16_t first, uint16_t last);
+	void *userdata;
+};
+
+static int ports_visit(void *userdata, const char *name, const char *path)
+{
+	struct ports_walk *walk = userdata;
+	unsigned first, last;
+	int end = 0;
+
+	if (sscanf(name, "ports_%5u_%5u%n", &first, &last, &end) == 2 && !name[end] && first <= last &&
+	    last <= UINT16_MAX)
+		walk->fn(walk->userdata, first, last);
+	return 0;
+}
+
+int pins_each_ports(const char *home, void (*fn)(void *userdata, uint16_t first, uint16_t last),
+		    void *userdata)
+{
+	struct ports_walk walk = { fn, userdata };
+
+	return pins_each_entry(home, ports_visit, &walk);
 }
 
 static int remove_tree(void *userdata, const char *name, const char *path)

@@ -5,17 +5,20 @@
  *	PIN_DIR/			flock()ed while an agent runs
  *	PIN_DIR/v1/maps/NAME		maps of layout 1
  *	PIN_DIR/v1/links/HOOK_IFINDEX	what is attached (see attach.h)
+ *	PIN_DIR/v1/ports_FIRST_LAST/	these ports were reserved on the host by us; cleanup gives them back
  *
  * Only version directories are ever removed, so that a PIN_DIR that others use too loses nothing of theirs.
-*/
+ */
 #ifndef FAIRWAY_DATAPATH_PINS_H
 #define FAIRWAY_DATAPATH_PINS_H
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct pins {
 	char root[PATH_MAX - 128]; /* PIN_DIR */
+	char home[PATH_MAX - 96];  /* PIN_DIR/vN */
 	char maps[PATH_MAX - 64];  /* PIN_DIR/vN/maps */
 	char links[PATH_MAX - 64]; /* PIN_DIR/vN/links */
 	int lock_fd;		   /* -1: not held */
@@ -31,8 +34,12 @@ void pins_close(
  * bpffs. */
 int pins_lock_existing(const char *root, struct pins *ret);
 /* Calls fn for each version directory of a locked root, newest last. */
-int pins_each_version(const struct pins *, int (*fn)(void *userdata, unsigned version, const char *links),
+int pins_each_version(const struct pins *, int (*fn)(void *userdata, unsigned version, const char *dir),
 		      void *userdata);
+/* Remembers reserved ports, in a version's directory; tells of them. */
+int pins_note_ports(const char *home, uint16_t first, uint16_t last);
+int pins_each_ports(const char *home, void (*fn)(void *userdata, uint16_t first, uint16_t last),
+		    void *userdata);
 /* Removes every version directory, then the root and the bpffs that pins_open() mounted on it. Gives the lock
  * back. */
 int pins_remove(struct pins *);
