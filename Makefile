@@ -31,7 +31,9 @@ BPF_CFLAGS := -O2 -g -Wall -Wextra -Wno-unused-parameter -target bpf -mcpu=v3 -I
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-include $(sort $(wildcard */module.mk */*/module.mk))
+# The libraries depend on the lists too: an object that moved from one to the other is no newer than they are.
+MODULES := $(sort $(wildcard */module.mk */*/module.mk))
+include $(MODULES)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 BPF_OBJS := $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(BPF_SRCS))
@@ -86,13 +88,13 @@ tests: $(UNIT_TEST_FILES) $(EDGE_TEST_FILES) ## build the tests
 clean: ## remove build/
 	$(Q)rm -rf build
 
-$(BUILD)/liblbcore.a: $(call objects,$(CORE_SRCS))
+$(BUILD)/liblbcore.a: $(call objects,$(CORE_SRCS)) $(MODULES)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
-$(BUILD)/liblbedge.a: $(call objects,$(EDGE_SRCS))
+$(BUILD)/liblbedge.a: $(call objects,$(EDGE_SRCS)) $(MODULES)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 # $(1): the file below build/, $(2): the name whose NAME_SRCS are its own
 define program
