@@ -95,6 +95,7 @@ struct writer {
 	const struct frr_config *running, *wanted;
 	uint32_t asn; /* of the `router bgp` that commands are for */
 	enum vty_node node;
+	const char *between; /* the last map of a transition that was defined */
 	int error;
 };
 
@@ -415,8 +416,10 @@ static void swap_map(struct writer *writer, const struct frr_neighbor *running, 
 	}
 	if (!strcmp(between.name, now_map->name))
 		return;
-	if (!frr_config_find_map(writer->running, between.name) && !frr_config_find_map(writer->wanted, between.name))
+	if (!frr_config_find_map(writer->running, between.name) && !frr_config_find_map(writer->wanted, between.name) &&
+	    !text_equal(writer->between, between.name)) /* the other family's, just before */
 		define_map(writer, &between);
+	writer->between = between.name;
 	go_to(writer, node_of_section(section));
 	emitf(writer, "neighbor %s route-map %s out", wanted->id, between.name);
 }
