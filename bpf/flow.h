@@ -319,14 +319,26 @@ lb_inline bool flow_slot_take(volatile __u64 *slot, __u64 was, const struct flow
 	return true;
 }
 
+/* Bit i: slot i is free. No branches: they would multiply for the verifier, and mispredict. */
 lb_inline __u32 flow_bucket_free(void *bucket, const bool v6)
 {
-	__u32 n = 0;
+	__u32 free = 0;
 
 #pragma unroll
 	for (__u32 i = 0; i < LB_SLOTS; i++)
-		n += !(*flow_slot_control(flow_slot(bucket, i, v6), v6) & LB_CTL_STATE);
-	return n;
+		free |= (__u32)(((*flow_slot_control(flow_slot(bucket, i, v6), v6) & LB_CTL_STATE) - 1) >> 63) << i;
+	return free;
+}
+
+/* How many, and the first of them: four bits each, by the mask of flow_bucket_free(). */
+lb_inline __u32 flow_free_count(__u32 free)
+{
+	return 0x4332322132212110ull >> (free * 4) & 7;
+}
+
+lb_inline __u32 flow_free_first(__u32 free)
+{
+	return 0x0102010301020100ull >> (free * 4) & 3;
 }
 
 lb_inline bool flow_bucket_claim(void *bucket, const struct flow_open *open, const bool v6)
@@ -346,14 +358,27 @@ lb_inline bool flow_bucket_claim(void *bucket, const struct flow_open *open, con
 lb_inline bool flow_claim(void *table, __u64 hash, const struct flow_open *open, const bool v6)
 {
 	__u32 one = lb_bucket1(hash, flow_mask(v6)), other = lb_bucket2(hash, flow_mask(v6));
-	void *bucket = flow_bucket(table, one), *second = flow_bucket(table, other);
-	__u32 room;
+	void *bucket = flow_bucket(table, one), *second = flow_bucket(table, other), *chosen;
+	__u32 free, free_second;
+	volatile __u64 *slot;
+	__u64 was;
 
 	if (!bucket || !second)
 		return false;
-	room = flow_bucket_free(bucket, v6);
-	if (room < 3 && flow_bucket_free(second, v6) > room)
-		return flow_bucket_claim(second, open, v6) || flow_bucket_claim(bucket, open, v6);
+	free = flow_bucket_free(bucket, v6);
+	free_second = flow_bucket_free(second, v6);
+	chosen = bucket;
+	if (flow_free_count(free) < 3 && flow_free_count(free_second) > flow_free_count(free)) {
+		chosen = second;
+		free = free_second;
+	}
+	if (!free)
+		return false;
+	slot = flow_slot(chosen, flow_free_first(free), v6);
+	was = *flow_slot_control(slot, v6);
+	if (!(was & LB_CTL_STATE) && flow_slot_take(slot, was, open, v6))
+		return true;
+	/* another CPU was faster; rare */
 	return flow_bucket_claim(bucket, open, v6) || flow_bucket_claim(second, open, v6);
 }
 

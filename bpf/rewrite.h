@@ -162,7 +162,7 @@ lb_inline int set_macs(hook_ctx *ctx, const __u16 *dst, const __u16 *src)
 	return 0;
 }
 
-static __noinline void event_send(__u32 kind, __u32 id, __u32 ifindex, const __u64 *addr, bool v6)
+lb_inline void event_send(__u32 kind, __u32 id, __u32 ifindex, const __u64 *addr, bool v6)
 {
 	struct lb_event *event = bpf_ringbuf_reserve(&lb_events, sizeof(*event), 0);
 

@@ -56,7 +56,7 @@ static void add_services(struct world *world)
 
 static struct bench bench_new(uint32_t buckets)
 {
-	struct bench bench = { .world = world_new(&(struct world_options){ buckets, buckets }) };
+	struct bench bench = { .world = world_new(&(struct world_options){ .flow4_buckets = buckets, .flow6_buckets = buckets }) };
 	uint32_t zero = 0;
 	int xdp, tc;
 
