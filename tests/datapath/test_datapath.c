@@ -619,6 +619,17 @@ static uint32_t used_index_slots(const char *path, uint32_t buckets)
 	return n;
 }
 
+static void forget_digest(uint32_t id)
+{
+	int fd = bpf_obj_get(MAPS "/lb_frontends");
+	struct lb_frontend entry;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &id, &entry), 0);
+	entry.digest = 0;
+	assert_int_equal(bpf_map_update_elem(fd, &id, &entry, 0), 0);
+	close(fd);
+}
+
 static void test_mending(void **state)
 {
 	struct datapath_options options = options_for(up_globs, 1);
@@ -632,6 +643,7 @@ static void test_mending(void **state)
 	make_world(datapath);
 	close_current();
 	clear_index(MAPS "/lb_fe_index", 32);
+	forget_digest(VIP_ID);
 	vips = bpf_obj_get(MAPS "/lb_vips");
 	filter = bpf_obj_get(MAPS "/lb_vip_filter");
 	assert_int_equal(bpf_map_update_elem(vips, &stray, &value, 0), 0);

@@ -70,6 +70,24 @@ static int mend_backends(struct tables *tables)
 	return r;
 }
 
+/* A frontend whose switch was cut short has no digest; one that shares its table knows what stands there.
+ * Without such a one it stays 0, and the table is written again. */
+static void mend_digests(struct tables *tables)
+{
+	const uint64_t range = lb_choice(UINT32_MAX, UINT32_MAX, 0, 0, 0);
+
+	for (uint32_t id = 0; id < tables->n_frontends; id++) {
+		struct lb_frontend *entry = &tables->frontends[id];
+
+		if (entry->life != LB_USED || entry->digest || !lb_choice_size(entry->choice))
+			continue;
+		for (uint32_t other = 0; other < tables->n_frontends && !entry->digest; other++)
+			if (tables->frontends[other].life == LB_USED &&
+			    ((tables->frontends[other].choice ^ entry->choice) & range) == 0)
+				entry->digest = tables->frontends[other].digest;
+	}
+}
+
 int tables_mend(struct tables *tables)
 {
 	int r;
@@ -81,6 +99,7 @@ int tables_mend(struct tables *tables)
 		r = mend_backends(tables);
 	if (r == 0)
 		r = ranges_read(tables);
+	mend_digests(tables);
 	return r;
 }
 

@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 #include <uthash.h>
 
 #include "userspace/base/array.h"
 #include "userspace/base/log.h"
 #include "userspace/datapath/prefix_set.h"
 
-#define ROUTES_SETTLE_USEC  (20 * 1000) /* a burst of route events is one reload */
+#define ROUTES_SETTLE_USEC  (20 * 1000) /* a burst of route events is one reload … */
+#define ROUTES_REST_FACTOR  10 /* … and reloads take a tenth of the time at most, however many routes */
 #define TICK_USEC	    (1000 * 1000)
 #define TIMER_ACCURACY_USEC 1000 /* sd-event's default of 250 ms is longer than a flow should wait */
 #define PROBES_PER_TICK	    256	 /* neighbours touched in one tick: bounded work, some 2 ms */
@@ -65,7 +67,8 @@ struct nexthops {
 	struct prefix_set routes;
 	struct leaf *leaves; /* beside routes.items */
 	bool routes_known;
-	unsigned log_lines; /* in this tick */
+	uint64_t reload_usec; /* what the last reload took */
+	unsigned log_lines;   /* in this tick */
 };
 
 static bool resolved(const struct gateway *gateway)
@@ -363,11 +366,21 @@ void nexthops_forget(struct nexthops *nexthops, uint32_t backend_id)
 
 /* --- events and time -------------------------------------------------------------------------- */
 
+static uint64_t monotonic_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+}
+
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct nexthops *nexthops = userdata;
+	uint64_t begin = monotonic_usec();
 	int r = nexthops_reload(nexthops, false);
 
+	nexthops->reload_usec = monotonic_usec() - begin;
 	if (r < 0) {
 		log_warn("next hops: routes cannot be read (%s), keeping the old ones, retry in 1 s",
 			 strerror(-r));
@@ -378,10 +391,14 @@ static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 
 void nexthops_routes_changed(struct nexthops *nexthops)
 {
+	uint64_t delay = nexthops->reload_usec * ROUTES_REST_FACTOR;
+
 	/* Under way already: a stream of events must not put it off for ever. */
 	if (!nexthops->settle || sd_event_source_get_enabled(nexthops->settle, NULL) > 0)
 		return;
-	sd_event_source_set_time_relative(nexthops->settle, ROUTES_SETTLE_USEC);
+	if (delay < ROUTES_SETTLE_USEC)
+		delay = ROUTES_SETTLE_USEC;
+	sd_event_source_set_time_relative(nexthops->settle, delay);
 	sd_event_source_set_enabled(nexthops->settle, SD_EVENT_ONESHOT);
 }
 
