@@ -76,6 +76,16 @@ static uint32_t configured_asn(const struct frr_neighbor *neighbor)
 	return 0;
 }
 
+static bool wants_bfd(const struct frr_neighbor *neighbor)
+{
+	size_t i;
+
+	for (i = 0; i < neighbor->n_statements; i++)
+		if (!strcmp(neighbor->statements[i].text, "bfd"))
+			return true;
+	return false;
+}
+
 static struct frr_peer_view view_of(const struct frr *frr, const struct frr_neighbor *neighbor)
 {
 	const struct frr_session *session = frr_sessions_find(&frr->sessions, neighbor->id);
@@ -97,7 +107,7 @@ static struct frr_peer_view view_of(const struct frr *frr, const struct frr_neig
 	view.prefixes_sent = session->sent;
 	view.prefixes_received = session->received;
 	view.last_error = session->last_error;
-	view.bfd = session->bfd;
+	view.bfd = !*session->bfd && wants_bfd(neighbor) ? "down" : session->bfd; /* bfdd knows nothing of it: unprotected */
 	return view;
 }
 
