@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What happens to a packet, the same at every hook: lb_ingress() for what comes in on an uplink, lb_egress() for what
- * leaves by one. The programs choose their hook by including hook_xdp.h or hook_tc.h before this. */
+/* What happens to a packet, the same at every hook: lb_ingress() for what comes in on an uplink, lb_egress()
+ * for what leaves by one. The programs choose their hook by including hook_xdp.h or hook_tc.h before this. */
 #ifndef FAIRWAY_BODY_H
 #define FAIRWAY_BODY_H
 
 #include "bpf/icmp_error.h"
 
 /* The packet goes no further; the sender may learn why. `handle`: whose, or LB_NO_HANDLE. */
-lb_inline int refuse(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason, const bool v6)
+lb_inline int refuse(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
+		     const bool v6)
 {
 	int action = HOOK_DROP;
 
@@ -18,30 +19,32 @@ lb_inline int refuse(hook_ctx *ctx, const struct packet *packet, __u32 handle, e
 	return action;
 }
 
-/* The ways off the fast path are global functions, see flow.h: one for each family. They take the packet apart once more:
- * nothing of it has then to be kept in memory on the fast path, and stacks stay small. Weak, or the compiler sees which
- * arguments one does not use and leaves them out of the call, where the verifier wants them all. */
-#define BODY_FUNCTION_IN(name, suffix, v6)                                                                             \
-	__weak __noinline int name##suffix(hook_ctx *ctx, __u32 handle, __u32 reason)                                  \
-	{                                                                                                              \
-		struct packet packet = { 0 };                                                                          \
-                                                                                                                       \
-		packet_addresses(ctx, &packet, v6);                                                                    \
-		packet_behind(ctx, &packet, v6);                                                                       \
-		return name(ctx, &packet, handle, (enum lb_reason)reason, v6);                                         \
+/* The ways off the fast path are global functions, see flow.h: one for each family. They take the packet
+ * apart once more: nothing of it has then to be kept in memory on the fast path, and stacks stay small. Weak,
+ * or the compiler sees which arguments one does not use and leaves them out of the call, where the verifier
+ * wants them all. */
+#define BODY_FUNCTION_IN(name, suffix, v6)                                                                   \
+	__weak __noinline int name##suffix(hook_ctx *ctx, __u32 handle, __u32 reason)                        \
+	{                                                                                                    \
+		struct packet packet = { 0 };                                                                \
+                                                                                                             \
+		packet_addresses(ctx, &packet, v6);                                                          \
+		packet_behind(ctx, &packet, v6);                                                             \
+		return name(ctx, &packet, handle, (enum lb_reason)reason, v6);                               \
 	}
-#define BODY_FUNCTION(name)                                                                                            \
-	BODY_FUNCTION_IN(name, 4, false)                                                                               \
+#define BODY_FUNCTION(name)                                                                                  \
+	BODY_FUNCTION_IN(name, 4, false)                                                                     \
 	BODY_FUNCTION_IN(name, 6, true)
-#define BODY_CALL(name, handle, reason, v6) ((v6) ? name##6(ctx, handle, reason) : name##4(ctx, handle, reason))
+#define BODY_CALL(name, handle, reason, v6)                                                                  \
+	((v6) ? name##6(ctx, handle, reason) : name##4(ctx, handle, reason))
 
 BODY_FUNCTION(refuse)
 
-/* --- ingress ----------------------------------------------------------------------------------------------------------- */
+/* --- ingress -------------------------------------------------------------------------------------- */
 
 /* A packet to an address of ours that no frontend serves: as a host would, but never by the host. */
-lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
-			       const bool v6)
+lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32 handle,
+			       enum lb_reason reason, const bool v6)
 {
 	int action = HOOK_DROP;
 
@@ -76,7 +79,8 @@ BODY_FUNCTION(ingress_unserved)
 BODY_FUNCTION(icmp_error_to_backend)
 BODY_FUNCTION(icmp_error_to_client)
 
-/* A remote backend's reply, to the node's address: back to the client, never up. What is no reply of ours goes up. */
+/* A remote backend's reply, to the node's address: back to the client, never up. What is no reply of ours
+ * goes up. */
 lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
 			    const bool v6)
 {
@@ -156,8 +160,9 @@ lb_inline int ingress(hook_ctx *ctx, const bool v6)
 		return HOOK_PASS;
 	packet_behind(ctx, &packet, v6);
 	if (packet.kind == PACKET_ICMP_ERROR)
-		return snat_address_is(set, packet.dst, v6) ? BODY_CALL(icmp_error_to_client, LB_NO_HANDLE, 0, v6) :
-							      BODY_CALL(icmp_error_to_backend, LB_NO_HANDLE, 0, v6);
+		return snat_address_is(set, packet.dst, v6)
+			       ? BODY_CALL(icmp_error_to_client, LB_NO_HANDLE, 0, v6)
+			       : BODY_CALL(icmp_error_to_backend, LB_NO_HANDLE, 0, v6);
 	if (packet.kind != PACKET_PORTS)
 		return BODY_CALL(ingress_unserved, LB_NO_HANDLE, 0, v6);
 	if (snat_port_is(set, packet.dport) && snat_address_is(set, packet.dst, v6))
@@ -186,7 +191,7 @@ lb_inline int lb_ingress(hook_ctx *ctx)
 	return HOOK_PASS;
 }
 
-/* --- egress ------------------------------------------------------------------------------------------------------------- */
+/* --- egress --------------------------------------------------------------------------------------- */
 
 BODY_FUNCTION(icmp_error_leaving)
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Internet checksums, changed in place (RFC 1624, equation 3) or made anew.
  *
- * A change is collected as the plain 64-bit sum of ~old + new, 32 bits at a time, and folded once: that adds at most a few
- * dozen words, far from overflow. Words are taken as they lie in memory, for one's complement sums do not mind. */
+ * A change is collected as the plain 64-bit sum of ~old + new, 32 bits at a time, and folded once: that adds
+ * at most a few dozen words, far from overflow. Words are taken as they lie in memory, for one's complement
+ * sums do not mind. */
 #ifndef FAIRWAY_CHECKSUM_H
 #define FAIRWAY_CHECKSUM_H
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* The flow tables: finding a slot, opening one, marking its end. Layout and protocol: lb_abi.h, "flows".
  *
- * Both families and both directions share the code: a slot is read as words, and a struct flow_key says which of its
- * fields must match. The fast path (flow_find) takes no lock and writes nothing but `seen`. Opening (flow_open) runs in
- * functions of its own, not inlined: it is long, and the price of the call vanishes in its cache misses.
+ * Both families and both directions share the code: a slot is read as words, and a struct flow_key says which
+ * of its fields must match. The fast path (flow_find) takes no lock and writes nothing but `seen`. Opening
+ * (flow_open) runs in functions of its own, not inlined: it is long, and the price of the call vanishes in
+ * its cache misses.
  *
- * Why a key stands at most once: openers of one key hold the same word of lb_locks while they look and claim. Why a hit
- * is the flow's own: control is read before and after the rest, and a slot changes hands only through LB_OPENING with
- * another version. Why a live flow stays: a slot is claimed by compare-and-swap from LB_FREE only. */
+ * Why a key stands at most once: openers of one key hold the same word of lb_locks while they look and claim.
+ * Why a hit is the flow's own: control is read before and after the rest, and a slot changes hands only
+ * through LB_OPENING with another version. Why a live flow stays: a slot is claimed by compare-and-swap from
+ * LB_FREE only. */
 #ifndef FAIRWAY_FLOW_H
 #define FAIRWAY_FLOW_H
 
-#define LB_LOCK_SPINS 256
+#define LB_LOCK_SPINS  256
 #define LB_CLAIM_TRIES 8
 
 struct flow_key {
@@ -33,8 +35,8 @@ struct flow_ref {
 
 /* LB_OPEN and LB_CLOSING have this bit, the others not. */
 #define LB_CTL_LIVE (2ull << LB_CTL_STATE_SHIFT)
-/* What may change while a slot stays the same flow's. Were it taken for a change of owner, an opener could miss a key that
- * stands, and enter it twice. */
+/* What may change while a slot stays the same flow's. Were it taken for a change of owner, an opener could
+ * miss a key that stands, and enter it twice. */
 #define LB_CTL_MARKS (LB_CTL_SEEN | LB_CTL_RST | 1ull << LB_CTL_STATE_SHIFT)
 
 lb_inline struct lb_settings *settings(void)
@@ -46,8 +48,8 @@ lb_inline struct lb_settings *settings(void)
 
 #define barrier() asm volatile("" ::: "memory")
 
-/* Between two loads, or two stores, of a slot. x86 keeps the order by itself; elsewhere an atomic that returns a value is
- * the only full barrier that every kernel's BPF has. */
+/* Between two loads, or two stores, of a slot. x86 keeps the order by itself; elsewhere an atomic that
+ * returns a value is the only full barrier that every kernel's BPF has. */
 lb_inline void memory_order(void)
 {
 	barrier();
@@ -59,7 +61,7 @@ lb_inline void memory_order(void)
 	}
 }
 
-/* --- looking ---------------------------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------------------------------- */
 
 lb_inline __u64 flow_client_hash(const __u64 addr[2], const bool v6)
 {
@@ -67,7 +69,8 @@ lb_inline __u64 flow_client_hash(const __u64 addr[2], const bool v6)
 }
 
 /* What a client's packet looks for in lb_flows. */
-lb_inline struct flow_key flow_key_forward(__u64 seed, __u32 frontend, const __u64 client[2], __be16 port, const bool v6)
+lb_inline struct flow_key flow_key_forward(__u64 seed, __u32 frontend, const __u64 client[2], __be16 port,
+					   const bool v6)
 {
 	return (struct flow_key){
 		.addr = { client[0], client[1] },
@@ -80,8 +83,8 @@ lb_inline struct flow_key flow_key_forward(__u64 seed, __u32 frontend, const __u
 }
 
 /* What a backend's packet looks for in lb_replies. */
-lb_inline struct flow_key flow_key_reply(__u64 seed, __u32 backend, const __u64 client[2], __be16 port, bool snat,
-					 const bool v6)
+lb_inline struct flow_key flow_key_reply(__u64 seed, __u32 backend, const __u64 client[2], __be16 port,
+					 bool snat, const bool v6)
 {
 	return (struct flow_key){
 		.addr = { client[0], client[1] },
@@ -100,7 +103,8 @@ lb_inline volatile __u64 *flow_slot(void *bucket, __u32 i, const bool v6)
 	return (volatile __u64 *)bucket + (i & (LB_SLOTS - 1)) * (v6 ? 4 : 2);
 }
 
-lb_inline bool flow_words_match(volatile __u64 *slot, const struct flow_key *key, struct flow_ref *ref, const bool v6)
+lb_inline bool flow_words_match(volatile __u64 *slot, const struct flow_key *key, struct flow_ref *ref,
+				const bool v6)
 {
 	if (v6) { /* ports first: most slots differ there, and one load tells */
 		ref->ports = (__u32)slot[2];
@@ -120,7 +124,8 @@ lb_inline bool flow_words_match(volatile __u64 *slot, const struct flow_key *key
 	return key->any_addr || (ref->addr[0] == key->addr[0] && (!v6 || ref->addr[1] == key->addr[1]));
 }
 
-lb_inline bool flow_slot_match(volatile __u64 *slot, const struct flow_key *key, struct flow_ref *ref, const bool v6)
+lb_inline bool flow_slot_match(volatile __u64 *slot, const struct flow_key *key, struct flow_ref *ref,
+			       const bool v6)
 {
 	volatile __u64 *control = slot + (v6 ? 3 : 1);
 	__u64 before;
@@ -173,8 +178,8 @@ lb_inline bool flow_find(void *table, const struct flow_key *key, struct flow_re
 	return bucket && flow_bucket_find(bucket, key, ref, v6);
 }
 
-/* Asks for the lines of both buckets without waiting: an atomic waits for all loads before it, so those that will be needed
- * behind one are begun together before it. */
+/* Asks for the lines of both buckets without waiting: an atomic waits for all loads before it, so those that
+ * will be needed behind one are begun together before it. */
 lb_inline void flow_warm(void *table, __u64 hash, const bool v6)
 {
 	volatile __u64 *first = flow_bucket(table, lb_bucket1(hash, flow_mask(v6)));
@@ -187,16 +192,18 @@ lb_inline void flow_warm(void *table, __u64 hash, const bool v6)
 		asm volatile("" ::"r"(first[8]), "r"(second[8]));
 }
 
-/* --- marks on a live slot ----------------------------------------------------------------------------------- */
+/* --- marks on a live slot ------------------------------------------------------------------------- */
 
-/* A byte store: it cannot undo what others change in the word, and in a slot that went to another flow it does no harm. */
+/* A byte store: it cannot undo what others change in the word, and in a slot that went to another flow it
+ * does no harm. */
 lb_inline void flow_touch(const struct flow_ref *ref, __u32 tick)
 {
 	if ((__u8)ref->value != (__u8)tick)
 		*(volatile __u8 *)ref->control = (__u8)tick;
 }
 
-/* FIN or RST: lets the collector take the flow early. Lost when the word changes under it; the idle limit remains. */
+/* FIN or RST: lets the collector take the flow early. Lost when the word changes under it; the idle limit
+ * remains. */
 lb_inline void flow_mark_closing(const struct flow_ref *ref, __u8 tcp_flags)
 {
 	__u64 mark = (__u64)LB_CLOSING << LB_CTL_STATE_SHIFT | (tcp_flags & TCP_RST ? LB_CTL_RST : 0);
@@ -207,18 +214,18 @@ lb_inline void flow_mark_closing(const struct flow_ref *ref, __u8 tcp_flags)
 	__sync_val_compare_and_swap(ref->control, now, now | mark);
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------- */
 
-/* A flow on its way into the tables. It lives on the stack of the program; the functions below work on it one after the
- * other. They are global functions, not inlined: the verifier looks at each once and takes what they leave here for
- * unknown, so that the ways through one do not multiply with those through the next. */
+/* A flow on its way into the tables. It lives on the stack of the program; the functions below work on it one
+ * after the other. They are global functions, not inlined: the verifier looks at each once and takes what
+ * they leave here for unknown, so that the ways through one do not multiply with those through the next. */
 struct flow_open {
 	__u64 client[2];
 	__u64 seed;
-	__u32 frontend;	    /* handles */
-	__u32 backend;	    /* once chosen */
+	__u32 frontend; /* handles */
+	__u32 backend;	/* once chosen */
 	__be16 client_port, vip_port;
-	__be16 reply_port;  /* once chosen */
+	__be16 reply_port; /* once chosen */
 	__u8 protocol, tcp_flags;
 	__u8 seen, snat;
 	/* what stands under the flow's key: flow_seek() */
@@ -263,7 +270,8 @@ __noinline int flow_lock_wait(__u32 index)
 	return -1;
 }
 
-/* 0, or -1 after LB_LOCK_SPINS failures. Who holds a word runs with softirqs off and lets it go within a microsecond. */
+/* 0, or -1 after LB_LOCK_SPINS failures. Who holds a word runs with softirqs off and lets it go within a
+ * microsecond. */
 lb_inline int flow_lock(__u32 index)
 {
 	__u32 *word = bpf_map_lookup_elem(&lb_locks, &index);
@@ -280,8 +288,8 @@ lb_inline void flow_unlock(__u32 index)
 		*(volatile __u32 *)word = 0;
 }
 
-/* Openers of one key meet here. The halves of lb_locks are for flows and for replies: a reply's word is taken while a
- * flow's is held, never the other way round. */
+/* Openers of one key meet here. The halves of lb_locks are for flows and for replies: a reply's word is taken
+ * while a flow's is held, never the other way round. */
 lb_inline __u32 flow_lock_index(__u64 hash, bool reply)
 {
 	return (__u32)(hash >> 20) % (LB_LOCKS / 2) + (reply ? LB_LOCKS / 2 : 0);
@@ -304,7 +312,8 @@ lb_inline bool flow_slot_take(volatile __u64 *slot, __u64 was, const struct flow
 	__u64 ports = open->client_port | (__u32)open->reply_port << 16;
 	__u64 version = flow_next_version(was);
 
-	if (__sync_val_compare_and_swap(control, was, version | (__u64)LB_OPENING << LB_CTL_STATE_SHIFT) != was)
+	if (__sync_val_compare_and_swap(control, was, version | (__u64)LB_OPENING << LB_CTL_STATE_SHIFT) !=
+	    was)
 		return false;
 	if (v6) {
 		slot[0] = open->client[0];
@@ -314,8 +323,9 @@ lb_inline bool flow_slot_take(volatile __u64 *slot, __u64 was, const struct flow
 		slot[0] = (__u32)open->client[0] | ports << 32;
 	}
 	memory_order();
-	*control = (__u64)open->frontend << LB_CTL_FRONTEND_SHIFT | (__u64)open->backend << LB_CTL_BACKEND_SHIFT |
-		   (open->snat ? LB_CTL_SNAT : 0) | open->seen | version | (__u64)LB_OPEN << LB_CTL_STATE_SHIFT;
+	*control = (__u64)open->frontend << LB_CTL_FRONTEND_SHIFT |
+		   (__u64)open->backend << LB_CTL_BACKEND_SHIFT | (open->snat ? LB_CTL_SNAT : 0) |
+		   open->seen | version | (__u64)LB_OPEN << LB_CTL_STATE_SHIFT;
 	return true;
 }
 
@@ -326,7 +336,8 @@ lb_inline __u32 flow_bucket_free(void *bucket, const bool v6)
 
 #pragma unroll
 	for (__u32 i = 0; i < LB_SLOTS; i++)
-		free |= (__u32)(((*flow_slot_control(flow_slot(bucket, i, v6), v6) & LB_CTL_STATE) - 1) >> 63) << i;
+		free |= (__u32)(((*flow_slot_control(flow_slot(bucket, i, v6), v6) & LB_CTL_STATE) - 1) >> 63)
+			<< i;
 	return free;
 }
 
@@ -353,8 +364,9 @@ lb_inline bool flow_bucket_claim(void *bucket, const struct flow_open *open, con
 	return false;
 }
 
-/* Into a free slot of the two buckets; false: both are full of live flows. The first bucket is preferred while it has three
- * free slots (a hit there costs one cache line), then the emptier one: at half load 19% are in the second. */
+/* Into a free slot of the two buckets; false: both are full of live flows. The first bucket is preferred
+ * while it has three free slots (a hit there costs one cache line), then the emptier one: at half load 19%
+ * are in the second. */
 lb_inline bool flow_claim(void *table, __u64 hash, const struct flow_open *open, const bool v6)
 {
 	__u32 one = lb_bucket1(hash, flow_mask(v6)), other = lb_bucket2(hash, flow_mask(v6));
@@ -398,8 +410,8 @@ lb_inline int flow_seek(struct flow_open *open, const bool v6)
 	return 0;
 }
 
-/* The slot of a flow that is over, for the next one under its key. False when the collector was faster: the slot may be
- * somebody else's by now, and the key is free. */
+/* The slot of a flow that is over, for the next one under its key. False when the collector was faster: the
+ * slot may be somebody else's by now, and the key is free. */
 lb_inline bool flow_retake(const struct flow_open *open, const bool v6)
 {
 	void *bucket = flow_bucket(flow_table(v6), open->bucket);
@@ -427,10 +439,10 @@ lb_inline int flow_store(const struct flow_open *open, const bool v6)
 	return flow_claim(flow_table(v6), flow_open_key(open, v6).hash, open, v6) ? CLAIM_DONE : CLAIM_FULL;
 }
 
-/* --- the reply's key ------------------------------------------------------------------------------------------ */
+/* --- the reply's key ------------------------------------------------------------------------------ */
 
-/* The same flow opens again: the slot is its own, and its version moves on so that a collector that is about to free it
- * fails. */
+/* The same flow opens again: the slot is its own, and its version moves on so that a collector that is about
+ * to free it fails. */
 lb_inline bool reply_adopt(const struct flow_ref *ref, __u8 seen)
 {
 	for (int i = 0; i < LB_CLAIM_TRIES; i++) {
@@ -449,11 +461,12 @@ lb_inline bool reply_adopt(const struct flow_ref *ref, __u8 seen)
 lb_inline bool reply_is_mine(const struct flow_ref *ref, const struct flow_open *open, const bool v6)
 {
 	return lb_control_frontend(ref->value) == open->frontend &&
-	       ref->ports == (open->client_port | (__u32)open->reply_port << 16) && ref->addr[0] == open->client[0] &&
-	       (!v6 || ref->addr[1] == open->client[1]);
+	       ref->ports == (open->client_port | (__u32)open->reply_port << 16) &&
+	       ref->addr[0] == open->client[0] && (!v6 || ref->addr[1] == open->client[1]);
 }
 
-lb_inline enum claim_result reply_claim_locked(const struct flow_open *open, const struct flow_key *key, const bool v6)
+lb_inline enum claim_result reply_claim_locked(const struct flow_open *open, const struct flow_key *key,
+					       const bool v6)
 {
 	struct flow_ref ref = { 0 };
 
@@ -490,14 +503,14 @@ lb_inline int reply_release(const struct flow_open *open, const bool v6)
 }
 
 /* The functions themselves, one for each family. A global function must take NULL for possible. */
-#define FLOW_FUNCTION(name)                                                                                            \
-	__noinline int name##4(struct flow_open *open)                                                                 \
-	{                                                                                                              \
-		return open ? name(open, false) : -1;                                                                  \
-	}                                                                                                              \
-	__noinline int name##6(struct flow_open *open)                                                                 \
-	{                                                                                                              \
-		return open ? name(open, true) : -1;                                                                   \
+#define FLOW_FUNCTION(name)                                                                                  \
+	__noinline int name##4(struct flow_open * open)                                                      \
+	{                                                                                                    \
+		return open ? name(open, false) : -1;                                                        \
+	}                                                                                                    \
+	__noinline int name##6(struct flow_open * open)                                                      \
+	{                                                                                                    \
+		return open ? name(open, true) : -1;                                                         \
 	}
 #define FLOW_CALL(name, open, v6) ((v6) ? name##6(open) : name##4(open))
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* What the TC hooks give to the common body, under the names of hook_xdp.h.
  *
- * At TC the sum of a packet may be partial (a local sender leaves the rest to the device) or known to the kernel as a
- * whole (CHECKSUM_COMPLETE), and neither can be seen here: the sums of TCP and UDP go only through bpf_l4_csum_replace(),
- * addresses with the pseudo-header flag, ports without. Header sums of IPv4 and those of ICMP are always complete. */
+ * At TC the sum of a packet may be partial (a local sender leaves the rest to the device) or known to the
+ * kernel as a whole (CHECKSUM_COMPLETE), and neither can be seen here: the sums of TCP and UDP go only
+ * through bpf_l4_csum_replace(), addresses with the pseudo-header flag, ports without. Header sums of IPv4
+ * and those of ICMP are always complete. */
 #ifndef FAIRWAY_HOOK_TC_H
 #define FAIRWAY_HOOK_TC_H
 
@@ -19,7 +20,8 @@ typedef struct __sk_buff hook_ctx;
 #define BPF_F_IPV6 (1ULL << 7)
 #endif
 
-/* Loads that the compiler can neither move nor turn into an access relative to a changed ctx, which is refused. */
+/* Loads that the compiler can neither move nor turn into an access relative to a changed ctx, which is
+ * refused. */
 lb_inline void *hook_data(const hook_ctx *ctx)
 {
 	void *data;
@@ -58,7 +60,8 @@ lb_inline bool hook_has(hook_ctx *ctx, __u32 length)
 	return ctx->len >= length;
 }
 
-lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 ports, __u8 protocol, const bool v6)
+lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 ports, __u8 protocol,
+			  const bool v6)
 {
 	__u64 flags = protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 	__u32 change = sum_fold32(addresses);
@@ -70,8 +73,9 @@ lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 po
 		return r;
 	if (!v6)
 		return bpf_l4_csum_replace(ctx, offset, 0, change, flags | BPF_F_PSEUDO_HDR);
-	/* The kernel takes the change into skb->csum too, for in IPv4 the header sum makes up for it. In IPv6 nothing
-	 * does. 6.16 has a flag; before, put it back. Drop the second half once 6.16 is the minimum. */
+	/* The kernel takes the change into skb->csum too, for in IPv4 the header sum makes up for it. In IPv6
+	 * nothing does. 6.16 has a flag; before, put it back. Drop the second half once 6.16 is the minimum.
+	 */
 	r = bpf_l4_csum_replace(ctx, offset, 0, change, flags | BPF_F_PSEUDO_HDR | BPF_F_IPV6);
 	if (r != -22 /* EINVAL */)
 		return r;
@@ -80,7 +84,8 @@ lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 po
 	return r;
 }
 
-/* Nothing shows it but the helper, which leaves a partial sum alone when a part behind the pseudo-header changes. */
+/* Nothing shows it but the helper, which leaves a partial sum alone when a part behind the pseudo-header
+ * changes. */
 lb_inline bool hook_sum_is_partial(hook_ctx *ctx, __u32 offset)
 {
 	__u16 before = 0, after = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* What the XDP hook gives to the common body: bounds, sums, sizes, ways out. hook_tc.h gives the same names at TC.
+/* What the XDP hook gives to the common body: bounds, sums, sizes, ways out. hook_tc.h gives the same names
+ * at TC.
  *
  * At XDP a packet is plain memory and its checksums are complete: they are changed inline (RFC 1624). */
 #ifndef FAIRWAY_HOOK_XDP_H
@@ -12,7 +13,7 @@ typedef struct xdp_md hook_ctx;
 #define HOOK_PASS XDP_PASS
 #define HOOK_DROP XDP_DROP
 /* A packet of ours that the stack is to route, after DNAT. */
-#define HOOK_UP	  XDP_PASS
+#define HOOK_UP XDP_PASS
 
 lb_inline void *hook_data(const hook_ctx *ctx)
 {
@@ -48,9 +49,10 @@ lb_inline bool hook_has(hook_ctx *ctx, __u32 length)
 	return bpf_xdp_get_buff_len(ctx) >= length;
 }
 
-/* Takes the change of addresses and of ports into the sum at `offset`. Packet pointers stay valid. A UDP sum of zero
- * over IPv4 means "none" and stays. */
-lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 ports, __u8 protocol, const bool v6)
+/* Takes the change of addresses and of ports into the sum at `offset`. Packet pointers stay valid. A UDP sum
+ * of zero over IPv4 means "none" and stays. */
+lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 ports, __u8 protocol,
+			  const bool v6)
 {
 	void *data = hook_data(ctx);
 	__sum16 *sum = data + offset;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* ICMP errors about flows of ours: "too big", "unreachable", "time exceeded" repeat the head of a packet as it looked where
- * the error arose, and whoever sent that packet knows it under other addresses. Without translation path MTU discovery
- * fails behind a VIP, and a closed UDP port of a pod stays silent.
+/* ICMP errors about flows of ours: "too big", "unreachable", "time exceeded" repeat the head of a packet as it
+ * looked where the error arose, and whoever sent that packet knows it under other addresses. Without translation
+ * path MTU discovery fails behind a VIP, and a closed UDP port of a pod stays silent.
  *
  *   where             the quoted packet      becomes                outer addresses
  *   ingress, to VIP   VIP -> client          pod -> client or node  to the pod (from the node, when remote)
  *   ingress, to node  node -> pod            client -> VIP          to the client (from the VIP, if the pod spoke)
  *   egress            client -> pod          client -> VIP          from the VIP, if the pod spoke
  *
- * Each changed byte of the quote enters the ICMP checksum; the quote's own sums are kept right as far as they are there. */
+ * Each changed byte of the quote enters the ICMP checksum; the quote's own sums are kept right as far as they are
+ * there. */
 #ifndef FAIRWAY_ICMP_ERROR_H
 #define FAIRWAY_ICMP_ERROR_H
 
@@ -40,7 +41,7 @@ lb_inline __u32 quoted_offset(__u32 offset)
 lb_inline bool quoted_addresses(hook_ctx *ctx, struct quoted *quoted, const bool v6)
 {
 	if (v6) {
-		FRAME_AT(ctx, quoted_offset(quoted->l3), struct ipv6hdr, ip6)
+		FRAME_AT (ctx, quoted_offset(quoted->l3), struct ipv6hdr, ip6)
 			return false;
 		quoted->src[0] = lb_load64(ip6->saddr.in6_u.u6_addr8);
 		quoted->src[1] = lb_load64(ip6->saddr.in6_u.u6_addr8 + 8);
@@ -50,7 +51,7 @@ lb_inline bool quoted_addresses(hook_ctx *ctx, struct quoted *quoted, const bool
 		quoted->l4 = quoted->l3 + sizeof(*ip6);
 		return ip6->version == 6;
 	}
-	FRAME_AT(ctx, quoted_offset(quoted->l3), struct iphdr, ip)
+	FRAME_AT (ctx, quoted_offset(quoted->l3), struct iphdr, ip)
 		return false;
 	quoted->src[0] = ip->saddr;
 	quoted->dst[0] = ip->daddr;
@@ -67,21 +68,23 @@ lb_inline bool quoted_parse(hook_ctx *ctx, const struct packet *packet, struct q
 		return false;
 	if (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP)
 		return false;
-	FRAME_AT(ctx, quoted_offset(quoted->l4), struct udphdr, ports)
+	FRAME_AT (ctx, quoted_offset(quoted->l4), struct udphdr, ports)
 		return false;
 	quoted->sport = ports->source;
 	quoted->dport = ports->dest;
 	return true;
 }
 
-/* The addresses; *ret_change: by how much all that is quoted changed, `addresses`: the pseudo-header's part of it. */
+/* The addresses; *ret_change: by how much all that is quoted changed, `addresses`: the pseudo-header's part
+ * of it. */
 lb_inline int quoted_rewrite_addresses(hook_ctx *ctx, const struct quoted *quoted,
-				       const struct translation *t, __u64 addresses, __u64 *ret_change, const bool v6)
+				       const struct translation *t, __u64 addresses, __u64 *ret_change,
+				       const bool v6)
 {
 	__sum16 sum;
 
 	if (v6) {
-		FRAME_AT(ctx, quoted_offset(quoted->l3), struct ipv6hdr, ip6)
+		FRAME_AT (ctx, quoted_offset(quoted->l3), struct ipv6hdr, ip6)
 			return -1;
 		__u64 *words = (void *)&ip6->saddr;
 
@@ -92,7 +95,7 @@ lb_inline int quoted_rewrite_addresses(hook_ctx *ctx, const struct quoted *quote
 		*ret_change = addresses;
 		return 0;
 	}
-	FRAME_AT(ctx, quoted_offset(quoted->l3), struct iphdr, ip)
+	FRAME_AT (ctx, quoted_offset(quoted->l3), struct iphdr, ip)
 		return -1;
 	ip->saddr = (__be32)t->to[0];
 	ip->daddr = (__be32)t->about[0];
@@ -103,15 +106,16 @@ lb_inline int quoted_rewrite_addresses(hook_ctx *ctx, const struct quoted *quote
 }
 
 /* TCP's or UDP's own sum, if the quote reaches that far and there is one. */
-lb_inline __u64 quoted_rewrite_sum(hook_ctx *ctx, const struct packet *packet, const struct quoted *quoted, __u64 change)
+lb_inline __u64 quoted_rewrite_sum(hook_ctx *ctx, const struct packet *packet, const struct quoted *quoted,
+				   __u64 change)
 {
-	__u32 at = quoted->l4 + (quoted->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) :
-								   offsetof(struct udphdr, check));
+	__u32 at = quoted->l4 + (quoted->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check)
+								 : offsetof(struct udphdr, check));
 	__sum16 old, new;
 
 	if (at + sizeof(__sum16) > (__u32)packet->length + PACKET_L3)
 		return 0;
-	FRAME_AT(ctx, quoted_offset(at), __sum16, sum)
+	FRAME_AT (ctx, quoted_offset(at), __sum16, sum)
 		return 0;
 	old = *sum;
 	if (quoted->protocol == IPPROTO_UDP && !old)
@@ -126,14 +130,16 @@ lb_inline __u64 quoted_rewrite_sum(hook_ctx *ctx, const struct packet *packet, c
 lb_inline int quoted_rewrite(hook_ctx *ctx, const struct packet *packet, const struct quoted *quoted,
 			     const struct translation *t, __u64 *ret_change, const bool v6)
 {
-	__u32 old_ports = quoted->sport | (__u32)quoted->dport << 16, new_ports = t->sport | (__u32)t->dport << 16;
+	__u32 old_ports = quoted->sport | (__u32)quoted->dport << 16,
+	      new_ports = t->sport | (__u32)t->dport << 16;
 	__u64 addresses = sum_change64(quoted->src[0], t->to[0]) + sum_change64(quoted->src[1], t->to[1]) +
-			  sum_change64(quoted->dst[0], t->about[0]) + sum_change64(quoted->dst[1], t->about[1]);
+			  sum_change64(quoted->dst[0], t->about[0]) +
+			  sum_change64(quoted->dst[1], t->about[1]);
 	__u64 ports = sum_change32(old_ports, new_ports);
 
 	if (quoted_rewrite_addresses(ctx, quoted, t, addresses, ret_change, v6))
 		return -1;
-	FRAME_AT(ctx, quoted_offset(quoted->l4), __u32, words)
+	FRAME_AT (ctx, quoted_offset(quoted->l4), __u32, words)
 		return -1;
 	*words = new_ports;
 	*ret_change += ports + quoted_rewrite_sum(ctx, packet, quoted, addresses + ports);
@@ -153,7 +159,7 @@ lb_inline int icmp_rewrite(hook_ctx *ctx, const struct packet *packet, const str
 		return -1;
 	if (v6)
 		change += rewrite_address_change(packet, &outer, what, v6);
-	FRAME_AT(ctx, packet_l4(packet), struct icmp_header, icmp)
+	FRAME_AT (ctx, packet_l4(packet), struct icmp_header, icmp)
 		return -1;
 	icmp->checksum = sum_replace(icmp->checksum, change);
 	return 0;
@@ -176,11 +182,11 @@ lb_inline void backend_address(const struct lb_backend *backend, __u64 to[2], co
 	to[1] = v6 ? lb_load64(backend->addr + 8) : 0;
 }
 
-/* --- to a VIP: on to the backend ------------------------------------------------------------------------------------ */
+/* --- to a VIP: on to the backend ------------------------------------------------------------------ */
 
 /* The flow whose reply is quoted. */
-lb_inline bool quoted_flow(const struct quoted *quoted, const struct lb_settings *set, struct selection *selection,
-			   const bool v6)
+lb_inline bool quoted_flow(const struct quoted *quoted, const struct lb_settings *set,
+			   struct selection *selection, const bool v6)
 {
 	__u32 frontend = frontend_find(quoted->src, quoted->sport, quoted->protocol, v6);
 	struct flow_ref ref = { 0 };
@@ -203,8 +209,8 @@ lb_inline int icmp_dropped(enum lb_reason reason)
 	return HOOK_DROP;
 }
 
-lb_inline int icmp_error_to_backend(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
-				    const bool v6)
+lb_inline int icmp_error_to_backend(hook_ctx *ctx, const struct packet *packet, __u32 handle,
+				    enum lb_reason reason, const bool v6)
 {
 	struct selection selection = { 0 };
 	struct lb_settings *set = settings();
@@ -222,7 +228,9 @@ lb_inline int icmp_error_to_backend(hook_ctx *ctx, const struct packet *packet, 
 	t.sport = selection.backend->port;
 	t.dport = selection.reply_port;
 	if (selection.backend->flags & LB_BACKEND_LOCAL)
-		return icmp_rewrite(ctx, packet, &quoted, &t, REWRITE_DST, v6) ? icmp_dropped(LB_REASON_HELPER) : HOOK_UP;
+		return icmp_rewrite(ctx, packet, &quoted, &t, REWRITE_DST, v6)
+			       ? icmp_dropped(LB_REASON_HELPER)
+			       : HOOK_UP;
 	if (packet_ttl(ctx, v6) <= 1)
 		return icmp_dropped(LB_REASON_TTL);
 	link = next_hop(&selection, &mac);
@@ -236,13 +244,14 @@ lb_inline int icmp_error_to_backend(hook_ctx *ctx, const struct packet *packet, 
 	return hook_send(ctx, link->ifindex);
 }
 
-/* --- about a packet to a backend: on to the client ------------------------------------------------------------------- */
+/* --- about a packet to a backend: on to the client ------------------------------------------------ */
 
 /* The client whose packet is quoted. `snat`: the backend saw the node's address. */
 lb_inline bool quoted_reply(const struct quoted *quoted, const struct lb_settings *set, bool snat,
 			    struct reply_selection *selection, const bool v6)
 {
-	struct packet reply = { /* the way the backend would answer the quoted packet */
+	struct packet reply = {
+		/* the way the backend would answer the quoted packet */
 		.src = { quoted->dst[0], quoted->dst[1] },
 		.dst = { quoted->src[0], quoted->src[1] },
 		.sport = quoted->dport,
@@ -256,7 +265,8 @@ lb_inline bool quoted_reply(const struct quoted *quoted, const struct lb_setting
 
 /* The error's source is hidden only if it is the backend itself. */
 lb_inline void translate_to_client(const struct packet *packet, const struct quoted *quoted,
-				   const struct reply_selection *selection, struct translation *t, const bool v6)
+				   const struct reply_selection *selection, struct translation *t,
+				   const bool v6)
 {
 	struct rewrite reply = { 0 };
 
@@ -269,8 +279,8 @@ lb_inline void translate_to_client(const struct packet *packet, const struct quo
 }
 
 /* To the node's address: about a SNATed packet, or none of our business. */
-lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
-				   const bool v6)
+lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, __u32 handle,
+				   enum lb_reason reason, const bool v6)
 {
 	struct reply_selection selection = { 0 };
 	struct lb_settings *set = settings();
@@ -291,8 +301,8 @@ lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, _
 }
 
 /* Leaving by an uplink: a local pod's error, or the node's about a packet that it could not deliver. */
-lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
-				 const bool v6)
+lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u32 handle,
+				 enum lb_reason reason, const bool v6)
 {
 	struct reply_selection selection = { 0 };
 	struct lb_settings *set = settings();
@@ -303,7 +313,8 @@ lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u
 	    !quoted_reply(&quoted, set, false, &selection, v6))
 		return HOOK_PASS;
 	translate_to_client(packet, &quoted, &selection, &t, v6);
-	return icmp_rewrite(ctx, packet, &quoted, &t, REWRITE_SRC, v6) ? icmp_dropped(LB_REASON_HELPER) : HOOK_PASS;
+	return icmp_rewrite(ctx, packet, &quoted, &t, REWRITE_SRC, v6) ? icmp_dropped(LB_REASON_HELPER)
+								       : HOOK_PASS;
 }
 
 #endif

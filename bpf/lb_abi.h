@@ -25,7 +25,7 @@
 
 #define lb_inline static inline __attribute__((always_inline, unused))
 
-/* --- limits ----------------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------------- */
 
 #define LB_ID_BITS	20		     /* frontend and backend ids: 0 .. 2^20 - 1; 0 is an id like any other */
 #define LB_MAX_IDS	(1u << LB_ID_BITS)
@@ -47,7 +47,7 @@
 #define LB_DEFAULT_FLOW4_BUCKETS (1u << 18)   /* 1,048,576 flows, 16 MiB, and as much again for the replies */
 #define LB_DEFAULT_FLOW6_BUCKETS (1u << 17)   /* 524,288 flows, 16 MiB, likewise */
 
-/* --- handles ---------------------------------------------------------------------------------------------- */
+/* --- handles -------------------------------------------------------------------------------------- */
 
 /* An id with its incarnation, as flows repeat it. `generation` counts the lives of an id: it is raised when the id is
  * given to another frontend or backend, NEVER when a table is switched, a state changes or a next hop moves: every
@@ -63,7 +63,7 @@ lb_inline __u32 lb_handle_id(__u32 handle)
 	return handle & (LB_MAX_IDS - 1);
 }
 
-/* --- rodata ------------------------------------------------------------------------------------------------ */
+/* --- rodata --------------------------------------------------------------------------------------- */
 
 /* Set before load (skeleton: skel->rodata->lb_config.…). Masks are buckets - 1. lb_replies4|6 have lb_flows4|6's size. */
 struct lb_config {
@@ -72,7 +72,7 @@ struct lb_config {
 	__u32 weak_memory; /* 1 on CPUs that reorder loads and stores (not x86): readers and publishers take full barriers */
 };
 
-/* --- hashing ---------------------------------------------------------------------------------------------- */
+/* --- hashing -------------------------------------------------------------------------------------- */
 
 lb_inline __u64 lb_mix(__u64 a, __u64 b)
 {
@@ -97,7 +97,7 @@ lb_inline __u64 lb_load64(const __u8 *p)
 #endif
 }
 
-/* --- lb_settings: one entry ------------------------------------------------------------------------------- */
+/* --- lb_settings: one entry ----------------------------------------------------------------------- */
 
 /* Written by the agent, field by field, at any time; read by programs for each packet (one hot line).
  * tick: seconds / LB_TICK_SEC of the agent's flow clock. The clock goes on from the value found in the map when an agent
@@ -115,7 +115,7 @@ struct lb_settings {
 };
 _Static_assert(sizeof(struct lb_settings) == 64, "one cache line");
 
-/* --- lb_vip_filter: is it worth a look at all? ------------------------------------------------------------- */
+/* --- lb_vip_filter: is it worth a look at all? ---------------------------------------------------- */
 
 /* Bit set: some frontend has this address, or it is a SNAT address. False positives cost a lookup, a missing bit makes
  * the address invisible. The agent sets the bit before the index entry, and clears it after the last address that
@@ -138,7 +138,7 @@ lb_inline __u32 lb_filter_bit(const __u8 *addr16, int ipv6)
 	return lb_filter_bit4((__be32)lb_load64(addr16));
 }
 
-/* --- lb_fe_index, lb_be_index: (address, port, protocol) -> handle ------------------------------------------ */
+/* --- lb_fe_index, lb_be_index: (address, port, protocol) -> handle -------------------------------- */
 
 /* One bucket is one cache line. Both families share the table: an IPv4 key is stored whole, an IPv6 key as 56 bits of
  * its hash, which the reader then verifies in the entry the handle names (lb_frontends, lb_backends).
@@ -188,7 +188,7 @@ lb_inline __u32 lb_index_bucket(__u64 key)
 	return (__u32)((h ^ h >> 29) >> 24);
 }
 
-/* --- lb_vips: addresses that behave like a host ------------------------------------------------------------- */
+/* --- lb_vips: addresses that behave like a host --------------------------------------------------- */
 
 /* A stock hash, looked at only when the filter said yes and no frontend matched: echo, closed ports, other protocols,
  * fragments of these addresses are answered or dropped, never passed to the stack. The agent enters addresses of
@@ -202,7 +202,7 @@ struct lb_vip {
 	__u32 frontends; /* how many name it: the agent's count, not read by programs */
 };
 
-/* --- lb_frontends: by frontend id --------------------------------------------------------------------------- */
+/* --- lb_frontends: by frontend id ----------------------------------------------------------------- */
 
 enum lb_verdict {
 	LB_FORWARD,
@@ -292,7 +292,7 @@ struct lb_range6_key {
 };
 _Static_assert(sizeof(struct lb_range4_key) == 12 && sizeof(struct lb_range6_key) == 24, "no padding in LPM keys");
 
-/* --- lb_maglev: slots, each the id of a backend (__u32) ------------------------------------------------------ */
+/* --- lb_maglev: slots, each the id of a backend (__u32) ------------------------------------------- */
 
 /* Slot i is word i & 15 of element i >> 4: the kernel rounds each element of an array map up to 8 bytes, so that an array
  * of __u32 would take twice the memory and not be one run of words for the agent. */
@@ -328,7 +328,7 @@ lb_inline __u32 lb_maglev_slot(__u32 hash, __u32 table_size)
 	return (__u32)((__u64)hash * table_size >> 32);
 }
 
-/* --- lb_backends: by backend id ------------------------------------------------------------------------------ */
+/* --- lb_backends: by backend id ------------------------------------------------------------------- */
 
 enum lb_backend_state { /* as enum backend_state */
 	LB_BACKEND_ACTIVE,
@@ -378,7 +378,7 @@ struct lb_link {
 };
 _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
 
-/* --- flows --------------------------------------------------------------------------------------------------- */
+/* --- flows ---------------------------------------------------------------------------------------- */
 
 /* Two tables for each family with one kind of slot: lb_flowsN finds the backend of a client's packet, lb_repliesN finds
  * the client of a backend's packet. A flow has one slot in each, alike but for `seen`, closing marks and version.
@@ -509,7 +509,7 @@ lb_inline __u32 lb_bucket2(__u64 hash, __u32 mask)
 	return lb_bucket1(hash, mask) ^ (((__u32)(hash >> 32) & (LB_BUCKET_GROUP - 1)) | 1);
 }
 
-/* --- counters and events -------------------------------------------------------------------------------------- */
+/* --- counters and events -------------------------------------------------------------------------- */
 
 /* lb_fe_stats: per CPU, by frontend id; programs add, user space sums. The agent zeroes an id's when it gives it anew. */
 struct lb_frontend_stats {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* TC on the uplinks: ingress where XDP can't, egress for the replies of this node's backends. The way through is in
- * body.h. */
+/* TC on the uplinks: ingress where XDP can't, egress for the replies of this node's backends. The way through
+ * is in body.h. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/bpf.h>

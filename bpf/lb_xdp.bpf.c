@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* XDP on the uplinks: everything that clients and remote backends send to us. The way through is in body.h. */
+/* XDP on the uplinks: everything that clients and remote backends send to us. The way through is in body.h.
+ */
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/bpf.h>

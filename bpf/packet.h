@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* struct packet, and how it is filled from a frame: first the addresses (enough to tell that a packet is not ours), then
- * what is behind them. Every byte is checked to be there before it is read.
+/* struct packet, and how it is filled from a frame: first the addresses (enough to tell that a packet is not
+ * ours), then what is behind them. Every byte is checked to be there before it is read.
  *
- * Offsets instead of pointers: they outlive the helpers that move a packet. The IP header is at PACKET_L3 always (tagged
- * frames are not ours). */
+ * Offsets instead of pointers: they outlive the helpers that move a packet. The IP header is at PACKET_L3
+ * always (tagged frames are not ours). */
 #ifndef FAIRWAY_PACKET_H
 #define FAIRWAY_PACKET_H
 
@@ -14,19 +14,20 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
-#define PACKET_L3	     14
-#define PACKET_L4_MAX	     (PACKET_L3 + 40 + 256) /* below 512, see packet_l4(); longer extension headers are not walked */
-#define PACKET_HEADERS	     (PACKET_L4_MAX + 20)
-#define PACKET_EXT_HEADERS   6
+#define PACKET_L3 14
+#define PACKET_L4_MAX                                                                                        \
+	(PACKET_L3 + 40 + 256) /* below 512, see packet_l4(); longer extension headers are not walked */
+#define PACKET_HEADERS	   (PACKET_L4_MAX + 20)
+#define PACKET_EXT_HEADERS 6
 
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
-#define TCP_ACK 0x10
+#define TCP_FIN		   0x01
+#define TCP_SYN		   0x02
+#define TCP_RST		   0x04
+#define TCP_ACK		   0x10
 
 enum packet_kind {
-	PACKET_PORTS, /* TCP or UDP, its header whole: ports are valid */
-	PACKET_ICMP,  /* ICMP or ICMPv6, 8 bytes at least */
+	PACKET_PORTS,	   /* TCP or UDP, its header whole: ports are valid */
+	PACKET_ICMP,	   /* ICMP or ICMPv6, 8 bytes at least */
 	PACKET_ICMP_ERROR, /* likewise, of a type that quotes a packet */
 	PACKET_FRAGMENT,
 	PACKET_OTHER,
@@ -37,11 +38,11 @@ enum packet_kind {
 struct packet {
 	__u64 src[2], dst[2]; /* as in memory; IPv4 in the low half of [0] */
 	__be16 sport, dport;
-	__u16 l4;	      /* offset in the frame */
-	__u16 length;	      /* of the IP packet, headers included */
+	__u16 l4;     /* offset in the frame */
+	__u16 length; /* of the IP packet, headers included */
 	__u8 protocol;
-	__u8 tcp_flags;	      /* 0 for UDP */
-	__u8 kind;	      /* enum packet_kind */
+	__u8 tcp_flags; /* 0 for UDP */
+	__u8 kind;	/* enum packet_kind */
 	bool v6;
 };
 
@@ -57,7 +58,8 @@ struct frame_ether {
 	__be16 type;
 };
 
-/* The offset of L4, in a form whose bound the verifier sees: through memory it forgets what 16 bits can hold at most. */
+/* The offset of L4, in a form whose bound the verifier sees: through memory it forgets what 16 bits can hold
+ * at most. */
 lb_inline __u32 packet_l4(const struct packet *packet)
 {
 	__u64 at = packet->l4;
@@ -66,14 +68,14 @@ lb_inline __u32 packet_l4(const struct packet *packet)
 	return (__u32)at;
 }
 
-#define FRAME_AT(ctx, offset, type, var)                                                                               \
-	type *var = hook_data(ctx) + (offset);                                                                         \
+#define FRAME_AT(ctx, offset, type, var)                                                                     \
+	type *var = hook_data(ctx) + (offset);                                                               \
 	if ((void *)(var + 1) > hook_end(ctx))
 
 /* Family from the EtherType: 4, 6, or 0 for what is not ours. */
 lb_inline int packet_family(hook_ctx *ctx)
 {
-	FRAME_AT(ctx, 0, struct frame_ether, eth)
+	FRAME_AT (ctx, 0, struct frame_ether, eth)
 		return 0;
 	if (hook_tagged(ctx))
 		return 0;
@@ -87,7 +89,7 @@ lb_inline int packet_addresses(hook_ctx *ctx, struct packet *packet, const bool 
 {
 	packet->v6 = v6;
 	if (v6) {
-		FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
+		FRAME_AT (ctx, PACKET_L3, struct ipv6hdr, ip6)
 			return -1;
 		packet->src[0] = lb_load64(ip6->saddr.in6_u.u6_addr8);
 		packet->src[1] = lb_load64(ip6->saddr.in6_u.u6_addr8 + 8);
@@ -95,7 +97,7 @@ lb_inline int packet_addresses(hook_ctx *ctx, struct packet *packet, const bool 
 		packet->dst[1] = lb_load64(ip6->daddr.in6_u.u6_addr8 + 8);
 		return 0;
 	}
-	FRAME_AT(ctx, PACKET_L3, struct iphdr, ip)
+	FRAME_AT (ctx, PACKET_L3, struct iphdr, ip)
 		return -1;
 	packet->src[0] = ip->saddr;
 	packet->dst[0] = ip->daddr;
@@ -126,7 +128,7 @@ lb_inline enum packet_kind packet_transport(hook_ctx *ctx, struct packet *packet
 	if (packet->length + PACKET_L3 < packet->l4)
 		return PACKET_MALFORMED;
 	if (packet->protocol == IPPROTO_TCP) {
-		FRAME_AT(ctx, packet_l4(packet), struct tcphdr, tcp)
+		FRAME_AT (ctx, packet_l4(packet), struct tcphdr, tcp)
 			return PACKET_MALFORMED;
 		if (behind < sizeof(*tcp) || tcp->doff < 5 || behind < tcp->doff * 4u)
 			return PACKET_MALFORMED;
@@ -136,7 +138,7 @@ lb_inline enum packet_kind packet_transport(hook_ctx *ctx, struct packet *packet
 		return PACKET_PORTS;
 	}
 	if (packet->protocol == IPPROTO_UDP) {
-		FRAME_AT(ctx, packet_l4(packet), struct udphdr, udp)
+		FRAME_AT (ctx, packet_l4(packet), struct udphdr, udp)
 			return PACKET_MALFORMED;
 		if (behind < sizeof(*udp))
 			return PACKET_MALFORMED;
@@ -146,7 +148,7 @@ lb_inline enum packet_kind packet_transport(hook_ctx *ctx, struct packet *packet
 	}
 	if (packet->protocol != icmp)
 		return PACKET_OTHER;
-	FRAME_AT(ctx, packet_l4(packet), struct icmp_header, header)
+	FRAME_AT (ctx, packet_l4(packet), struct icmp_header, header)
 		return PACKET_MALFORMED;
 	if (behind < sizeof(*header))
 		return PACKET_MALFORMED;
@@ -155,7 +157,7 @@ lb_inline enum packet_kind packet_transport(hook_ctx *ctx, struct packet *packet
 
 lb_inline enum packet_kind packet_behind4(hook_ctx *ctx, struct packet *packet)
 {
-	FRAME_AT(ctx, PACKET_L3, struct iphdr, ip)
+	FRAME_AT (ctx, PACKET_L3, struct iphdr, ip)
 		return PACKET_MALFORMED;
 	packet->protocol = ip->protocol;
 	packet->length = bpf_ntohs(ip->tot_len);
@@ -184,9 +186,10 @@ lb_inline enum packet_kind packet_extensions(hook_ctx *ctx, struct packet *packe
 			return packet_transport(ctx, packet);
 		}
 		packet->l4 = (__u16)at;
-		FRAME_AT(ctx, packet_l4(packet), struct ext_header, ext)
+		FRAME_AT (ctx, packet_l4(packet), struct ext_header, ext)
 			return PACKET_MALFORMED;
-		if (packet->protocol == IPPROTO_ROUTING && ext->segments_left) /* not at its end: dst is not the last */
+		if (packet->protocol == IPPROTO_ROUTING &&
+		    ext->segments_left) /* not at its end: dst is not the last */
 			return PACKET_TOO_DEEP;
 		packet->protocol = ext->nexthdr;
 		at += 8 + ext->hdrlen * 8;
@@ -198,7 +201,7 @@ lb_inline enum packet_kind packet_extensions(hook_ctx *ctx, struct packet *packe
 
 lb_inline enum packet_kind packet_behind6(hook_ctx *ctx, struct packet *packet)
 {
-	FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
+	FRAME_AT (ctx, PACKET_L3, struct ipv6hdr, ip6)
 		return PACKET_MALFORMED;
 	packet->protocol = ip6->nexthdr;
 	packet->length = bpf_ntohs(ip6->payload_len) + sizeof(*ip6);

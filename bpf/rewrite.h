@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Addresses, ports, TTL, MAC and their checksums: DNAT, SNAT and the way back, and where the packet leaves.
  *
- * One body for both directions and families: a struct rewrite says what the addresses and ports are to become. TTL is
- * decremented only where the packet does not go through the stack, which does it itself. */
+ * One body for both directions and families: a struct rewrite says what the addresses and ports are to
+ * become. TTL is decremented only where the packet does not go through the stack, which does it itself. */
 #ifndef FAIRWAY_REWRITE_H
 #define FAIRWAY_REWRITE_H
 
@@ -24,11 +24,12 @@ struct rewrite {
 #define REWRITE_TTL 4
 
 /* The IPv4 header: new addresses and TTL, its sum with them. */
-lb_inline int rewrite_ip4(hook_ctx *ctx, const struct packet *packet, const struct rewrite *to, const int what)
+lb_inline int rewrite_ip4(hook_ctx *ctx, const struct packet *packet, const struct rewrite *to,
+			  const int what)
 {
 	__u64 change = 0;
 
-	FRAME_AT(ctx, PACKET_L3, struct iphdr, ip)
+	FRAME_AT (ctx, PACKET_L3, struct iphdr, ip)
 		return -1;
 	if (what & REWRITE_SRC) {
 		change += sum_change32((__u32)packet->src[0], (__u32)to->src[0]);
@@ -39,7 +40,8 @@ lb_inline int rewrite_ip4(hook_ctx *ctx, const struct packet *packet, const stru
 		ip->daddr = (__be32)to->dst[0];
 	}
 	if (what & REWRITE_TTL) {
-		change += sum_change16(ip->ttl, ip->ttl - 1); /* the low byte of its word as it lies in memory */
+		change += sum_change16(ip->ttl,
+				       ip->ttl - 1); /* the low byte of its word as it lies in memory */
 		ip->ttl--;
 	}
 	ip->check = sum_replace(ip->check, change);
@@ -48,7 +50,7 @@ lb_inline int rewrite_ip4(hook_ctx *ctx, const struct packet *packet, const stru
 
 lb_inline int rewrite_ip6(hook_ctx *ctx, const struct rewrite *to, const int what)
 {
-	FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
+	FRAME_AT (ctx, PACKET_L3, struct ipv6hdr, ip6)
 		return -1;
 	__u64 *addresses = (void *)&ip6->saddr;
 
@@ -72,45 +74,51 @@ lb_inline __u64 rewrite_address_change(const struct packet *packet, const struct
 	__u64 change = 0;
 
 	if (what & REWRITE_SRC)
-		change += v6 ? sum_change64(packet->src[0], to->src[0]) + sum_change64(packet->src[1], to->src[1]) :
-			       sum_change32((__u32)packet->src[0], (__u32)to->src[0]);
+		change += v6 ? sum_change64(packet->src[0], to->src[0]) +
+					  sum_change64(packet->src[1], to->src[1])
+			     : sum_change32((__u32)packet->src[0], (__u32)to->src[0]);
 	if (what & REWRITE_DST)
-		change += v6 ? sum_change64(packet->dst[0], to->dst[0]) + sum_change64(packet->dst[1], to->dst[1]) :
-			       sum_change32((__u32)packet->dst[0], (__u32)to->dst[0]);
+		change += v6 ? sum_change64(packet->dst[0], to->dst[0]) +
+					  sum_change64(packet->dst[1], to->dst[1])
+			     : sum_change32((__u32)packet->dst[0], (__u32)to->dst[0]);
 	return change;
 }
 
-/* The whole packet. -1: the frame is not what it was when it was parsed; drop it, it may be half rewritten. */
-lb_inline int rewrite(hook_ctx *ctx, const struct packet *packet, const struct rewrite *to, const int what, const bool v6)
+/* The whole packet. -1: the frame is not what it was when it was parsed; drop it, it may be half rewritten.
+ */
+lb_inline int rewrite(hook_ctx *ctx, const struct packet *packet, const struct rewrite *to, const int what,
+		      const bool v6)
 {
 	__u32 old_ports = packet->sport | (__u32)packet->dport << 16;
 	__u32 new_ports = to->sport | (__u32)to->dport << 16;
-	__u32 sum_at = packet->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check);
+	__u32 sum_at = packet->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check)
+						       : offsetof(struct udphdr, check);
 
 	if (v6 ? rewrite_ip6(ctx, to, what) : rewrite_ip4(ctx, packet, to, what))
 		return -1;
 	if (old_ports != new_ports) {
-		FRAME_AT(ctx, packet_l4(packet), __u32, ports)
+		FRAME_AT (ctx, packet_l4(packet), __u32, ports)
 			return -1;
 		*ports = new_ports;
 	}
 	return hook_l4_sum(ctx, packet_l4(packet) + sum_at, rewrite_address_change(packet, to, what, v6),
-			   old_ports != new_ports ? sum_change32(old_ports, new_ports) : 0, packet->protocol, v6);
+			   old_ports != new_ports ? sum_change32(old_ports, new_ports) : 0, packet->protocol,
+			   v6);
 }
 
 lb_inline __u8 packet_ttl(hook_ctx *ctx, const bool v6)
 {
 	if (v6) {
-		FRAME_AT(ctx, PACKET_L3, struct ipv6hdr, ip6)
+		FRAME_AT (ctx, PACKET_L3, struct ipv6hdr, ip6)
 			return 0;
 		return ip6->hop_limit;
 	}
-	FRAME_AT(ctx, PACKET_L3, struct iphdr, ip)
+	FRAME_AT (ctx, PACKET_L3, struct iphdr, ip)
 		return 0;
 	return ip->ttl;
 }
 
-/* --- counting ------------------------------------------------------------------------------------------------------ */
+/* --- counting ------------------------------------------------------------------------------------- */
 
 lb_inline void count_reason(enum lb_reason reason)
 {
@@ -147,11 +155,11 @@ lb_inline void count_dropped(__u32 handle, enum lb_reason reason)
 	count_reason(reason);
 }
 
-/* --- ways out ------------------------------------------------------------------------------------------------------- */
+/* --- ways out ------------------------------------------------------------------------------------- */
 
 lb_inline int set_macs(hook_ctx *ctx, const __u16 *dst, const __u16 *src)
 {
-	FRAME_AT(ctx, 0, struct frame_ether, eth)
+	FRAME_AT (ctx, 0, struct frame_ether, eth)
 		return -1;
 	eth->dst[0] = dst[0];
 	eth->dst[1] = dst[1];
@@ -185,7 +193,8 @@ lb_inline void next_hop_want(struct lb_backend *backend, __u32 handle, __u64 wor
 		event_send(LB_EVENT_NEXT_HOP, lb_handle_id(handle), 0, NULL, false);
 }
 
-/* The link of a backend's next hop with the neighbour's MAC in *ret_mac, or NULL: unknown, and the agent was asked. */
+/* The link of a backend's next hop with the neighbour's MAC in *ret_mac, or NULL: unknown, and the agent was
+ * asked. */
 lb_inline struct lb_link *next_hop(const struct selection *selection, __u64 *ret_mac)
 {
 	struct lb_backend *backend = selection->backend;
@@ -201,10 +210,11 @@ lb_inline struct lb_link *next_hop(const struct selection *selection, __u64 *ret
 	return link;
 }
 
-/* To the client, along the kernel's own route: the packet already has its final addresses. Costs some 120 ns, for replies
- * of remote backends only; a MAC learned from the forward packet would be cheaper, and wrong as soon as one of two
- * routers fails. An action, or -1: no route or no neighbour. */
-lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2], __u16 length, const bool v6)
+/* To the client, along the kernel's own route: the packet already has its final addresses. Costs some 120 ns,
+ * for replies of remote backends only; a MAC learned from the forward packet would be cheaper, and wrong as
+ * soon as one of two routers fails. An action, or -1: no route or no neighbour. */
+lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2], __u16 length,
+			    const bool v6)
 {
 	struct bpf_fib_lookup fib = { .ifindex = hook_ifindex(ctx), .tot_len = length };
 	long r;
@@ -231,11 +241,11 @@ lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2
 	return hook_send(ctx, fib.ifindex);
 }
 
-/* --- the three rewrites ---------------------------------------------------------------------------------------------- */
+/* --- the three rewrites --------------------------------------------------------------------------- */
 
 /* A backend of this node: DNAT, the stack routes (and takes care of the TTL). */
-lb_inline enum lb_reason forward_local(hook_ctx *ctx, const struct packet *packet, const struct selection *selection,
-				       const bool v6)
+lb_inline enum lb_reason forward_local(hook_ctx *ctx, const struct packet *packet,
+				       const struct selection *selection, const bool v6)
 {
 	struct rewrite to = { .sport = selection->reply_port, .dport = selection->backend->port };
 
@@ -250,9 +260,11 @@ lb_inline void snat_address(const struct lb_settings *set, __u64 to[2], const bo
 	to[1] = v6 ? lb_load64(set->snat_v6 + 8) : 0;
 }
 
-/* A backend elsewhere: it sees this node's address, and its reply comes back here. *ret_action: the way out. */
-lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *packet, const struct selection *selection,
-					const struct lb_settings *set, int *ret_action, const bool v6)
+/* A backend elsewhere: it sees this node's address, and its reply comes back here. *ret_action: the way out.
+ */
+lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *packet,
+					const struct selection *selection, const struct lb_settings *set,
+					int *ret_action, const bool v6)
 {
 	struct rewrite to = { .sport = selection->reply_port, .dport = selection->backend->port };
 	struct lb_link *link;

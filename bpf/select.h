@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* Packet -> flow: which frontend, which established flow, or which backend for a new one.
  *
- * The fast path is select_established(): index, flow table, backend entry. On a miss select_open() pays for source
- * ranges and Maglev, claims the reply's key and then the flow's; the fast path then finds it. */
+ * The fast path is select_established(): index, flow table, backend entry. On a miss select_open() pays for
+ * source ranges and Maglev, claims the reply's key and then the flow's; the fast path then finds it. */
 #ifndef FAIRWAY_SELECT_H
 #define FAIRWAY_SELECT_H
 
 #include "bpf/packet.h"
 #include "bpf/flow.h"
 
-#define SELECT_REOPEN_TICKS 8  /* a SYN on a flow that has been silent for four minutes is a new connection */
-#define SELECT_PORT_TRIES   64 /* candidates for a translated source port before it counts as exhausted */
-#define LB_NO_HANDLE	    (~0u)
+#define SELECT_REOPEN_TICKS 8 /* a SYN on a flow that has been silent for four minutes is a new connection   \
+			       */
+#define SELECT_PORT_TRIES 64  /* candidates for a translated source port before it counts as exhausted */
+#define LB_NO_HANDLE	  (~0u)
 
-/* --- addresses of ours ------------------------------------------------------------------------------------------- */
+/* --- addresses of ours ---------------------------------------------------------------------------- */
 
 lb_inline bool vip_filter_hit(const __u64 addr[2], const bool v6)
 {
@@ -52,7 +53,7 @@ lb_inline bool snat_port_is(const struct lb_settings *set, __be16 port)
 	return number >= set->snat_port_first && number <= set->snat_port_last;
 }
 
-/* --- index ------------------------------------------------------------------------------------------------------- */
+/* --- index ---------------------------------------------------------------------------------------- */
 
 lb_inline struct lb_frontend *frontend_entry(__u32 handle)
 {
@@ -73,10 +74,10 @@ lb_inline bool addr16_is(const __u8 *addr16, const __u64 addr[2])
 	return lb_load64(addr16) == addr[0] && lb_load64(addr16 + 8) == addr[1];
 }
 
-/* A slot whose key matches: its handle, or LB_NO_HANDLE when the address behind a hashed key is another one, or the slot
- * changed hands meanwhile. */
-lb_inline __u32 index_slot_handle(volatile struct lb_index_slot *slot, __u64 key, const __u64 addr[2], bool backends,
-				  const bool v6)
+/* A slot whose key matches: its handle, or LB_NO_HANDLE when the address behind a hashed key is another one,
+ * or the slot changed hands meanwhile. */
+lb_inline __u32 index_slot_handle(volatile struct lb_index_slot *slot, __u64 key, const __u64 addr[2],
+				  bool backends, const bool v6)
 {
 	__u32 handle;
 
@@ -97,11 +98,11 @@ lb_inline __u32 index_slot_handle(volatile struct lb_index_slot *slot, __u64 key
 	return frontend && addr16_is(frontend->addr, addr) ? handle : LB_NO_HANDLE;
 }
 
-lb_inline __u32 index_find(void *table, __u32 mask, const __u64 addr[2], __be16 port, __u8 protocol, bool backends,
-			   const bool v6)
+lb_inline __u32 index_find(void *table, __u32 mask, const __u64 addr[2], __be16 port, __u8 protocol,
+			   bool backends, const bool v6)
 {
-	__u64 key = v6 ? lb_index_key6(addr[0], addr[1], port, protocol) :
-			 lb_index_key4((__be32)addr[0], port, protocol);
+	__u64 key = v6 ? lb_index_key6(addr[0], addr[1], port, protocol)
+		       : lb_index_key4((__be32)addr[0], port, protocol);
 	__u32 at = lb_index_bucket(key);
 
 	for (int probe = 0; probe < LB_INDEX_PROBES; probe++, at++) {
@@ -135,7 +136,7 @@ lb_inline __u32 backend_find(const __u64 addr[2], __be16 port, __u8 protocol, co
 	return index_find(&lb_be_index, lb_config.be_index_mask, addr, port, protocol, true, v6);
 }
 
-/* --- a new flow --------------------------------------------------------------------------------------------------- */
+/* --- a new flow ----------------------------------------------------------------------------------- */
 
 lb_inline bool ranges_contain(__u32 id, const __u64 client[2], const bool v6)
 {
@@ -199,8 +200,8 @@ lb_inline bool is_syn(__u8 tcp_flags)
 	return (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* A SYN on a flow that is over, or as good as over, is a new connection from the same port. One on an embryonic flow is
- * that flow's own, sent again. */
+/* A SYN on a flow that is over, or as good as over, is a new connection from the same port. One on an
+ * embryonic flow is that flow's own, sent again. */
 lb_inline bool flow_is_over(__u64 control, __u8 tcp_flags, __u32 tick)
 {
 	__u8 idle = (tick - control) & ~LB_SEEN_EMBRYONIC;
@@ -220,10 +221,10 @@ lb_inline bool found_usable(const struct flow_open *open, __u32 tick)
 	       !flow_is_over(open->value, open->tcp_flags, tick);
 }
 
-/* A translated source port: from where the last search at this backend ended, so that a port comes up again only after
- * all others. `before`: the port that this flow had, tried first, or 0. */
-lb_inline enum lb_reason claim_translated(struct flow_open *open, const struct lb_settings *set, __be16 before,
-					  const bool v6)
+/* A translated source port: from where the last search at this backend ended, so that a port comes up again
+ * only after all others. `before`: the port that this flow had, tried first, or 0. */
+lb_inline enum lb_reason claim_translated(struct flow_open *open, const struct lb_settings *set,
+					  __be16 before, const bool v6)
 {
 	__u32 id = lb_handle_id(open->backend);
 	__u32 range = set->snat_port_last - set->snat_port_first + 1u;
@@ -234,7 +235,8 @@ lb_inline enum lb_reason claim_translated(struct flow_open *open, const struct l
 	for (int i = 0; i < SELECT_PORT_TRIES; i++) {
 		int result;
 
-		open->reply_port = before ?: bpf_htons(set->snat_port_first + __sync_fetch_and_add(next, 1) % range);
+		open->reply_port =
+			before ?: bpf_htons(set->snat_port_first + __sync_fetch_and_add(next, 1) % range);
 		before = 0;
 		result = FLOW_CALL(reply_claim, open, v6);
 		if (result == CLAIM_DONE)
@@ -245,7 +247,8 @@ lb_inline enum lb_reason claim_translated(struct flow_open *open, const struct l
 	return LB_REASON_SNAT_EXHAUSTED;
 }
 
-/* The reply's key: the client's own port where the backend is local and no other VIP holds it, else a translated one. */
+/* The reply's key: the client's own port where the backend is local and no other VIP holds it, else a
+ * translated one. */
 lb_inline enum lb_reason claim_reply(struct flow_open *open, const struct lb_settings *set, const bool v6)
 {
 	bool same = open->found && lb_control_backend(open->value) == open->backend;
@@ -317,7 +320,8 @@ lb_inline enum lb_reason open_permitted(const struct flow_open *open, __u64 choi
 	return LB_REASON_NO_LOCAL_ENDPOINTS;
 }
 
-/* Opens the flow, or finds that another CPU has just done so: LB_REASON_COUNT, and the flow is established; or why not. */
+/* Opens the flow, or finds that another CPU has just done so: LB_REASON_COUNT, and the flow is established;
+ * or why not. */
 lb_inline int select_open(struct flow_open *open, const bool v6)
 {
 	struct lb_settings *set = settings();
@@ -349,7 +353,7 @@ lb_inline int select_open(struct flow_open *open, const bool v6)
 	return reason;
 }
 
-/* --- the fast path ------------------------------------------------------------------------------------------------- */
+/* --- the fast path -------------------------------------------------------------------------------- */
 
 /* Where a packet of a client goes. */
 struct selection {

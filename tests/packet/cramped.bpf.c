@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* Hands a frame on with so little room in front of it that an answer with longer headers cannot be made: the kernel then
- * refuses bpf_xdp_adjust_head(), which no ordinary test run brings about. For frames of FRAME bytes. */
+/* Hands a frame on with so little room in front of it that an answer with longer headers cannot be made: the
+ * kernel then refuses bpf_xdp_adjust_head(), which no ordinary test run brings about. For frames of FRAME
+ * bytes. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

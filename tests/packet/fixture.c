@@ -11,7 +11,7 @@ static const struct {
 } addresses[] = {
 	{ "client", "198.51.100.7", "2001:db8:51::7" },
 	{ "stranger", "192.88.99.7", "2001:db8:99::7" },
-	{ "client-second", "203.0.113.7", "2001:db8:113::7" }, /* its route leaves by the second uplink */
+	{ "client-second", "203.0.113.7", "2001:db8:113::7" },	 /* its route leaves by the second uplink */
 	{ "client-unresolved", "198.18.0.7", "2001:db8:18::7" }, /* its router has no neighbour entry */
 	{ "client-unreachable", "198.18.1.7", "2001:db8:19::7" },
 	{ "node", "10.0.0.2", "fd00::2" },
@@ -74,7 +74,14 @@ static const struct {
 	[FE_TWIN] = { "vip-twin", 80, TCP, LB_FORWARD, LB_RANGES_NONE, false, { BE_POD }, 1 },
 	[FE_FAR_TWIN] = { "vip-twin", 81, TCP, LB_FORWARD, LB_RANGES_NONE, false, { BE_FAR }, 1 },
 	[FE_AFFINITY] = { "vip-many", 80, TCP, LB_FORWARD, LB_RANGES_NONE, true, { BE_POD, BE_OTHER }, 2 },
-	[FE_MANY_DNS] = { "vip-many", 53, UDP, LB_FORWARD, LB_RANGES_NONE, false, { BE_POD_DNS, BE_OTHER_DNS }, 2 },
+	[FE_MANY_DNS] = { "vip-many",
+			  53,
+			  UDP,
+			  LB_FORWARD,
+			  LB_RANGES_NONE,
+			  false,
+			  { BE_POD_DNS, BE_OTHER_DNS },
+			  2 },
 };
 
 const char *fixture_address(const char *name, int family)
@@ -146,8 +153,11 @@ void fixture_fill(struct world *world)
 		for (int id = 0; id < BE_COUNT; id++)
 			world_add_backend(world, &(struct world_backend[]){ fixture_backend(id, family) }[0]);
 		for (int id = 0; id < FE_COUNT; id++)
-			world_add_frontend(world, &(struct world_frontend[]){ fixture_frontend(id, family) }[0]);
-		world_add_range(world, FE_ALLOW + (family == 6 ? FIXTURE_V6 : 0), fixture_address("client", family), length);
-		world_add_range(world, FE_DENY + (family == 6 ? FIXTURE_V6 : 0), fixture_address("client", family), length);
+			world_add_frontend(world,
+					   &(struct world_frontend[]){ fixture_frontend(id, family) }[0]);
+		world_add_range(world, FE_ALLOW + (family == 6 ? FIXTURE_V6 : 0),
+				fixture_address("client", family), length);
+		world_add_range(world, FE_DENY + (family == 6 ? FIXTURE_V6 : 0),
+				fixture_address("client", family), length);
 	}
 }

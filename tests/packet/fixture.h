@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The services that the packet tests talk to, in both families, and the names that rows use for their addresses. */
+/* The services that the packet tests talk to, in both families, and the names that rows use for their
+ * addresses. */
 #ifndef TESTS_PACKET_FIXTURE_H
 #define TESTS_PACKET_FIXTURE_H
 
@@ -9,23 +10,23 @@
 #define FIXTURE_V6 40
 
 enum fixture_frontend {
-	FE_WEB,		/* vip:80/TCP    -> pod:8080, local */
-	FE_DNS,		/* vip:53/UDP    -> pod:5353, local */
-	FE_FAR_WEB,	/* vip-far:80/TCP -> pod-far:8080, remote by the first uplink */
-	FE_FAR_DNS,	/* vip-far:53/UDP -> pod-far:5353 */
-	FE_REJECT,	/* vip-none:80/TCP: no endpoints */
-	FE_REJECT_DNS,	/* vip-none:53/UDP: no endpoints */
-	FE_NO_LOCAL,	/* vip-none:81/TCP: policy Local, none here */
-	FE_ALLOW,	/* vip-range:80/TCP: client only */
-	FE_DENY,	/* vip-range:81/TCP: everybody but client */
-	FE_CLOSED,	/* vip-range:82/TCP: nobody */
-	FE_UNRESOLVED,	/* vip-far:81/TCP -> pod-lost:8080, no next hop */
-	FE_SECOND,	/* vip-far:82/TCP -> pod-second:8080, behind the second uplink */
-	FE_STALE,	/* vip-none:82/TCP: its table names a backend that is not there */
-	FE_TWIN,	/* vip-twin:80/TCP -> pod:8080, the pod of FE_WEB */
-	FE_FAR_TWIN,	/* vip-twin:81/TCP -> pod-far:8080, the pod of FE_FAR_WEB */
-	FE_AFFINITY,	/* vip-many:80/TCP -> pod:8080 and pod-other:8080 by client address */
-	FE_MANY_DNS,	/* vip-many:53/UDP -> pod:5353 and pod-other:5353 */
+	FE_WEB,	       /* vip:80/TCP    -> pod:8080, local */
+	FE_DNS,	       /* vip:53/UDP    -> pod:5353, local */
+	FE_FAR_WEB,    /* vip-far:80/TCP -> pod-far:8080, remote by the first uplink */
+	FE_FAR_DNS,    /* vip-far:53/UDP -> pod-far:5353 */
+	FE_REJECT,     /* vip-none:80/TCP: no endpoints */
+	FE_REJECT_DNS, /* vip-none:53/UDP: no endpoints */
+	FE_NO_LOCAL,   /* vip-none:81/TCP: policy Local, none here */
+	FE_ALLOW,      /* vip-range:80/TCP: client only */
+	FE_DENY,       /* vip-range:81/TCP: everybody but client */
+	FE_CLOSED,     /* vip-range:82/TCP: nobody */
+	FE_UNRESOLVED, /* vip-far:81/TCP -> pod-lost:8080, no next hop */
+	FE_SECOND,     /* vip-far:82/TCP -> pod-second:8080, behind the second uplink */
+	FE_STALE,      /* vip-none:82/TCP: its table names a backend that is not there */
+	FE_TWIN,       /* vip-twin:80/TCP -> pod:8080, the pod of FE_WEB */
+	FE_FAR_TWIN,   /* vip-twin:81/TCP -> pod-far:8080, the pod of FE_FAR_WEB */
+	FE_AFFINITY,   /* vip-many:80/TCP -> pod:8080 and pod-other:8080 by client address */
+	FE_MANY_DNS,   /* vip-many:53/UDP -> pod:5353 and pod-other:5353 */
 	FE_COUNT,
 };
 

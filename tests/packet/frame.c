@@ -80,7 +80,8 @@ static unsigned sum_finish(uint32_t sum)
 }
 
 /* L4 from `at` on, with the pseudo-header; icmp: IPv4's has none. */
-static unsigned l4_sum(const struct writer *w, size_t at, const struct frame *f, int family, unsigned protocol)
+static unsigned l4_sum(const struct writer *w, size_t at, const struct frame *f, int family,
+		       unsigned protocol)
 {
 	uint8_t src[16], dst[16];
 	uint32_t sum = 0;
@@ -204,7 +205,8 @@ static void put_ip4(struct writer *w, const struct frame *f)
 	set16(w, at + 10, sum_finish(sum_bytes(0, w->bytes + at, header)));
 }
 
-/* Extension headers of 8 bytes each, then a fragment header if asked for; returns what the last one must name. */
+/* Extension headers of 8 bytes each, then a fragment header if asked for; returns what the last one must
+ * name. */
 static void put_extensions(struct writer *w, const struct frame *f, size_t next_at)
 {
 	for (const uint8_t *e = f->extensions; e && *e; e++) {
@@ -289,8 +291,8 @@ static void print_hex(const char *name, const uint8_t *bytes, size_t n, size_t m
 	}
 }
 
-void frame_print_difference(const char *what, const uint8_t *expected, size_t n_expected, const uint8_t *found,
-			    size_t n_found)
+void frame_print_difference(const char *what, const uint8_t *expected, size_t n_expected,
+			    const uint8_t *found, size_t n_found)
 {
 	size_t at = 0;
 

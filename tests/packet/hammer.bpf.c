@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Flow after flow through the data path without a system call in between, each one's backend verified.
  *
- * A test run repeats a program on one frame and never restores it: so each repeat first looks at what became of the last
- * packet, then writes the next one over it and tail-calls the program under test. Checksums are not looked at. */
+ * A test run repeats a program on one frame and never restores it: so each repeat first looks at what became
+ * of the last packet, then writes the next one over it and tail-calls the program under test. Checksums are
+ * not looked at. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/bpf.h>
@@ -61,7 +62,7 @@ static __always_inline __u32 expected_backend(__u32 n, bool v6)
 
 static __always_inline void verify(struct hammer *h, const __u8 *frame)
 {
-	__u8 host = h->v6 ? frame[53] : frame[33];	   /* last byte of the destination */
+	__u8 host = h->v6 ? frame[53] : frame[33];	      /* last byte of the destination */
 	const __u8 *subnet = h->v6 ? frame + 38 : frame + 30; /* its first bytes */
 	__be16 sport = *(__be16 *)(h->v6 ? frame + 54 : frame + 34);
 	__be16 dport = *(__be16 *)(h->v6 ? frame + 56 : frame + 36);
@@ -69,8 +70,8 @@ static __always_inline void verify(struct hammer *h, const __u8 *frame)
 
 	if (dport == bpf_htons(HAMMER_VIP_PORT)) {
 		h->lost++;
-	} else if (subnet[0] == (h->v6 ? 0xfd : 10) && host == expected_backend(n, h->v6) && sport == flow_port(n) &&
-		   dport == bpf_htons(HAMMER_POD_PORT)) {
+	} else if (subnet[0] == (h->v6 ? 0xfd : 10) && host == expected_backend(n, h->v6) &&
+		   sport == flow_port(n) && dport == bpf_htons(HAMMER_POD_PORT)) {
 		h->good++;
 	} else {
 		h->wrong++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which backend a packet gets, and when a flow chooses anew: states, generations, ends of connections, affinity; what is
- * written into slots, counters and events on the way. */
+/* Which backend a packet gets, and when a flow chooses anew: states, generations, ends of connections,
+ * affinity; what is written into slots, counters and events on the way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 static struct world *world;
 
-/* --- sending ------------------------------------------------------------------------------------------------------------ */
+/* --- sending -------------------------------------------------------------------------------------- */
 
 struct sent {
 	enum action action;
@@ -46,16 +46,18 @@ static bool went_to(const struct sent *sent, const char *name, int family)
 	return !memcmp(sent->out + (family == 4 ? 30 : 38), addr, family == 4 ? 4 : 16);
 }
 
-#define assert_goes_to(frame, name, family)                                                                            \
-	do {                                                                                                           \
-		struct sent sent_ = send_in(frame, family);                                                            \
-		assert_int_equal(sent_.action, PASS);                                                                  \
-		assert_true(went_to(&sent_, name, family));                                                            \
+#define assert_goes_to(frame, name, family)                                                                  \
+	do {                                                                                                 \
+		struct sent sent_ = send_in(frame, family);                                                  \
+		assert_int_equal(sent_.action, PASS);                                                        \
+		assert_true(went_to(&sent_, name, family));                                                  \
 	} while (0)
 
 static struct frame dns(uint16_t sport)
 {
-	return (struct frame){ .src = "client", .dst = "vip-many", .protocol = UDP, .sport = sport, .dport = 53 };
+	return (struct frame){
+		.src = "client", .dst = "vip-many", .protocol = UDP, .sport = sport, .dport = 53
+	};
 }
 
 static struct frame web(uint16_t sport, uint8_t flags)
@@ -111,14 +113,14 @@ static void restore(int family)
 }
 
 /* Runs a test for one family after the other, each on fresh tables. */
-#define BOTH(name)                                                                                                     \
-	static void name(void **state)                                                                                 \
-	{                                                                                                              \
-		for (int family = 4; family <= 6; family += 2) {                                                       \
-			restore(family);                                                                               \
-			name##_in(family);                                                                             \
-			restore(family);                                                                               \
-		}                                                                                                      \
+#define BOTH(name)                                                                                           \
+	static void name(void **state)                                                                       \
+	{                                                                                                    \
+		for (int family = 4; family <= 6; family += 2) {                                             \
+			restore(family);                                                                     \
+			name##_in(family);                                                                   \
+			restore(family);                                                                     \
+		}                                                                                            \
 	}
 
 /* The one live slot of a table: its control word. */
@@ -128,9 +130,12 @@ static uint64_t only_control(bool replies, int family)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < WORLD_FLOW_BUCKETS * LB_SLOTS; i++) {
-		uint64_t found =
-			family == 4 ? (replies ? world->replies4 : world->flows4)[i / LB_SLOTS].slot[i % LB_SLOTS].control :
-				      (replies ? world->replies6 : world->flows6)[i / LB_SLOTS].slot[i % LB_SLOTS].control;
+		uint64_t found = family == 4 ? (replies ? world->replies4 : world->flows4)[i / LB_SLOTS]
+						       .slot[i % LB_SLOTS]
+						       .control
+					     : (replies ? world->replies6 : world->flows6)[i / LB_SLOTS]
+						       .slot[i % LB_SLOTS]
+						       .control;
 
 		if (lb_control_state(found) < LB_OPEN)
 			continue;
@@ -144,15 +149,15 @@ static uint64_t only_control(bool replies, int family)
 static void free_flows_only(int family)
 {
 	for (uint32_t i = 0; i < WORLD_FLOW_BUCKETS * LB_SLOTS; i++) {
-		__u64 *control = family == 4 ? &world->flows4[i / LB_SLOTS].slot[i % LB_SLOTS].control :
-						  &world->flows6[i / LB_SLOTS].slot[i % LB_SLOTS].control;
+		__u64 *control = family == 4 ? &world->flows4[i / LB_SLOTS].slot[i % LB_SLOTS].control
+					     : &world->flows6[i / LB_SLOTS].slot[i % LB_SLOTS].control;
 
 		if (lb_control_state(*control) >= LB_OPEN)
 			*control = lb_control_free(*control);
 	}
 }
 
-/* --- states and generations --------------------------------------------------------------------------------------------- */
+/* --- states and generations ----------------------------------------------------------------------- */
 
 static void test_gone_udp_moves_in(int family)
 {
@@ -233,25 +238,29 @@ static void test_other_life_of_a_frontend_in(int family)
 }
 BOTH(test_other_life_of_a_frontend)
 
-/* --- connections end ------------------------------------------------------------------------------------------------------ */
+/* --- connections end ------------------------------------------------------------------------------ */
 
 static void test_closing_marks_in(int family)
 {
 	struct frame syn = web(40000, SYN), fin = web(40000, FIN | ACK), rst = web(40000, RST);
-	struct frame reply = { .src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = FIN | ACK };
+	struct frame reply = {
+		.src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = FIN | ACK
+	};
 
 	send_in(&syn, family);
 	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
 	assert_int_equal(lb_control_state(only_control(true, family)), LB_OPEN);
 	send_frame(HOOK_TC_EGRESS, &reply, family);
-	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN); /* each slot its own direction */
+	assert_int_equal(lb_control_state(only_control(false, family)),
+			 LB_OPEN); /* each slot its own direction */
 	assert_int_equal(lb_control_state(only_control(true, family)), LB_CLOSING);
 	send_in(&fin, family);
 	assert_int_equal(lb_control_state(only_control(false, family)), LB_CLOSING);
 	assert_false(only_control(false, family) & LB_CTL_RST);
 	send_in(&rst, family);
 	assert_true(only_control(false, family) & LB_CTL_RST);
-	send_in(&syn, family); /* the next connection from this port: both are open again, in the same slots */
+	send_in(&syn,
+		family); /* the next connection from this port: both are open again, in the same slots */
 	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
 	assert_int_equal(lb_control_state(only_control(true, family)), LB_OPEN);
 	assert_false((only_control(false, family) | only_control(true, family)) & LB_CTL_RST);
@@ -303,8 +312,8 @@ static void test_seen_in(int family)
 }
 BOTH(test_seen)
 
-/* The collector freed the flow, but not yet its reply: a packet that comes between adopts the reply, and the version that
- * the collector has seen is gone. */
+/* The collector freed the flow, but not yet its reply: a packet that comes between adopts the reply, and the
+ * version that the collector has seen is gone. */
 static void test_adoption_in(int family)
 {
 	struct frame syn = web(40000, SYN), data = web(40000, ACK);
@@ -338,7 +347,7 @@ static void test_snat_port_is_kept_in(int family)
 }
 BOTH(test_snat_port_is_kept)
 
-/* --- affinity, spread ------------------------------------------------------------------------------------------------------ */
+/* --- affinity, spread ----------------------------------------------------------------------------- */
 
 static unsigned count_pod(const struct frame *frames, size_t n, int family)
 {
@@ -360,8 +369,12 @@ static void test_affinity_in(int family)
 	unsigned pod;
 
 	for (unsigned i = 0; i < 64; i++) {
-		snprintf(addresses[i], sizeof(addresses[i]), family == 4 ? "198.51.100.%u" : "2001:db8:51::%x", i + 1);
-		frames[i] = (struct frame){ .src = "client", .dst = "vip-many", .sport = (uint16_t)(30000 + i), .dport = 80,
+		snprintf(addresses[i], sizeof(addresses[i]),
+			 family == 4 ? "198.51.100.%u" : "2001:db8:51::%x", i + 1);
+		frames[i] = (struct frame){ .src = "client",
+					    .dst = "vip-many",
+					    .sport = (uint16_t)(30000 + i),
+					    .dport = 80,
 					    .flags = SYN };
 	}
 	pod = count_pod(frames, 64, family);
@@ -386,7 +399,7 @@ static void test_spread_in(int family)
 }
 BOTH(test_spread)
 
-/* --- index -------------------------------------------------------------------------------------------------------------------- */
+/* --- index ---------------------------------------------------------------------------------------- */
 
 #define CROWD 14 /* frontends that begin in one bucket: it and two more are full */
 
@@ -399,23 +412,31 @@ static void test_crowded_bucket_in(int family)
 
 	address_bytes(fixture_address("vip", family), addr);
 	for (uint16_t port = 1000; n < CROWD; port++) {
-		uint32_t bucket = lb_index_bucket(lb_index_key(addr, family == 6, __builtin_bswap16(port), TCP)) & 63;
+		uint32_t bucket =
+			lb_index_bucket(lb_index_key(addr, family == 6, __builtin_bswap16(port), TCP)) & 63;
 
 		if (port == 1000)
 			wanted = bucket;
 		if (bucket != wanted)
 			continue;
-		crowd[n] = (struct world_frontend){ .id = 80 + n, .generation = 1, .addr = fixture_address("vip", family),
-						    .port = port, .protocol = TCP, .backends = &pod[family == 6],
+		crowd[n] = (struct world_frontend){ .id = 80 + n,
+						    .generation = 1,
+						    .addr = fixture_address("vip", family),
+						    .port = port,
+						    .protocol = TCP,
+						    .backends = &pod[family == 6],
 						    .n_backends = 1 };
 		world_add_frontend(world, &crowd[n++]);
 	}
 	for (uint32_t i = 0; i < CROWD; i++) {
-		struct frame syn = { .src = "client", .dst = "vip", .sport = 40000, .dport = crowd[i].port, .flags = SYN };
+		struct frame syn = {
+			.src = "client", .dst = "vip", .sport = 40000, .dport = crowd[i].port, .flags = SYN
+		};
 
 		assert_int_equal(send_in(&syn, family).action, PASS);
 		world_remove_frontend(world, &crowd[i]);
-		assert_int_equal(send_in(&syn, family).action, TX); /* reset; the others are found behind the gap */
+		assert_int_equal(send_in(&syn, family).action,
+				 TX); /* reset; the others are found behind the gap */
 	}
 	for (uint32_t i = 0; i < CROWD; i++)
 		world->frontends[80 + i] = (struct lb_frontend){ 0 };
@@ -435,11 +456,12 @@ static void test_hashed_key_is_verified(void **state)
 	*entry = saved;
 }
 
-/* --- counters and events ---------------------------------------------------------------------------------------------------------- */
+/* --- counters and events -------------------------------------------------------------------------- */
 
 static void test_counters_in(int family)
 {
-	struct frame syn = web(40000, SYN), dropped = { .src = "stranger", .dst = "vip-range", .sport = 40000, .dport = 80 };
+	struct frame syn = web(40000, SYN),
+		     dropped = { .src = "stranger", .dst = "vip-range", .sport = 40000, .dport = 80 };
 	struct lb_frontend_stats stats;
 
 	syn.payload = "12345";
@@ -483,8 +505,12 @@ BOTH(test_next_hop_event)
 
 static void test_neighbour_event_in(int family)
 {
-	struct frame syn = { .src = "client-unresolved", .dst = "vip-far", .sport = 40000, .dport = 80, .flags = SYN };
-	struct frame reply = { .src = "pod-far", .dst = "node", .sport = 8080, .dport = 61000, .flags = SYN | ACK };
+	struct frame syn = {
+		.src = "client-unresolved", .dst = "vip-far", .sport = 40000, .dport = 80, .flags = SYN
+	};
+	struct frame reply = {
+		.src = "pod-far", .dst = "node", .sport = 8080, .dport = 61000, .flags = SYN | ACK
+	};
 	struct lb_event event = { 0 };
 	uint8_t router[16];
 

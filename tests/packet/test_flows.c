@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The invariants of the flow tables, with both CPUs at work: a hit is the flow's own backend, a key stands once over all CPUs
- * and hooks, a live flow is never evicted and each refusal is counted; and what makes a flow choose anew.
+/* The invariants of the flow tables, with both CPUs at work: a hit is the flow's own backend, a key stands
+ * once over all CPUs and hooks, a live flow is never evicted and each refusal is counted; and what makes a
+ * flow choose anew.
  *
- * Packets come from hammer.bpf.c, which verifies each one's backend; here the tables are read afterwards, slot by slot. */
+ * Packets come from hammer.bpf.c, which verifies each one's backend; here the tables are read afterwards,
+ * slot by slot. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -45,19 +47,27 @@ static void add_services(struct world *world)
 
 			snprintf(addr, sizeof(addr), v6 ? "fd00:244:9::%x" : "10.244.9.%u", i + 1);
 			ids[v6][i] = v6 * HAMMER_SLOTS + i;
-			world_add_backend(world, &(struct world_backend){ .id = ids[v6][i], .generation = 1, .addr = addr,
-									  .port = HAMMER_POD_PORT, .protocol = TCP,
+			world_add_backend(world, &(struct world_backend){ .id = ids[v6][i],
+									  .generation = 1,
+									  .addr = addr,
+									  .port = HAMMER_POD_PORT,
+									  .protocol = TCP,
 									  .local = true });
 		}
-		world_add_frontend(world, &(struct world_frontend){ .id = VIP_ID + v6, .generation = 1, .addr = vips[v6],
-								    .port = HAMMER_VIP_PORT, .protocol = TCP,
-								    .backends = ids[v6], .n_backends = HAMMER_SLOTS });
+		world_add_frontend(world, &(struct world_frontend){ .id = VIP_ID + v6,
+								    .generation = 1,
+								    .addr = vips[v6],
+								    .port = HAMMER_VIP_PORT,
+								    .protocol = TCP,
+								    .backends = ids[v6],
+								    .n_backends = HAMMER_SLOTS });
 	}
 }
 
 static struct bench bench_new(uint32_t buckets)
 {
-	struct bench bench = { .world = world_new(&(struct world_options){ .flow4_buckets = buckets, .flow6_buckets = buckets }) };
+	struct bench bench = { .world = world_new(&(struct world_options){ .flow4_buckets = buckets,
+									   .flow6_buckets = buckets }) };
 	uint32_t zero = 0;
 	int xdp, tc;
 
@@ -68,7 +78,8 @@ static struct bench bench_new(uint32_t buckets)
 	tc = world_fd(bench.world, HOOK_TC_INGRESS);
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(bench.programs->maps.next_xdp), &zero, &xdp, 0), 0);
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(bench.programs->maps.next_tc), &zero, &tc, 0), 0);
-	bench.hammers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(bench.programs->maps.hammers), 0);
+	bench.hammers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     bpf_map__fd(bench.programs->maps.hammers), 0);
 	assert_true(bench.hammers != MAP_FAILED);
 	return bench;
 }
@@ -80,7 +91,7 @@ static void bench_done(struct bench *bench)
 	world_free(bench->world);
 }
 
-/* --- threads ---------------------------------------------------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------------------------------- */
 
 struct task {
 	int fd;
@@ -97,11 +108,11 @@ static void *task_run(void *userdata)
 
 	CPU_ZERO(&cpus);
 	CPU_SET(task->cpu, &cpus);
-	sched_setaffinity(0, sizeof(cpus), &cpus); /* on a machine of one CPU: as it comes */
+	sched_setaffinity(0, sizeof(cpus), &cpus);	 /* on a machine of one CPU: as it comes */
 	for (uint32_t left = task->packets + 1; left;) { /* the last packet is verified by one more turn */
 		uint32_t now = left < PIECE ? left : PIECE;
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .data_out = frame,
-			    .data_size_out = sizeof(frame), .repeat = (int)now);
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+			    .data_out = frame, .data_size_out = sizeof(frame), .repeat = (int)now);
 
 		if (bpf_prog_test_run_opts(task->fd, &opts))
 			break;
@@ -133,18 +144,21 @@ static void run_at_once(struct bench *bench, const struct hammer *settings, uint
 static void assert_none_wrong(const struct hammer *hammer)
 {
 	if (hammer->wrong)
-		fprintf(stderr, "%llu packets reached another flow's backend; the last: flow %u at backend %u\n",
+		fprintf(stderr,
+			"%llu packets reached another flow's backend; the last: flow %u at backend %u\n",
 			(unsigned long long)hammer->wrong, hammer->wrong_flow, hammer->wrong_addr);
 	assert_int_equal(hammer->wrong, 0);
 }
 
-/* Packets that opened no flow. Busy are those whose lock was held while its holder's CPU stood still: a virtual one does. */
+/* Packets that opened no flow. Busy are those whose lock was held while its holder's CPU stood still: a
+ * virtual one does. */
 static uint64_t refusals(struct world *world)
 {
 	uint64_t counts[LB_REASON_COUNT];
 
 	world_reasons(world, counts);
-	return counts[LB_REASON_FLOW_TABLE_FULL] + counts[LB_REASON_REPLY_TABLE_FULL] + counts[LB_REASON_FLOW_BUSY];
+	return counts[LB_REASON_FLOW_TABLE_FULL] + counts[LB_REASON_REPLY_TABLE_FULL] +
+	       counts[LB_REASON_FLOW_BUSY];
 }
 
 /* Each lost packet has a reason. The packet of a thread's last turn is counted, but nobody looks at it. */
@@ -153,7 +167,7 @@ static void assert_counted(uint64_t lost, uint64_t counted, uint64_t threads)
 	assert_true(counted >= lost && counted <= lost + threads);
 }
 
-/* --- reading the tables --------------------------------------------------------------------------------------------------- */
+/* --- reading the tables --------------------------------------------------------------------------- */
 
 struct entry { /* a live slot, by what must be unique: id (frontend's or backend's handle), client, port */
 	uint8_t client[16];
@@ -177,8 +191,10 @@ static struct entry *read_table(struct world *world, bool v6, bool replies, size
 
 	assert_non_null(entries);
 	for (uint32_t place = 0; place < buckets * LB_SLOTS; place++) {
-		const struct lb_flow4 *four = &(replies ? world->replies4 : world->flows4)[place / LB_SLOTS].slot[place % LB_SLOTS];
-		const struct lb_flow6 *six = &(replies ? world->replies6 : world->flows6)[place / LB_SLOTS].slot[place % LB_SLOTS];
+		const struct lb_flow4 *four =
+			&(replies ? world->replies4 : world->flows4)[place / LB_SLOTS].slot[place % LB_SLOTS];
+		const struct lb_flow6 *six =
+			&(replies ? world->replies6 : world->flows6)[place / LB_SLOTS].slot[place % LB_SLOTS];
 		uint64_t control = v6 ? six->control : four->control;
 		struct entry *entry = &entries[n];
 
@@ -192,7 +208,8 @@ static struct entry *read_table(struct world *world, bool v6, bool replies, size
 		else
 			memcpy(entry->client, &four->client, 4);
 		entry->id = replies ? lb_control_backend(control) : lb_control_frontend(control);
-		entry->port = replies ? (v6 ? six->reply_port : four->reply_port) : (v6 ? six->client_port : four->client_port);
+		entry->port = replies ? (v6 ? six->reply_port : four->reply_port)
+				      : (v6 ? six->client_port : four->client_port);
 		entry->place = place;
 		entry->control = control;
 		n++;
@@ -206,11 +223,13 @@ static void assert_unique(const struct entry *entries, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
 		if (!entry_compare(&entries[i - 1], &entries[i]))
-			fail_msg("a key stands twice, at slots %u and %u", entries[i - 1].place, entries[i].place);
+			fail_msg("a key stands twice, at slots %u and %u", entries[i - 1].place,
+				 entries[i].place);
 }
 
 /* Each flow has its reply, under the same client and port (nothing here is translated). */
-static void assert_paired(const struct entry *flows, size_t n_flows, const struct entry *replies, size_t n_replies)
+static void assert_paired(const struct entry *flows, size_t n_flows, const struct entry *replies,
+			  size_t n_replies)
 {
 	for (size_t i = 0; i < n_flows; i++) {
 		struct entry key = flows[i], *reply;
@@ -225,7 +244,8 @@ static void assert_paired(const struct entry *flows, size_t n_flows, const struc
 static size_t assert_tables_sound(struct world *world, bool v6)
 {
 	size_t n_flows, n_replies;
-	struct entry *flows = read_table(world, v6, false, &n_flows), *replies = read_table(world, v6, true, &n_replies);
+	struct entry *flows = read_table(world, v6, false, &n_flows),
+		     *replies = read_table(world, v6, true, &n_replies);
 
 	assert_unique(flows, n_flows);
 	assert_unique(replies, n_replies);
@@ -235,7 +255,7 @@ static size_t assert_tables_sound(struct world *world, bool v6)
 	return n_flows;
 }
 
-/* --- tests -------------------------------------------------------------------------------------------------------------------- */
+/* --- tests ---------------------------------------------------------------------------------------- */
 
 /* Both CPUs open the same million flows in the same order: where they meet, one opens and the other finds. */
 static void same_million(bool v6)
@@ -276,7 +296,9 @@ static void never_evicted(bool v6)
 	const struct hammer first[3] = { { .v6 = v6, .flows = three_quarters, .stride = 1 },
 					 { .v6 = v6, .flows = three_quarters, .stride = 7 },
 					 { .v6 = v6, .flows = three_quarters, .stride = 11 } };
-	const struct hammer more[1] = { { .v6 = v6, .flows = three_quarters, .stride = 1, .first = three_quarters } };
+	const struct hammer more[1] = {
+		{ .v6 = v6, .flows = three_quarters, .stride = 1, .first = three_quarters }
+	};
 	struct entry *before, *after;
 	size_t n_before, n_after;
 	uint64_t refused;
@@ -318,7 +340,7 @@ static void test_never_evicted6(void **state)
 	never_evicted(true);
 }
 
-/* --- a collector at work: slots change hands under the readers ------------------------------------------------------- */
+/* --- a collector at work: slots change hands under the readers ------------------------------------ */
 
 static atomic_bool stop;
 static atomic_ullong freed;
@@ -327,9 +349,11 @@ static _Atomic uint64_t *control_at(struct world *world, bool v6, bool replies, 
 {
 	if (v6)
 		return (_Atomic uint64_t *)&(replies ? world->replies6 : world->flows6)[place / LB_SLOTS]
-			.slot[place % LB_SLOTS].control;
+			.slot[place % LB_SLOTS]
+			.control;
 	return (_Atomic uint64_t *)&(replies ? world->replies4 : world->flows4)[place / LB_SLOTS]
-		.slot[place % LB_SLOTS].control;
+		.slot[place % LB_SLOTS]
+		.control;
 }
 
 static uint64_t client_of(struct world *world, bool v6, uint32_t place, uint16_t *ret_port)
@@ -352,16 +376,19 @@ static int64_t reply_place(struct world *world, bool v6, uint64_t control, uint6
 
 	for (int choice = 0; choice < 2; choice++)
 		for (uint32_t i = 0; i < LB_SLOTS; i++) {
-			uint32_t place = (choice ? lb_bucket2(hash, mask) : lb_bucket1(hash, mask)) * LB_SLOTS + i;
+			uint32_t place =
+				(choice ? lb_bucket2(hash, mask) : lb_bucket1(hash, mask)) * LB_SLOTS + i;
 			uint64_t found = *control_at(world, v6, true, place);
-			uint16_t reply_port = v6 ? world->replies6[place / LB_SLOTS].slot[i].reply_port :
-						   world->replies4[place / LB_SLOTS].slot[i].reply_port;
-			uint64_t owner = v6 ? lb_fold6(lb_load64(world->replies6[place / LB_SLOTS].slot[i].client),
-						       lb_load64(world->replies6[place / LB_SLOTS].slot[i].client + 8)) :
-					      world->replies4[place / LB_SLOTS].slot[i].client;
+			uint16_t reply_port = v6 ? world->replies6[place / LB_SLOTS].slot[i].reply_port
+						 : world->replies4[place / LB_SLOTS].slot[i].reply_port;
+			uint64_t owner =
+				v6 ? lb_fold6(lb_load64(world->replies6[place / LB_SLOTS].slot[i].client),
+					      lb_load64(world->replies6[place / LB_SLOTS].slot[i].client + 8))
+				   : world->replies4[place / LB_SLOTS].slot[i].client;
 
-			if (lb_control_state(found) >= LB_OPEN && lb_control_backend(found) == lb_control_backend(control) &&
-			    reply_port == port && owner == client)
+			if (lb_control_state(found) >= LB_OPEN &&
+			    lb_control_backend(found) == lb_control_backend(control) && reply_port == port &&
+			    owner == client)
 				return place;
 		}
 	return -1;
@@ -397,7 +424,8 @@ static void collect_until_stopped(struct world *world, bool v6)
 	}
 }
 
-/* Threads that send, again and again until enough was tried (or a minute is over), and the sum of what became of it. */
+/* Threads that send, again and again until enough was tried (or a minute is over), and the sum of what became
+ * of it. */
 struct hammering {
 	struct bench *bench;
 	const struct hammer *settings;
@@ -465,7 +493,7 @@ static void test_reader_against_reuse6(void **state)
 	reader_against_reuse(true);
 }
 
-/* --- one slot that changes hands all the time ---------------------------------------------------------------------------- */
+/* --- one slot that changes hands all the time ----------------------------------------------------- */
 
 /* The client of hammer.bpf.c's flow n. */
 static void hammer_client(uint32_t n, bool v6, uint64_t client[2], uint16_t *ret_port)
@@ -488,8 +516,9 @@ static uint32_t hammer_bucket(struct world *world, uint32_t n, bool v6)
 	uint16_t port;
 
 	hammer_client(n, v6, client, &port);
-	return lb_bucket1(lb_flow_hash(world->settings->seed, lb_handle(VIP_ID + v6, 1), hammer_fold(client, v6), port),
-			  (v6 ? world->flow6_buckets : world->flow4_buckets) - 1);
+	return lb_bucket1(
+		lb_flow_hash(world->settings->seed, lb_handle(VIP_ID + v6, 1), hammer_fold(client, v6), port),
+		(v6 ? world->flow6_buckets : world->flow4_buckets) - 1);
 }
 
 static uint32_t hammer_backend(uint32_t n, bool v6)
@@ -498,8 +527,10 @@ static uint32_t hammer_backend(uint32_t n, bool v6)
 	uint16_t port;
 
 	hammer_client(n, v6, client, &port);
-	return lb_maglev_slot(lb_maglev_hash(hammer_fold(client, v6), port, __builtin_bswap16(HAMMER_VIP_PORT), TCP, 0),
-			      HAMMER_SLOTS) + v6 * HAMMER_SLOTS;
+	return lb_maglev_slot(lb_maglev_hash(hammer_fold(client, v6), port,
+					     __builtin_bswap16(HAMMER_VIP_PORT), TCP, 0),
+			      HAMMER_SLOTS) +
+	       v6 * HAMMER_SLOTS;
 }
 
 /* Two flows that follow each other, meet in one bucket, and have different backends. */
@@ -535,7 +566,8 @@ static void take_in_turn(struct world *world, uint32_t twins, bool v6)
 			slot[0] = client[0] | (uint64_t)port << 32 | (uint64_t)port << 48;
 		}
 		atomic_signal_fence(memory_order_seq_cst);
-		*control = version | (uint64_t)LB_OPEN << LB_CTL_STATE_SHIFT | (world->settings->tick & 0xff) |
+		*control = version | (uint64_t)LB_OPEN << LB_CTL_STATE_SHIFT |
+			   (world->settings->tick & 0xff) |
 			   (uint64_t)lb_handle(VIP_ID + v6, 1) << LB_CTL_FRONTEND_SHIFT |
 			   (uint64_t)lb_handle(hammer_backend(n, v6), 1) << LB_CTL_BACKEND_SHIFT;
 		if (turn % 64 == 0)
@@ -583,14 +615,10 @@ static void test_slot_changes_hands6(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_million4),
-		cmocka_unit_test(test_same_million6),
-		cmocka_unit_test(test_never_evicted4),
-		cmocka_unit_test(test_never_evicted6),
-		cmocka_unit_test(test_reader_against_reuse4),
-		cmocka_unit_test(test_reader_against_reuse6),
-		cmocka_unit_test(test_slot_changes_hands4),
-		cmocka_unit_test(test_slot_changes_hands6),
+		cmocka_unit_test(test_same_million4),	      cmocka_unit_test(test_same_million6),
+		cmocka_unit_test(test_never_evicted4),	      cmocka_unit_test(test_never_evicted6),
+		cmocka_unit_test(test_reader_against_reuse4), cmocka_unit_test(test_reader_against_reuse6),
+		cmocka_unit_test(test_slot_changes_hands4),   cmocka_unit_test(test_slot_changes_hands6),
 	};
 
 	return cmocka_run_group_tests_name("flow tables", tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Frames of several buffers, as a large MTU brings them to XDP: headers lie in the first, lengths count all of them. */
+/* Frames of several buffers, as a large MTU brings them to XDP: headers lie in the first, lengths count all
+ * of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@ static struct world *world;
 
 static void check(const struct frame *in, enum action wanted, const struct frame *out, int family)
 {
-	struct frame quote, out_quote, sent = fixture_frame(in, family, &quote), expected = fixture_frame(out, family, &out_quote);
+	struct frame quote, out_quote, sent = fixture_frame(in, family, &quote),
+				       expected = fixture_frame(out, family, &out_quote);
 	uint8_t frame[FRAME_MAX], wanted_frame[FRAME_MAX], found[FRAME_MAX];
 	size_t n = frame_build(&sent, frame), n_wanted = frame_build(&expected, wanted_frame), n_found;
 
@@ -30,17 +32,32 @@ static void check(const struct frame *in, enum action wanted, const struct frame
 static void test_forwarded(void **state)
 {
 	for (int family = 4; family <= 6; family += 2) {
-		struct frame in = { .src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 53,
+		struct frame in = { .src = "client",
+				    .dst = "vip",
+				    .protocol = UDP,
+				    .sport = 40000,
+				    .dport = 53,
 				    .payload_size = LARGE };
 		struct frame out = in;
 
 		out.dst = "pod";
 		out.dport = 5353;
 		check(&in, PASS, &out, family);
-		in = (struct frame){ .src = "client", .dst = "vip-far", .sport = 40000, .dport = 80, .flags = ACK,
+		in = (struct frame){ .src = "client",
+				     .dst = "vip-far",
+				     .sport = 40000,
+				     .dport = 80,
+				     .flags = ACK,
 				     .payload_size = LARGE };
-		out = (struct frame){ .src_mac = MAC_NODE, .dst_mac = MAC_FAR, .src = "node", .dst = "pod-far", .sport = 61000,
-				      .dport = 8080, .flags = ACK, .payload_size = LARGE, .ttl = 63 };
+		out = (struct frame){ .src_mac = MAC_NODE,
+				      .dst_mac = MAC_FAR,
+				      .src = "node",
+				      .dst = "pod-far",
+				      .sport = 61000,
+				      .dport = 8080,
+				      .flags = ACK,
+				      .payload_size = LARGE,
+				      .ttl = 63 };
 		check(&in, TX, &out, family);
 	}
 }
@@ -48,15 +65,39 @@ static void test_forwarded(void **state)
 static void test_answered(void **state)
 {
 	for (int family = 4; family <= 6; family += 2) {
-		struct frame in = { .src = "client", .dst = "vip", .sport = 40000, .dport = 81, .flags = ACK, .ack = 7,
+		struct frame in = { .src = "client",
+				    .dst = "vip",
+				    .sport = 40000,
+				    .dport = 81,
+				    .flags = ACK,
+				    .ack = 7,
 				    .payload_size = LARGE };
-		struct frame out = { .src_mac = MAC_NODE, .dst_mac = MAC_ROUTER, .src = "vip", .dst = "client", .sport = 81,
-				     .dport = 40000, .flags = RST, .seq = 7, .no_window = true, .df = true };
-		struct frame udp = { .src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 54,
+		struct frame out = { .src_mac = MAC_NODE,
+				     .dst_mac = MAC_ROUTER,
+				     .src = "vip",
+				     .dst = "client",
+				     .sport = 81,
+				     .dport = 40000,
+				     .flags = RST,
+				     .seq = 7,
+				     .no_window = true,
+				     .df = true };
+		struct frame udp = { .src = "client",
+				     .dst = "vip",
+				     .protocol = UDP,
+				     .sport = 40000,
+				     .dport = 54,
 				     .payload_size = LARGE };
-		struct frame unreachable = { .src_mac = MAC_NODE, .dst_mac = MAC_ROUTER, .src = "vip", .dst = "client",
-					     .protocol = family == 4 ? ICMP : ICMP6, .type = family == 4 ? 3 : 1,
-					     .code = family == 4 ? 3 : 4, .df = true, .quote = &udp, .quote_size = 160 };
+		struct frame unreachable = { .src_mac = MAC_NODE,
+					     .dst_mac = MAC_ROUTER,
+					     .src = "vip",
+					     .dst = "client",
+					     .protocol = family == 4 ? ICMP : ICMP6,
+					     .type = family == 4 ? 3 : 1,
+					     .code = family == 4 ? 3 : 4,
+					     .df = true,
+					     .quote = &udp,
+					     .quote_size = 160 };
 
 		check(&in, TX, &out, family);
 		check(&udp, TX, &unreachable, family);
@@ -65,7 +106,12 @@ static void test_answered(void **state)
 
 static void test_cut_short(void **state)
 {
-	struct frame udp = { .src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 53, .payload_size = LARGE,
+	struct frame udp = { .src = "client",
+			     .dst = "vip",
+			     .protocol = UDP,
+			     .sport = 40000,
+			     .dport = 53,
+			     .payload_size = LARGE,
 			     .total_delta = 1 };
 
 	for (int family = 4; family <= 6; family += 2)

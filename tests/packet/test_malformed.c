@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Frames that nobody should send: cut at every length, and with bytes changed at random. Whatever comes in, what goes out is
- * either untouched, an answer whose sums are right, or the same packet with other addresses, ports, MACs and TTL whose sums
- * are exactly as right or as wrong as they were. */
+/* Frames that nobody should send: cut at every length, and with bytes changed at random. Whatever comes in,
+ * what goes out is either untouched, an answer whose sums are right, or the same packet with other addresses,
+ * ports, MACs and TTL whose sums are exactly as right or as wrong as they were. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,27 +21,66 @@ static const uint8_t hop_and_options[] = { 0xff, 60, 0 };
 
 /* ICMP frames: protocol and types are those of IPv4, and made IPv6's in build(). */
 static const struct frame frames[] = {
-	{ .src = "client", .dst = "vip", .sport = 40000, .dport = 80, .flags = SYN, .tcp_options = 12, .payload = "hello" },
+	{ .src = "client",
+	  .dst = "vip",
+	  .sport = 40000,
+	  .dport = 80,
+	  .flags = SYN,
+	  .tcp_options = 12,
+	  .payload = "hello" },
 	{ .src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 53, .payload = "hello" },
 	{ .src = "client", .dst = "vip-far", .sport = 40000, .dport = 80, .flags = ACK, .payload = "hello" },
-	{ .src = "client", .dst = "vip-far", .protocol = UDP, .sport = 40000, .dport = 53, .payload = "hello" },
+	{ .src = "client",
+	  .dst = "vip-far",
+	  .protocol = UDP,
+	  .sport = 40000,
+	  .dport = 53,
+	  .payload = "hello" },
 	{ .src = "client", .dst = "vip", .sport = 40000, .dport = 81, .flags = SYN },
 	{ .src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 54, .payload = "hello" },
 	{ .src = "client", .dst = "vip-none", .sport = 40000, .dport = 80, .flags = SYN },
 	{ .src = "client", .dst = "vip", .protocol = ICMP, .type = 8, .payload = "hello" },
-	{ .src = "client", .dst = "vip", .sport = 40000, .dport = 80, .flags = SYN, .ip_options = 8,
+	{ .src = "client",
+	  .dst = "vip",
+	  .sport = 40000,
+	  .dport = 80,
+	  .flags = SYN,
+	  .ip_options = 8,
 	  .extensions = hop_and_options },
-	{ .src = "router", .dst = "vip", .protocol = ICMP, .type = 3, .code = 4,
-	  .quote = &(struct frame){ .src = "vip", .dst = "client", .sport = 80, .dport = 40000, .payload = "hello" } },
-	{ .src = "router", .dst = "node", .protocol = ICMP, .type = 3, .code = 3,
-	  .quote = &(struct frame){ .src = "node", .dst = "pod-far", .protocol = UDP, .sport = 61000, .dport = 5353 } },
+	{ .src = "router",
+	  .dst = "vip",
+	  .protocol = ICMP,
+	  .type = 3,
+	  .code = 4,
+	  .quote =
+		  &(struct frame){
+			  .src = "vip", .dst = "client", .sport = 80, .dport = 40000, .payload = "hello" } },
+	{ .src = "router",
+	  .dst = "node",
+	  .protocol = ICMP,
+	  .type = 3,
+	  .code = 3,
+	  .quote =
+		  &(struct frame){
+			  .src = "node", .dst = "pod-far", .protocol = UDP, .sport = 61000, .dport = 5353 } },
 	{ .src = "pod-far", .dst = "node", .sport = 8080, .dport = 61000, .flags = ACK },
-	{ .src = "pod-far", .dst = "node", .protocol = UDP, .sport = 5353, .dport = 61000, .payload = "hello" },
+	{ .src = "pod-far",
+	  .dst = "node",
+	  .protocol = UDP,
+	  .sport = 5353,
+	  .dport = 61000,
+	  .payload = "hello" },
 	/* leaving */
 	{ .src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = ACK, .payload = "hello" },
 	{ .src = "pod", .dst = "client", .protocol = UDP, .sport = 5353, .dport = 40000, .payload = "hello" },
-	{ .src = "pod", .dst = "client", .protocol = ICMP, .type = 3, .code = 3,
-	  .quote = &(struct frame){ .src = "client", .dst = "pod", .protocol = UDP, .sport = 40000, .dport = 5353 } },
+	{ .src = "pod",
+	  .dst = "client",
+	  .protocol = ICMP,
+	  .type = 3,
+	  .code = 3,
+	  .quote =
+		  &(struct frame){
+			  .src = "client", .dst = "pod", .protocol = UDP, .sport = 40000, .dport = 5353 } },
 };
 
 #define N_FRAMES  (sizeof(frames) / sizeof(*frames))
@@ -75,7 +114,7 @@ static void open_flows(int family)
 	}
 }
 
-/* --- cut --------------------------------------------------------------------------------------------------------------- */
+/* --- cut ------------------------------------------------------------------------------------------ */
 
 static void cut_everywhere(enum hook hook, int family)
 {
@@ -89,10 +128,12 @@ static void cut_everywhere(enum hook hook, int family)
 			enum action action = world_run(world, hook, frame, length, out, &n_out);
 
 			if (action == OTHER && length < (family == 4 ? 34 : 54))
-				continue; /* newer kernels run no TC program on a frame without an IP header */
-			if ((action != PASS && action != DROP) || n_out != length || memcmp(frame, out, length)) {
-				fprintf(stderr, "frame %zu, IPv%d, hook %d, cut to %zu of %zu: action %d\n", i, family, hook,
-					length, n, action);
+				continue; /* newer kernels run no TC program on a frame without an IP header
+					   */
+			if ((action != PASS && action != DROP) || n_out != length ||
+			    memcmp(frame, out, length)) {
+				fprintf(stderr, "frame %zu, IPv%d, hook %d, cut to %zu of %zu: action %d\n",
+					i, family, hook, length, n, action);
 				frame_print_difference("cut", frame, length, out, n_out);
 				fail();
 			}
@@ -109,7 +150,7 @@ static void test_cut(void **state)
 	}
 }
 
-/* --- changed ------------------------------------------------------------------------------------------------------------ */
+/* --- changed -------------------------------------------------------------------------------------- */
 
 static uint64_t random_state;
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whole packets through the data path: what goes in, what comes out, byte by byte, and which reason is counted.
+/* Whole packets through the data path: what goes in, what comes out, byte by byte, and which reason is
+ * counted.
  *
- * A row is a few steps that share their flows; each step says the frame, the action, the frame that comes out (unchanged
- * if left out) and the reason. Rows run in both families and at XDP and TC unless they say otherwise. The last test fails
- * when a reason of lb_abi.h has no row that reaches it. */
+ * A row is a few steps that share their flows; each step says the frame, the action, the frame that comes out
+ * (unchanged if left out) and the reason. Rows run in both families and at XDP and TC unless they say
+ * otherwise. The last test fails when a reason of lb_abi.h has no row that reaches it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ enum way { INGRESS, EGRESS }; /* ingress is XDP or TC, as the row runs */
 enum where { BOTH_HOOKS, XDP_ONLY, TC_ONLY };
 enum families { BOTH_FAMILIES, V4_ONLY, V6_ONLY };
 
-#define NO_REASON 0
+#define NO_REASON    0
 #define REASON(name) (LB_REASON_##name + 1)
 
 struct step {
@@ -48,11 +49,17 @@ static struct world *world;
 static bool reached[LB_REASON_COUNT];
 
 /* Frames that many rows begin with. */
-#define SYN_TO(vip, port)  { .src = "client", .dst = vip, .sport = 40000, .dport = port, .flags = SYN, .seq = 1000 }
-#define DATA_TO(vip, port) { .src = "client", .dst = vip, .sport = 40000, .dport = port, .flags = PSH | ACK, .seq = 1001, \
-			     .ack = 5001, .payload = "hello, pod" }
+#define SYN_TO(vip, port)                                                                                    \
+	{                                                                                                    \
+		.src = "client", .dst = vip, .sport = 40000, .dport = port, .flags = SYN, .seq = 1000        \
+	}
+#define DATA_TO(vip, port)                                                                                   \
+	{                                                                                                    \
+		.src = "client", .dst = vip, .sport = 40000, .dport = port, .flags = PSH | ACK, .seq = 1001, \
+		.ack = 5001, .payload = "hello, pod"                                                         \
+	}
 
-/* --- worlds in which something is short ----------------------------------------------------------------------------- */
+/* --- worlds in which something is short ----------------------------------------------------------- */
 
 static void few_ports(void)
 {
@@ -99,7 +106,7 @@ static const struct row rows[] = {
 #include "tests/packet/rows_icmp.inc"
 };
 
-/* --- running a row ------------------------------------------------------------------------------------------------ */
+/* --- running a row -------------------------------------------------------------------------------- */
 
 static enum hook hook_of(enum way way, bool tc)
 {
@@ -108,7 +115,8 @@ static enum hook hook_of(enum way way, bool tc)
 
 static const char *const action_names[] = { "PASS", "DROP", "TX", "REDIRECT", "OTHER" };
 
-static bool frames_equal(const char *what, const uint8_t *expected, size_t n_expected, const uint8_t *found, size_t n_found)
+static bool frames_equal(const char *what, const uint8_t *expected, size_t n_expected, const uint8_t *found,
+			 size_t n_found)
 {
 	if (n_expected == n_found && !memcmp(expected, found, n_found))
 		return true;
@@ -167,7 +175,8 @@ static bool step_run(const struct step *step, int family, bool tc, const char *w
 		good = false;
 	}
 	if (reason != step->reason) {
-		fprintf(stderr, "%s: reason %s, not %s\n", what, reason_name(reason), reason_name(step->reason));
+		fprintf(stderr, "%s: reason %s, not %s\n", what, reason_name(reason),
+			reason_name(step->reason));
 		good = false;
 	}
 	return frames_equal(what, expected, n_expected, out, n_out) && good;
@@ -182,7 +191,8 @@ static bool row_run(const struct row *row, int family, bool tc)
 	if (row->prepare)
 		row->prepare();
 	for (int i = 0; good && i < MAX_STEPS && row->steps[i].in.src; i++) {
-		snprintf(what, sizeof(what), "%s, IPv%d, %s, step %d", row->name, family, tc ? "TC" : "XDP", i + 1);
+		snprintf(what, sizeof(what), "%s, IPv%d, %s, step %d", row->name, family, tc ? "TC" : "XDP",
+			 i + 1);
 		good = step_run(&row->steps[i], family, tc, what);
 	}
 	if (row->restore)
@@ -206,17 +216,22 @@ static void test_row(void **state)
 	assert_true(good);
 }
 
-/* --- no room for an answer: see cramped.bpf.c ---------------------------------------------------------------------- */
+/* --- no room for an answer: see cramped.bpf.c ----------------------------------------------------- */
 
 static void cramped_run(struct cramped_bpf *cramped, int family)
 {
 	static const struct frame udp = {
-		.src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 54,
+		.src = "client",
+		.dst = "vip",
+		.protocol = UDP,
+		.sport = 40000,
+		.dport = 54,
 	};
 	struct frame quote, frame = fixture_frame(&udp, family, &quote);
 	uint64_t before[LB_REASON_COUNT], after[LB_REASON_COUNT];
 	uint8_t in[FRAME_MAX], out[FRAME_MAX];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_out = out, .data_size_out = sizeof(out),
+		    .repeat = 1);
 
 	frame.payload_size = family == 4 ? 20 : 0;
 	opts.data_size_in = (uint32_t)frame_build(&frame, in);
@@ -261,8 +276,10 @@ int main(void)
 
 	for (size_t i = 0; i < n_rows; i++)
 		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL, (void *)&rows[i] };
-	tests[n_rows] = (struct CMUnitTest){ "no room for an answer", test_no_room_for_an_answer, NULL, NULL, NULL };
-	tests[n_rows + 1] = (struct CMUnitTest){ "every reason is reached", test_every_reason_is_reached, NULL, NULL, NULL };
+	tests[n_rows] =
+		(struct CMUnitTest){ "no room for an answer", test_no_room_for_an_answer, NULL, NULL, NULL };
+	tests[n_rows + 1] = (struct CMUnitTest){ "every reason is reached", test_every_reason_is_reached,
+						 NULL, NULL, NULL };
 	world = world_new(NULL);
 	fixture_fill(world);
 	r = _cmocka_run_group_tests("packets", tests, n_rows + 2, NULL, NULL);

@@ -29,13 +29,15 @@ static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *form
 	exit(1);
 }
 
-/* Two uplinks in a namespace of this process alone. Peers have no namespace of their own: nothing is ever sent. */
+/* Two uplinks in a namespace of this process alone. Peers have no namespace of their own: nothing is ever
+ * sent. */
 static void make_network(void)
 {
 	static const char *const commands[] = {
 		"ip link add up0 address " MAC_NODE " index 2 type veth peer name far0 index 3",
 		"ip link add up1 address 02:00:00:00:00:12 index 4 type veth peer name far1 index 5",
-		"ip link set lo up && ip link set up0 up && ip link set up1 up && ip link set far0 up && ip link set far1 up",
+		"ip link set lo up && ip link set up0 up && ip link set up1 up && ip link set far0 up && ip "
+		"link set far1 up",
 		"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
 		"ip addr add 10.0.0.2/24 dev up0 && ip addr add fd00::2/64 dev up0 nodad",
 		"ip addr add 10.0.1.2/24 dev up1 && ip addr add fd01::2/64 dev up1 nodad",
@@ -84,7 +86,8 @@ static void set_sizes(struct bpf_object *object, const struct world *world)
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
-		if (bpf_map__set_max_entries(bpf_object__find_map_by_name(object, sizes[i].map), sizes[i].entries))
+		if (bpf_map__set_max_entries(bpf_object__find_map_by_name(object, sizes[i].map),
+					     sizes[i].entries))
 			die("size of %s", sizes[i].map);
 }
 
@@ -93,7 +96,8 @@ static void share_maps(struct bpf_object *from, struct bpf_object *to)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, from) {
+	bpf_object__for_each_map(map, from)
+	{
 		struct bpf_map *other = bpf_object__find_map_by_name(to, bpf_map__name(map));
 
 		if (!bpf_map__is_internal(map) && other && bpf_map__reuse_fd(other, bpf_map__fd(map)))
@@ -104,7 +108,8 @@ static void share_maps(struct bpf_object *from, struct bpf_object *to)
 static void *map_memory(struct bpf_map *map)
 {
 	size_t size = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
-	void *memory = mmap(NULL, (size + 4095) & ~4095ul, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *memory =
+		mmap(NULL, (size + 4095) & ~4095ul, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
 	if (memory == MAP_FAILED)
 		die("mmap of %s: %s", bpf_map__name(map), strerror(errno));
@@ -148,8 +153,10 @@ struct world *world_new(const struct world_options *options)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	libbpf_set_print(quiet);
 	make_network();
-	world->flow4_buckets = options && options->flow4_buckets ? options->flow4_buckets : WORLD_FLOW_BUCKETS;
-	world->flow6_buckets = options && options->flow6_buckets ? options->flow6_buckets : WORLD_FLOW_BUCKETS;
+	world->flow4_buckets =
+		options && options->flow4_buckets ? options->flow4_buckets : WORLD_FLOW_BUCKETS;
+	world->flow6_buckets =
+		options && options->flow6_buckets ? options->flow6_buckets : WORLD_FLOW_BUCKETS;
 	load(world, options && options->frags);
 	world->settings = map_memory(world->xdp->maps.lb_settings);
 	world->vip_filter = map_memory(world->xdp->maps.lb_vip_filter);
@@ -226,9 +233,10 @@ void world_fill_flows(struct world *world, bool replies)
 			(replies ? world->replies6 : world->flows6)[i].slot[slot].control = live;
 }
 
-/* --- tables --------------------------------------------------------------------------------------------- */
+/* --- tables --------------------------------------------------------------------------------------- */
 
-static struct lb_index_slot *index_slot(struct lb_index_bucket *index, uint64_t key, uint32_t handle, bool insert)
+static struct lb_index_slot *index_slot(struct lb_index_bucket *index, uint64_t key, uint32_t handle,
+					bool insert)
 {
 	uint32_t at = lb_index_bucket(key);
 
@@ -236,7 +244,8 @@ static struct lb_index_slot *index_slot(struct lb_index_bucket *index, uint64_t 
 		struct lb_index_bucket *bucket = &index[at & 63];
 
 		for (int i = 0; i < LB_SLOTS; i++)
-			if (insert ? !bucket->slot[i].key : bucket->slot[i].key == key && bucket->slot[i].handle == handle)
+			if (insert ? !bucket->slot[i].key
+				   : bucket->slot[i].key == key && bucket->slot[i].handle == handle)
 				return &bucket->slot[i];
 		if (insert)
 			bucket->slot[0].more = 1;
@@ -331,7 +340,8 @@ void world_add_frontend(struct world *world, const struct world_frontend *f)
 	filter_set(world, addr, family);
 	if (!f->not_a_vip)
 		enter_vip(world, addr, family);
-	index_insert(world->fe_index, key_of(addr, family, f->port, f->protocol), lb_handle(f->id, f->generation));
+	index_insert(world->fe_index, key_of(addr, family, f->port, f->protocol),
+		     lb_handle(f->id, f->generation));
 }
 
 void world_remove_frontend(struct world *world, const struct world_frontend *f)
@@ -339,8 +349,9 @@ void world_remove_frontend(struct world *world, const struct world_frontend *f)
 	uint8_t addr[16];
 	int family = address_bytes(f->addr, addr);
 
-	index_slot(world->fe_index, key_of(addr, family, f->port, f->protocol), lb_handle(f->id, f->generation), false)->key =
-		0;
+	index_slot(world->fe_index, key_of(addr, family, f->port, f->protocol),
+		   lb_handle(f->id, f->generation), false)
+		->key = 0;
 	world->frontends[f->id].life = LB_RETIRED;
 }
 
@@ -363,7 +374,8 @@ void world_add_backend(struct world *world, const struct world_backend *b)
 		entry->next_hop = lb_next_hop(mac, b->link);
 	}
 	if (!known)
-		index_insert(world->be_index, key_of(addr, family, b->port, b->protocol), lb_handle(b->id, b->generation));
+		index_insert(world->be_index, key_of(addr, family, b->port, b->protocol),
+			     lb_handle(b->id, b->generation));
 }
 
 void world_add_range(struct world *world, uint32_t frontend_id, const char *text, unsigned length)
@@ -384,7 +396,7 @@ void world_add_range(struct world *world, uint32_t frontend_id, const char *text
 		die("range %s/%u: %s", text, length, strerror(errno));
 }
 
-/* --- running --------------------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------------- */
 
 int world_fd(struct world *world, enum hook hook)
 {
@@ -402,14 +414,19 @@ int world_fd(struct world *world, enum hook hook)
 static enum action action_of(enum hook hook, uint32_t value)
 {
 	if (hook == HOOK_XDP_INGRESS)
-		return value == XDP_PASS ? PASS : value == XDP_DROP ? DROP : value == XDP_TX ? TX :
-		       value == XDP_REDIRECT ? REDIRECT : OTHER;
-	return value == (uint32_t)TC_ACT_UNSPEC ? PASS : value == TC_ACT_SHOT ? DROP :
-	       value == TC_ACT_REDIRECT ? REDIRECT : OTHER;
+		return value == XDP_PASS       ? PASS
+		       : value == XDP_DROP     ? DROP
+		       : value == XDP_TX       ? TX
+		       : value == XDP_REDIRECT ? REDIRECT
+					       : OTHER;
+	return value == (uint32_t)TC_ACT_UNSPEC ? PASS
+	       : value == TC_ACT_SHOT		? DROP
+	       : value == TC_ACT_REDIRECT	? REDIRECT
+						: OTHER;
 }
 
-enum action world_run(struct world *world, enum hook hook, const uint8_t *frame, size_t n, uint8_t out[static FRAME_MAX],
-		      size_t *ret_n)
+enum action world_run(struct world *world, enum hook hook, const uint8_t *frame, size_t n,
+		      uint8_t out[static FRAME_MAX], size_t *ret_n)
 {
 	struct xdp_md xdp = { .data_end = (uint32_t)n, .ingress_ifindex = WORLD_UPLINK };
 	struct __sk_buff skb = { .ifindex = WORLD_UPLINK, .ingress_ifindex = WORLD_UPLINK };
@@ -475,7 +492,8 @@ static int take_event(void *userdata, void *data, size_t size)
 size_t world_events(struct world *world, struct lb_event *ret)
 {
 	struct taken taken = { ret, 0 };
-	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(world->xdp->maps.lb_events), take_event, &taken, NULL);
+	struct ring_buffer *ring =
+		ring_buffer__new(bpf_map__fd(world->xdp->maps.lb_events), take_event, &taken, NULL);
 
 	if (!ring)
 		die("ring buffer");

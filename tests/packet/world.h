@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A data path to test: both objects loaded with the same maps, in a network namespace of its own with two uplinks, routes
- * and neighbours; frontends and backends entered as bpf/lb_abi.h says. Nothing is pinned or attached: all is gone with the
- * process. */
+/* A data path to test: both objects loaded with the same maps, in a network namespace of its own with two
+ * uplinks, routes and neighbours; frontends and backends entered as bpf/lb_abi.h says. Nothing is pinned or
+ * attached: all is gone with the process. */
 #ifndef TESTS_PACKET_WORLD_H
 #define TESTS_PACKET_WORLD_H
 
@@ -77,8 +77,8 @@ void world_add_range(struct world *, uint32_t frontend_id, const char *addr, uns
 void world_set_snat(struct world *, const char *v4, const char *v6, uint16_t first, uint16_t last);
 
 /* Runs one frame through a program. The frame that comes out, and its length, in `out`. */
-enum action world_run(struct world *, enum hook, const uint8_t *frame, size_t n, uint8_t out[static FRAME_MAX],
-		      size_t *ret_n);
+enum action world_run(struct world *, enum hook, const uint8_t *frame, size_t n,
+		      uint8_t out[static FRAME_MAX], size_t *ret_n);
 
 void world_set_locks(struct world *, uint32_t value);
 void world_fill_flows(struct world *, bool replies); /* every slot is a live flow of nobody's */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of bpf/lb_abi.h other nodes, pinned maps and running programs rely on: hashes and packed words, as numbers. A change
- * here is a change of LB_ABI_VERSION, and of lb_maglev_hash() one of every client's backend on every node. */
+/* What of bpf/lb_abi.h other nodes, pinned maps and running programs rely on: hashes and packed words, as
+ * numbers. A change here is a change of LB_ABI_VERSION, and of lb_maglev_hash() one of every client's backend
+ * on every node. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,16 +69,19 @@ static void test_handles(void **state)
 	assert_int_equal(lb_handle_id(lb_handle(3, 0x12)), 3);
 }
 
-/* Each freeing is another version, and takes state and marks; the rest stays for who looks at the slot meanwhile. */
+/* Each freeing is another version, and takes state and marks; the rest stays for who looks at the slot
+ * meanwhile. */
 static void test_control_free(void **state)
 {
-	__u64 control = (__u64)LB_CLOSING << LB_CTL_STATE_SHIFT | LB_CTL_RST | LB_CTL_SNAT | LB_CTL_VERSION | 0x42 |
-			(__u64)0x100005 << LB_CTL_FRONTEND_SHIFT | (__u64)0x200007 << LB_CTL_BACKEND_SHIFT;
+	__u64 control = (__u64)LB_CLOSING << LB_CTL_STATE_SHIFT | LB_CTL_RST | LB_CTL_SNAT | LB_CTL_VERSION |
+			0x42 | (__u64)0x100005 << LB_CTL_FRONTEND_SHIFT |
+			(__u64)0x200007 << LB_CTL_BACKEND_SHIFT;
 
 	assert_int_equal(lb_control_frontend(control), 0x100005);
 	assert_int_equal(lb_control_backend(control), 0x200007);
 	assert_int_equal(lb_control_state(control), LB_CLOSING);
-	assert_int_equal(lb_control_free(control), control & (LB_CTL_FRONTEND | LB_CTL_BACKEND | LB_CTL_SEEN));
+	assert_int_equal(lb_control_free(control),
+			 control & (LB_CTL_FRONTEND | LB_CTL_BACKEND | LB_CTL_SEEN));
 	assert_int_equal(lb_control_free(0) & LB_CTL_VERSION, 1u << LB_CTL_VERSION_SHIFT);
 }
 
