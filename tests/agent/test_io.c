@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The daemon's helpers with a real loop and real sockets: the HTTP server as clients see it (also bad ones), the lock, the
- * debounce. A child process serves, the test is the client. No root, no network. */
+/* The daemon's helpers with a real loop and real sockets: the HTTP server as clients see it (also bad
+ * ones), the lock, the debounce. A child process serves, the test is the client. No root, no network. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ struct server {
 	pid_t pid;
 };
 
-/* --- the child ------------------------------------------------------------------------------------------------- */
+/* --- the child ----------------------------------------------------------------------------------- */
 
 static void handle(void *userdata, const struct http_request *request, struct http_reply *reply)
 {
@@ -102,7 +102,7 @@ static int stop_server(void **state)
 	return 0;
 }
 
-/* --- the client ------------------------------------------------------------------------------------------------- */
+/* --- the client ---------------------------------------------------------------------------------- */
 
 static int connect_to(const struct server *server)
 {
@@ -138,7 +138,8 @@ static void ask(const struct server *server, const char *request, struct strbuf 
 	close(fd);
 }
 
-static void answers_are(const struct server *server, const char *request, const char *status, const char *holds)
+static void answers_are(const struct server *server, const char *request, const char *status,
+			const char *holds)
 {
 	cleanup(strbuf_done) struct strbuf answer = { 0 };
 
@@ -161,7 +162,9 @@ static void requests_are_answered(void **state)
 
 static void other_methods_are_refused(void **state)
 {
-	answers_are(*state, "POST /v1/services HTTP/1.1\r\nHost: agent\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody",
+	answers_are(*state,
+		    "POST /v1/services HTTP/1.1\r\nHost: agent\r\nContent-Length: 4\r\nConnection: "
+		    "close\r\n\r\nbody",
 		    "HTTP/1.1 405", "only GET");
 	answers_are(*state, "DELETE /v1/services" CLOSE, "HTTP/1.1 405", "only GET");
 }
@@ -177,10 +180,12 @@ static void a_large_answer_is_whole(void **state)
 	assert_int_equal(strlen(body + 4), LARGE_ANSWER);
 }
 
-/* Neither garbage, nor half a request, nor a client that goes away while it is answered, keeps others from being served. */
+/* Neither garbage, nor half a request, nor a client that goes away while it is answered, keeps others from
+ * being served. */
 static void bad_clients_harm_nobody(void **state)
 {
-	static const char *const garbage[] = { "\0\0\0\0", "GET", "GET /x HTTP/9.9\r\n\r\n", "\xff\xfe\r\n\r\n", "GET / HTTP/1.1\r\n" };
+	static const char *const garbage[] = { "\0\0\0\0", "GET", "GET /x HTTP/9.9\r\n\r\n",
+					       "\xff\xfe\r\n\r\n", "GET / HTTP/1.1\r\n" };
 	int fds[ARRAY_SIZE(garbage)], fd;
 	size_t i;
 
@@ -224,7 +229,7 @@ static void the_socket_is_private(void **state)
 	assert_int_equal(status.st_mode & 0777, 0600);
 }
 
-/* --- the lock ----------------------------------------------------------------------------------------------------- */
+/* --- the lock ------------------------------------------------------------------------------------ */
 
 static void one_holder_at_a_time(void **state)
 {
@@ -261,7 +266,7 @@ static void one_holder_at_a_time(void **state)
 	rmdir(directory);
 }
 
-/* --- the debounce --------------------------------------------------------------------------------------------------- */
+/* --- the debounce -------------------------------------------------------------------------------- */
 
 struct busy {
 	struct sd_event *event;

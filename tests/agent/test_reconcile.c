@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The rounds of the agent on a real loop, with real plans, diffs and routes, against a data path and an FRR that are plain
- * variables here: what is executed and announced in which order, and what happens when a step fails or nobody answers. */
+/* The rounds of the agent on a real loop, with real plans, diffs and routes, against a data path and an
+ * FRR that are plain variables here: what is executed and announced in which order, and what happens when
+ * a step fails or nobody answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@
 #define PATIENCE_USEC 15000000
 #define TURN_USEC     10000
 
-/* --- the data path and the FRR of these tests ---------------------------------------------------------------- */
+/* --- the data path and the FRR of these tests ---------------------------------------------------- */
 
 static struct strbuf story;  /* what was done, in order */
 static uint16_t broken_port; /* steps for frontends of this port fail */
@@ -69,7 +70,8 @@ static int execute_one(const struct step *step)
 	return -EINVAL;
 }
 
-int datapath_execute(struct datapath *datapath, const struct steps *steps, enum step_phase phase, bool *ret_done)
+int datapath_execute(struct datapath *datapath, const struct steps *steps, enum step_phase phase,
+		     bool *ret_done)
 {
 	int first = 0, r;
 	size_t i;
@@ -150,7 +152,7 @@ const struct addr *host_addresses_list(const struct host_addresses *addresses, s
 	return NULL;
 }
 
-/* --- the agent ------------------------------------------------------------------------------------------------- */
+/* --- the agent ----------------------------------------------------------------------------------- */
 
 static struct agent_options options;
 
@@ -195,7 +197,8 @@ static void put_service(struct agent *agent, const char *name, const char *addre
 	cleanup(strbuf_done) struct strbuf yaml = { 0 };
 
 	strbuf_appendf(&yaml,
-		       "{apiVersion: v1, kind: Service, metadata: {namespace: web, name: %s}, spec: {type: LoadBalancer, "
+		       "{apiVersion: v1, kind: Service, metadata: {namespace: web, name: %s}, spec: {type: "
+		       "LoadBalancer, "
 		       "loadBalancerClass: fairway.dev/lb, ports: [{name: http, port: %u}]}, "
 		       "status: {loadBalancer: {ingress: [{ip: %s}]}}}\n",
 		       name, port, address);
@@ -209,8 +212,10 @@ static void put_endpoints(struct agent *agent, const char *service, const char *
 
 	snprintf(copy, sizeof(copy), "%s", addresses);
 	strbuf_appendf(&yaml,
-		       "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: web, name: %s-a, labels: "
-		       "{kubernetes.io/service-name: %s}}, addressType: IPv4, ports: [{name: http, port: 8080}], endpoints: [",
+		       "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: web, "
+		       "name: %s-a, labels: "
+		       "{kubernetes.io/service-name: %s}}, addressType: IPv4, ports: [{name: http, port: "
+		       "8080}], endpoints: [",
 		       service, service);
 	while ((one = strsep(&rest, " ")) && *one)
 		strbuf_appendf(&yaml, "{addresses: [%s], nodeName: n1}%s", one, rest ? ", " : "");
@@ -257,11 +262,13 @@ static int setup(void **state)
 	announced[0] = wanted[0] = '\0';
 	source = (struct manifests_result){ .delivered = true };
 	start_agent(agent);
-	put(agent,
-	    "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}}\n"
-	    "---\n{apiVersion: fairway.dev/v1alpha1, kind: ServiceIPPool, metadata: {name: a}, spec: {addresses: [192.0.2.0/24]}}\n"
-	    "---\n{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: tor}, spec: {myASN: 1, peerASN: 2, "
-	    "peerAddress: 10.0.0.2}}\n");
+	put(agent, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: "
+		   "InternalIP, address: 10.0.0.1}]}}\n"
+		   "---\n{apiVersion: fairway.dev/v1alpha1, kind: ServiceIPPool, metadata: {name: a}, spec: "
+		   "{addresses: [192.0.2.0/24]}}\n"
+		   "---\n{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: tor}, spec: "
+		   "{myASN: 1, peerASN: 2, "
+		   "peerAddress: 10.0.0.2}}\n");
 	*state = agent;
 	return 0;
 }
@@ -342,7 +349,7 @@ static void serve_shop(struct agent *agent)
 	strbuf_reset(&story);
 }
 
-/* --- tests -------------------------------------------------------------------------------------------------------- */
+/* --- tests --------------------------------------------------------------------------------------- */
 
 static void the_maps_come_before_the_route(void **state)
 {

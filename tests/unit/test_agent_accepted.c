@@ -30,11 +30,18 @@ static void scene_init(struct scene *scene)
 
 	*scene = (struct scene){ 0 };
 	scene->vip = addr_v4(0xc000020a);
-	scene->set = (struct backend_set){ .family = ADDR_IPV4, .protocol = L4_TCP, .table_size = 1021, .digest = DIGEST };
+	scene->set = (struct backend_set){
+		.family = ADDR_IPV4, .protocol = L4_TCP, .table_size = 1021, .digest = DIGEST
+	};
 	scene->frontends[0] = (struct frontend){ .addr = scene->vip, .port = 80, .protocol = L4_TCP };
 	scene->frontends[1] = (struct frontend){ .addr = scene->vip, .port = 443, .protocol = L4_TCP };
-	scene->service = (struct service_plan){ .namespace = "web", .name = "shop", .frontends = scene->frontends,
-						.n_frontends = 2, .sets = &scene->set, .n_sets = 1, .vips = &scene->vip,
+	scene->service = (struct service_plan){ .namespace = "web",
+						.name = "shop",
+						.frontends = scene->frontends,
+						.n_frontends = 2,
+						.sets = &scene->set,
+						.n_sets = 1,
+						.vips = &scene->vip,
 						.n_vips = 1 };
 	scene->services[0] = &scene->service;
 	scene->plan = (struct node_plan){ .services = scene->services, .n_services = 1 };
@@ -49,8 +56,13 @@ static void scene_done(struct scene *scene)
 
 static void stands(struct scene *scene, uint16_t port, enum verdict verdict, uint64_t digest)
 {
-	struct applied_frontend frontend = { .addr = scene->vip, .port = port, .protocol = L4_TCP, .id = port, .generation = 1,
-					     .verdict = verdict, .digest = digest };
+	struct applied_frontend frontend = { .addr = scene->vip,
+					     .port = port,
+					     .protocol = L4_TCP,
+					     .id = port,
+					     .generation = 1,
+					     .verdict = verdict,
+					     .digest = digest };
 
 	frontend.id = port == 80 ? 1 : 2;
 	frontend.table_offset = frontend.id * 1024;
@@ -65,7 +77,9 @@ static bool accepted_as(struct scene *scene, const char *history)
 	struct accepted_set before = { .services = names, .n = strcmp(history, "old") ? 0 : 1 };
 	cleanup(accepted_done) struct accepted_set set = { 0 };
 
-	assert_int_equal(accepted_decide(&scene->plan, scene->applied, strcmp(history, "start") ? &before : NULL, &set), 0);
+	assert_int_equal(accepted_decide(&scene->plan, scene->applied,
+					 strcmp(history, "start") ? &before : NULL, &set),
+			 0);
 	return accepted_contains(&set, "web/shop");
 }
 
@@ -89,7 +103,8 @@ static void another_table_is_not_the_wanted_state(void **state)
 	stands(&scene, 80, VERDICT_FORWARD, DIGEST + 1);
 	stands(&scene, 443, VERDICT_FORWARD, DIGEST);
 	assert_false(accepted_as(&scene, "new"));
-	assert_true(accepted_as(&scene, "old")); /* it serves with the backends of before: no reason for an outage */
+	assert_true(accepted_as(&scene,
+				"old")); /* it serves with the backends of before: no reason for an outage */
 	assert_true(accepted_as(&scene, "start"));
 }
 

@@ -53,9 +53,11 @@ static void refused_values_are_named(void **state)
 		cleanup(strbuf_done) struct strbuf why = { 0 };
 
 		agent_options_init(&options);
-		assert_int_equal(agent_option_apply(&options, refusals[i].option, refusals[i].value, &why), -EINVAL);
+		assert_int_equal(agent_option_apply(&options, refusals[i].option, refusals[i].value, &why),
+				 -EINVAL);
 		if (!strstr(strbuf_text(&why), refusals[i].says))
-			fail_msg("'%s': said \"%s\", not \"%s\"", refusals[i].value, strbuf_text(&why), refusals[i].says);
+			fail_msg("'%s': said \"%s\", not \"%s\"", refusals[i].value, strbuf_text(&why),
+				 refusals[i].says);
 	}
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The pure helpers of a reconcile round: sets of names, the difference of problems, frontends on their way out. */
+/* The pure helpers of a reconcile round: sets of names, the difference of problems, frontends on their way
+ * out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 #include "userspace/agent/retiring.h"
 #include "userspace/base/cleanup.h"
 
-/* --- names ------------------------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------------------- */
 
 static void names_are_united_sorted_and_once(void **state)
 {
@@ -30,7 +31,7 @@ static void names_are_united_sorted_and_once(void **state)
 		assert_string_equal(names_view(&names).items[i], expected[i]);
 }
 
-/* --- problems ------------------------------------------------------------------------------------------------ */
+/* --- problems ------------------------------------------------------------------------------------ */
 
 static void note_appeared(void *userdata, const struct problem *problem)
 {
@@ -86,7 +87,7 @@ static void a_services_problem_is_found(void **state)
 	assert_null(problems_find_service(&problems, "web", "sho"));
 }
 
-/* --- retiring -------------------------------------------------------------------------------------------------- */
+/* --- retiring ------------------------------------------------------------------------------------ */
 
 #define PORTS_MAX 8
 
@@ -105,7 +106,9 @@ static struct step deletion(uint16_t port, uint32_t table)
 
 static struct step table_free(uint32_t table)
 {
-	return (struct step){ .kind = STEP_TABLE_FREE, .phase = STEP_BREAK, .table_offset = table, .table_size = 1021 };
+	return (struct step){
+		.kind = STEP_TABLE_FREE, .phase = STEP_BREAK, .table_offset = table, .table_size = 1021
+	};
 }
 
 static struct step backend_leaves(const char *service)
@@ -114,7 +117,8 @@ static struct step backend_leaves(const char *service)
 }
 
 /* What may be executed now, as letters by step: x executed, - waits. */
-static const char *selection(const struct retiring *retiring, const struct steps *steps, uint64_t now, uint64_t *next)
+static const char *selection(const struct retiring *retiring, const struct steps *steps, uint64_t now,
+			     uint64_t *next)
 {
 	const struct retiring_times times = { .drain_msec = 1000, .limit_msec = 10000 };
 	static char text[PORTS_MAX + 1];
@@ -173,7 +177,8 @@ static void times_survive_new_plans(void **state)
 	assert_string_equal(selection(&retiring, &second, 2000, &next), "-x");
 	assert_int_equal(retiring_update(&retiring, &(struct steps){ 0 }, 2000), 0);
 	assert_int_equal(retiring.n, 0);
-	assert_int_equal(retiring_update(&retiring, &first, 3000), 0); /* wanted again in between: a new story */
+	assert_int_equal(retiring_update(&retiring, &first, 3000),
+			 0); /* wanted again in between: a new story */
 	assert_string_equal(selection(&retiring, &first, 3000, &next), "-");
 }
 

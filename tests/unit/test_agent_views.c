@@ -35,13 +35,18 @@ static void services_are_the_contract(void **state)
 {
 	static const char expected[] =
 		"{\"node\": \"n1\", \"generation\": 42, \"services\": [\n"
-		"  {\"namespace\": \"web\", \"name\": \"late\", \"addresses\": [], \"ports\": [], \"policy\": \"Cluster\", "
-		"\"mode\": \"snat\", \"backendsReady\": 0, \"backendsTotal\": 0, \"localBackends\": 0, \"programmed\": false, "
+		"  {\"namespace\": \"web\", \"name\": \"late\", \"addresses\": [], \"ports\": [], "
+		"\"policy\": \"Cluster\", "
+		"\"mode\": \"snat\", \"backendsReady\": 0, \"backendsTotal\": 0, \"localBackends\": 0, "
+		"\"programmed\": false, "
 		"\"announcedTo\": [], \"flows\": 0, \"packets\": 0, \"bytes\": 0, \"drops\": 0, "
 		"\"problem\": \"no \\\"address\\\" yet\"},\n"
-		"  {\"namespace\": \"web\", \"name\": \"shop\", \"addresses\": [\"192.0.2.10\", \"2001:db8::a\"], "
-		"\"ports\": [\"80/TCP\", \"53/UDP\"], \"policy\": \"Local\", \"mode\": \"snat\", \"backendsReady\": 2, "
-		"\"backendsTotal\": 3, \"localBackends\": 1, \"programmed\": true, \"announcedTo\": [\"tor-a\", \"tor-b\"], "
+		"  {\"namespace\": \"web\", \"name\": \"shop\", \"addresses\": [\"192.0.2.10\", "
+		"\"2001:db8::a\"], "
+		"\"ports\": [\"80/TCP\", \"53/UDP\"], \"policy\": \"Local\", \"mode\": \"snat\", "
+		"\"backendsReady\": 2, "
+		"\"backendsTotal\": 3, \"localBackends\": 1, \"programmed\": true, \"announcedTo\": "
+		"[\"tor-a\", \"tor-b\"], "
 		"\"flows\": 1203, \"packets\": 88123, \"bytes\": 61230021, \"drops\": 4, \"problem\": \"\"}\n"
 		"]}\n";
 	const char *peers[] = { "tor-a", "tor-b" };
@@ -50,11 +55,18 @@ static void services_are_the_contract(void **state)
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(strbuf_done) struct strbuf out = { 0 };
 	struct service *shop = world_service(&world, "web/shop");
-	struct service_row rows[2] = { { .service = world_service(&world, "web/late"), .mode = "snat",
-					 .problem = "no \"address\" yet" },
-				       { .service = shop, .plan = &plan, .accepted = true, .mode = "snat",
-					 .announced_to = { peers, 2 }, .problem = "",
-					 .counters = { .packets = 88123, .bytes = 61230021, .drops = 4, .flows = 1203 } } };
+	struct service_row rows[2] = {
+		{ .service = world_service(&world, "web/late"),
+		  .mode = "snat",
+		  .problem = "no \"address\" yet" },
+		{ .service = shop,
+		  .plan = &plan,
+		  .accepted = true,
+		  .mode = "snat",
+		  .announced_to = { peers, 2 },
+		  .problem = "",
+		  .counters = { .packets = 88123, .bytes = 61230021, .drops = 4, .flows = 1203 } }
+	};
 
 	shop->external_policy = POLICY_LOCAL;
 	world_service_port(&world, shop, "http", L4_TCP, 80, 0);
@@ -69,32 +81,53 @@ static void services_are_the_contract(void **state)
 
 static void one_service_is_shown_in_full(void **state)
 {
-	struct backend backends[] = { { .addr = address("10.244.1.5"), .port = 8080, .weight = 1, .local = true, .node = "n1" },
-				      { .addr = address("10.244.2.5"), .port = 8080, .weight = 1 } };
+	struct backend backends[] = {
+		{ .addr = address("10.244.1.5"), .port = 8080, .weight = 1, .local = true, .node = "n1" },
+		{ .addr = address("10.244.2.5"), .port = 8080, .weight = 1 }
+	};
 	struct prefix range = { address("198.51.100.0"), 24 };
 	struct backend_set set = { .active = { backends, 2 }, .table_size = 1021 };
-	struct frontend frontend = { .addr = address("192.0.2.10"), .port = 80, .protocol = L4_TCP, .port_name = "http",
-				     .reason = "", .source_ranges = &range, .n_source_ranges = 1, .affinity_sec = 60 };
+	struct frontend frontend = { .addr = address("192.0.2.10"),
+				     .port = 80,
+				     .protocol = L4_TCP,
+				     .port_name = "http",
+				     .reason = "",
+				     .source_ranges = &range,
+				     .n_source_ranges = 1,
+				     .affinity_sec = 60 };
 	struct service_plan plan = { .frontends = &frontend, .n_frontends = 1, .sets = &set, .n_sets = 1 };
 	struct frontend_state frontend_state = { .standing = true, .in_maps = true, .id = 7 };
 	struct community community = { .global = 65000, .local1 = 1 };
 	const char *services[] = { "web/shop" };
-	struct route route = { .prefix = prefix_host(&frontend.addr), .peer = "tor-a", .communities = &community,
-			       .n_communities = 1, .services = { services, 1 }, .local_pref = 100 };
+	struct route route = { .prefix = prefix_host(&frontend.addr),
+			       .peer = "tor-a",
+			       .communities = &community,
+			       .n_communities = 1,
+			       .services = { services, 1 },
+			       .local_pref = 100 };
 	struct route_row routes[] = { { .route = &route, .announced = true, .session = "Established" } };
 	cleanup(problems_done) struct problems problems = { 0 };
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(strbuf_done) struct strbuf out = { 0 };
-	struct service_row row = { .service = world_service(&world, "web/shop"), .plan = &plan, .mode = "snat", .problem = "" };
+	struct service_row row = {
+		.service = world_service(&world, "web/shop"), .plan = &plan, .mode = "snat", .problem = ""
+	};
 	static const char *const parts[] = {
 		"\"class\": \"fairway.dev/lb\"",
-		"{\"type\": \"LoadBalancer\", \"address\": \"192.0.2.10\", \"port\": 80, \"protocol\": \"TCP\"",
-		"\"verdict\": \"forward\", \"reason\": \"\", \"programmed\": true, \"id\": 7, \"tableSize\": 1021",
-		"{\"address\": \"10.244.1.5\", \"port\": 8080, \"node\": \"n1\", \"local\": true, \"weight\": 1}",
-		"{\"address\": \"10.244.2.5\", \"port\": 8080, \"node\": \"\", \"local\": false, \"weight\": 1}",
-		"\"affinitySeconds\": 60, \"sourceRanges\": [\"198.51.100.0/24\"], \"sourceRangesPolicy\": \"allow\"",
-		"{\"prefix\": \"192.0.2.10/32\", \"kind\": \"ServiceIP\", \"peer\": \"tor-a\", \"session\": \"Established\", "
-		"\"announced\": true, \"localPref\": 100, \"communities\": [\"65000:1\"], \"services\": [\"web/shop\"]}",
+		"{\"type\": \"LoadBalancer\", \"address\": \"192.0.2.10\", \"port\": 80, \"protocol\": "
+		"\"TCP\"",
+		"\"verdict\": \"forward\", \"reason\": \"\", \"programmed\": true, \"id\": 7, \"tableSize\": "
+		"1021",
+		"{\"address\": \"10.244.1.5\", \"port\": 8080, \"node\": \"n1\", \"local\": true, "
+		"\"weight\": 1}",
+		"{\"address\": \"10.244.2.5\", \"port\": 8080, \"node\": \"\", \"local\": false, \"weight\": "
+		"1}",
+		"\"affinitySeconds\": 60, \"sourceRanges\": [\"198.51.100.0/24\"], \"sourceRangesPolicy\": "
+		"\"allow\"",
+		"{\"prefix\": \"192.0.2.10/32\", \"kind\": \"ServiceIP\", \"peer\": \"tor-a\", \"session\": "
+		"\"Established\", "
+		"\"announced\": true, \"localPref\": 100, \"communities\": [\"65000:1\"], \"services\": "
+		"[\"web/shop\"]}",
 		"{\"object\": \"Service/web/shop\", \"field\": \"spec\", \"message\": \"what\"}",
 	};
 	size_t i;
@@ -109,39 +142,67 @@ static void one_service_is_shown_in_full(void **state)
 
 static void pools_count_exactly(void **state)
 {
-	struct pool_usage usage[] = { { .name = "big", .assigned_v4 = 3, .available_v4 = 253, .assigned_v6 = 1,
-					.available_v6 = ((addr_number)1 << 64) - 1, .ready = true, .reason = "", .message = "" } };
+	struct pool_usage usage[] = { { .name = "big",
+					.assigned_v4 = 3,
+					.available_v4 = 253,
+					.assigned_v6 = 1,
+					.available_v6 = ((addr_number)1 << 64) - 1,
+					.ready = true,
+					.reason = "",
+					.message = "" } };
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(strbuf_done) struct strbuf out = { 0 };
 
 	world_pool(&world, "big", "192.0.2.0/24 2001:db8::/64");
 	view_pools_json(&out, usage, 1, world_cluster(&world));
 	is_json(&out);
-	assert_non_null(strstr(strbuf_text(&out), "\"addresses\": [\"192.0.2.0/24\", \"2001:db8::/64\"], \"autoAssign\": true, "
-						  "\"assignedIPv4\": 3, \"availableIPv4\": 253, \"assignedIPv6\": \"1\", "
-						  "\"availableIPv6\": \"18446744073709551615\", \"ready\": true"));
+	assert_non_null(strstr(strbuf_text(&out),
+			       "\"addresses\": [\"192.0.2.0/24\", \"2001:db8::/64\"], \"autoAssign\": true, "
+			       "\"assignedIPv4\": 3, \"availableIPv4\": 253, \"assignedIPv6\": \"1\", "
+			       "\"availableIPv6\": \"18446744073709551615\", \"ready\": true"));
 }
 
 static void peers_flows_drops_and_node_are_json(void **state)
 {
-	struct frr_peer_view peers[] = { { .name = "tor-a", .address = address("10.0.0.1"), .remote_asn = 65000,
-					   .state = "Established", .uptime_sec = 5, .last_error = "", .bfd = "up" },
-					 { .name = "un", .interface = "eth0", .state = "Active", .last_error = "a\"b\\", .bfd = "" } };
-	struct flow_view flow = { .client = address("198.51.100.7"), .client_port = 40000, .frontend = address("192.0.2.10"),
-				  .frontend_port = 80, .backend = address("10.244.1.5"), .backend_port = 8080,
-				  .protocol = L4_TCP, .state = "open" };
+	struct frr_peer_view peers[] = {
+		{ .name = "tor-a",
+		  .address = address("10.0.0.1"),
+		  .remote_asn = 65000,
+		  .state = "Established",
+		  .uptime_sec = 5,
+		  .last_error = "",
+		  .bfd = "up" },
+		{ .name = "un", .interface = "eth0", .state = "Active", .last_error = "a\"b\\", .bfd = "" }
+	};
+	struct flow_view flow = { .client = address("198.51.100.7"),
+				  .client_port = 40000,
+				  .frontend = address("192.0.2.10"),
+				  .frontend_port = 80,
+				  .backend = address("10.244.1.5"),
+				  .backend_port = 8080,
+				  .protocol = L4_TCP,
+				  .state = "open" };
 	struct drop_counter drops[] = { { "no_frontend", "nothing is served there", 3 } };
-	struct interface_view interfaces[] = { { .name = "eth0", .ifindex = 2, .hook = "xdp", .why = "native", .attached = true } };
+	struct interface_view interfaces[] = {
+		{ .name = "eth0", .ifindex = 2, .hook = "xdp", .why = "native", .attached = true }
+	};
 	struct host_finding findings[] = { { .what = "net.ipv4.ip_forward", .found = "0", .harmful = true } };
 	struct problems none = { 0 };
-	struct node_row node = { .node = "n1", .version = "1", .daemon_state = "connected", .proxy_mode = "loadbalancer",
-				 .interfaces = interfaces, .n_interfaces = 1, .findings = findings, .n_findings = 1,
+	struct node_row node = { .node = "n1",
+				 .version = "1",
+				 .daemon_state = "connected",
+				 .proxy_mode = "loadbalancer",
+				 .interfaces = interfaces,
+				 .n_interfaces = 1,
+				 .findings = findings,
+				 .n_findings = 1,
 				 .problems = &none };
 	cleanup(strbuf_done) struct strbuf out = { 0 };
 
 	view_peers_json(&out, "n1", "connected", peers, 2);
 	is_json(&out);
-	assert_non_null(strstr(strbuf_text(&out), "{\"name\": \"un\", \"address\": \"\", \"interface\": \"eth0\""));
+	assert_non_null(
+		strstr(strbuf_text(&out), "{\"name\": \"un\", \"address\": \"\", \"interface\": \"eth0\""));
 	strbuf_reset(&out);
 	view_flows_begin(&out, "n1");
 	view_flow(&out, &flow);
@@ -164,13 +225,19 @@ static void peers_flows_drops_and_node_are_json(void **state)
 	assert_string_equal(strbuf_text(&out), "{\"node\": \"n1\", \"inSync\": true, \"routes\": []}\n");
 }
 
-/* Each line is a comment or "name{labels} value"; each metric has its HELP and TYPE before its first sample. */
+/* Each line is a comment or "name{labels} value"; each metric has its HELP and TYPE before its first
+ * sample. */
 static void metrics_are_prometheus_text(void **state)
 {
 	struct drop_counter drops[] = { { "no_frontend", "t", 3 }, { "ttl", "t", 0 } };
 	struct frr_peer_view peers[] = { { .name = "tor-a", .state = "Established", .prefixes_sent = 9 } };
-	struct metrics metrics = { .drops = drops, .n_drops = 2, .peers = peers, .n_peers = 1, .n_frontends = 5,
-				   .reconcile_seconds_sum = 0.25, .delivered = true };
+	struct metrics metrics = { .drops = drops,
+				   .n_drops = 2,
+				   .peers = peers,
+				   .n_peers = 1,
+				   .n_frontends = 5,
+				   .reconcile_seconds_sum = 0.25,
+				   .delivered = true };
 	cleanup(strbuf_done) struct strbuf out = { 0 };
 	char *line, *rest, type[200] = "", name[100], value[100];
 

@@ -37,17 +37,32 @@ static void scene_init(struct scene *scene)
 	world_pool(&scene->world, "public", "192.0.2.0/24");
 	scene->node = world_node(&scene->world, "n1", "10.0.0.1", "");
 	scene->vip = addr_v4(0xc000020a);
-	scene->frontend = (struct frontend){ .addr = scene->vip, .port = 80, .protocol = L4_TCP, .reason = "" };
-	scene->plan = (struct service_plan){ .frontends = &scene->frontend, .n_frontends = 1, .vips = &scene->vip, .n_vips = 1,
-					     .n_ready = 2, .n_total = 3, .n_local = 1 };
+	scene->frontend =
+		(struct frontend){ .addr = scene->vip, .port = 80, .protocol = L4_TCP, .reason = "" };
+	scene->plan = (struct service_plan){ .frontends = &scene->frontend,
+					     .n_frontends = 1,
+					     .vips = &scene->vip,
+					     .n_vips = 1,
+					     .n_ready = 2,
+					     .n_total = 3,
+					     .n_local = 1 };
 	scene->state = (struct frontend_state){ .standing = true, .in_maps = true };
-	scene->allocation = (struct allocation){ .pool = "public", .reason = "", .message = "", .n_addresses = 1 };
+	scene->allocation =
+		(struct allocation){ .pool = "public", .reason = "", .message = "", .n_addresses = 1 };
 	scene->route = (struct route){ .prefix = prefix_host(&scene->vip), .peer = "tor-a" };
-	scene->route_row = (struct route_row){ .route = &scene->route, .announced = true, .session = "Established" };
-	scene->input = (struct why_input){ .node = "n1", .service = scene->service, .plan = &scene->plan,
-					   .allocation = &scene->allocation, .states = &scene->state, .accepted = true,
-					   .routes = &scene->route_row, .n_routes = 1, .n_peers = 1,
-					   .daemon_state = "connected", .problems = &scene->problems };
+	scene->route_row =
+		(struct route_row){ .route = &scene->route, .announced = true, .session = "Established" };
+	scene->input = (struct why_input){ .node = "n1",
+					   .service = scene->service,
+					   .plan = &scene->plan,
+					   .allocation = &scene->allocation,
+					   .states = &scene->state,
+					   .accepted = true,
+					   .routes = &scene->route_row,
+					   .n_routes = 1,
+					   .n_peers = 1,
+					   .daemon_state = "connected",
+					   .problems = &scene->problems };
 }
 
 static void scene_done(struct scene *scene)
@@ -75,7 +90,8 @@ static void no_pool(struct scene *scene)
 {
 	scene->service->n_ingress = 0;
 	scene->input.plan = NULL;
-	scene->allocation = (struct allocation){ .pool = "", .reason = "PoolExhausted", .message = "pool public: full" };
+	scene->allocation =
+		(struct allocation){ .pool = "", .reason = "PoolExhausted", .message = "pool public: full" };
 }
 
 static void no_controller(struct scene *scene)
@@ -88,7 +104,8 @@ static void refused_address(struct scene *scene)
 {
 	scene->plan.n_vips = 0;
 	scene->plan.n_frontends = 0;
-	assert_int_equal(problems_add(&scene->problems, "Service/web/shop", "status", "192.0.2.10 is a node's"), 0);
+	assert_int_equal(
+		problems_add(&scene->problems, "Service/web/shop", "status", "192.0.2.10 is a node's"), 0);
 }
 
 static void no_endpoints(struct scene *scene)
@@ -124,7 +141,8 @@ static void no_peer(struct scene *scene)
 static void excluded(struct scene *scene)
 {
 	scene->input.n_routes = 0;
-	world_label(&scene->world, &scene->node->meta.labels, "node.kubernetes.io/exclude-from-external-load-balancers", "");
+	world_label(&scene->world, &scene->node->meta.labels,
+		    "node.kubernetes.io/exclude-from-external-load-balancers", "");
 }
 
 static void not_selected(struct scene *scene)
@@ -186,8 +204,8 @@ static void the_first_broken_step_is_named(void **state)
 		why_decide(&scene.input, &why);
 		text = strbuf_text(&why.steps[why.n - 1].text);
 		if (strcmp(why_broken(&why), rows[i].broken) || !strstr(text, rows[i].says))
-			fail_msg("row %zu: broken '%s', said '%s'; expected '%s', '%s'", i, why_broken(&why), text,
-				 rows[i].broken, rows[i].says);
+			fail_msg("row %zu: broken '%s', said '%s'; expected '%s', '%s'", i, why_broken(&why),
+				 text, rows[i].broken, rows[i].says);
 		view_why_json(&json, "n1", scene.service, &why);
 		assert_non_null(strstr(strbuf_text(&json), "\"steps\": [\n  {\"step\": \"class\""));
 	}

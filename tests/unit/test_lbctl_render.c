@@ -28,25 +28,49 @@ static const struct cell_row cells[] = {
 	{ "{\"a\": 88123}", { .member = "a", .kind = CELL_COUNT }, "88123", "88.1k", MOOD_PLAIN },
 	{ "{\"a\": 1023}", { .member = "a", .kind = CELL_BYTES }, "1023", "1023 B", MOOD_PLAIN },
 	{ "{\"a\": 61230021}", { .member = "a", .kind = CELL_BYTES }, "61230021", "58.4 MiB", MOOD_PLAIN },
-	{ "{\"a\": 18446744073709551615}", { .member = "a", .kind = CELL_BYTES }, "18446744073709551615", "16384.0 PiB",
+	{ "{\"a\": 18446744073709551615}",
+	  { .member = "a", .kind = CELL_BYTES },
+	  "18446744073709551615",
+	  "16384.0 PiB",
 	  MOOD_PLAIN },
 	{ "{\"a\": 59}", { .member = "a", .kind = CELL_DURATION }, "59", "59s", MOOD_PLAIN },
 	{ "{\"a\": 7505}", { .member = "a", .kind = CELL_DURATION }, "7505", "2h05m", MOOD_PLAIN },
 	{ "{\"a\": 180000}", { .member = "a", .kind = CELL_DURATION }, "180000", "2d02h", MOOD_PLAIN },
 	{ "{\"a\": [\"x\", \"y\"]}", { .member = "a", .kind = CELL_LIST }, "x,y", "x,y", MOOD_PLAIN },
 	{ "{\"a\": []}", { .member = "a", .kind = CELL_LIST }, "-", "-", MOOD_PLAIN },
-	{ "{\"a\": 2, \"b\": 3}", { .member = "a", .kind = CELL_RATIO, .second = "b" }, "2/3", "2/3", MOOD_PLAIN },
-	{ "{\"a\": \"192.0.2.1\", \"b\": 80}", { .member = "a", .kind = CELL_ENDPOINT, .second = "b" }, "192.0.2.1:80",
-	  "192.0.2.1:80", MOOD_PLAIN },
-	{ "{\"a\": \"2001:db8::1\", \"b\": 80}", { .member = "a", .kind = CELL_ENDPOINT, .second = "b" },
-	  "[2001:db8::1]:80", "[2001:db8::1]:80", MOOD_PLAIN },
-	{ "{\"a\": \"\", \"b\": 0}", { .member = "a", .kind = CELL_ENDPOINT, .second = "b" }, "-", "-", MOOD_PLAIN },
+	{ "{\"a\": 2, \"b\": 3}",
+	  { .member = "a", .kind = CELL_RATIO, .second = "b" },
+	  "2/3",
+	  "2/3",
+	  MOOD_PLAIN },
+	{ "{\"a\": \"192.0.2.1\", \"b\": 80}",
+	  { .member = "a", .kind = CELL_ENDPOINT, .second = "b" },
+	  "192.0.2.1:80",
+	  "192.0.2.1:80",
+	  MOOD_PLAIN },
+	{ "{\"a\": \"2001:db8::1\", \"b\": 80}",
+	  { .member = "a", .kind = CELL_ENDPOINT, .second = "b" },
+	  "[2001:db8::1]:80",
+	  "[2001:db8::1]:80",
+	  MOOD_PLAIN },
+	{ "{\"a\": \"\", \"b\": 0}",
+	  { .member = "a", .kind = CELL_ENDPOINT, .second = "b" },
+	  "-",
+	  "-",
+	  MOOD_PLAIN },
 	{ "{\"a\": true}", { .member = "a", .kind = CELL_YES_NO, .good = "yes" }, "yes", "yes", MOOD_GOOD },
 	{ "{\"a\": true}", { .member = "a", .kind = CELL_YES_NO, .good = "no" }, "yes", "yes", MOOD_BAD },
 	{ "{\"a\": false}", { .member = "a", .kind = CELL_YES_NO }, "no", "no", MOOD_PLAIN },
-	{ "{\"a\": \"Active\"}", { .member = "a", .kind = CELL_STATE, .good = "Established" }, "Active", "Active", MOOD_BAD },
-	{ "{\"a\": \"Established\"}", { .member = "a", .kind = CELL_STATE, .good = "Established" }, "Established",
-	  "Established", MOOD_GOOD },
+	{ "{\"a\": \"Active\"}",
+	  { .member = "a", .kind = CELL_STATE, .good = "Established" },
+	  "Active",
+	  "Active",
+	  MOOD_BAD },
+	{ "{\"a\": \"Established\"}",
+	  { .member = "a", .kind = CELL_STATE, .good = "Established" },
+	  "Established",
+	  "Established",
+	  MOOD_GOOD },
 	{ "{\"a\": \"\"}", { .member = "a", .kind = CELL_PROBLEM }, "-", "-", MOOD_PLAIN },
 	{ "{\"a\": \"full\"}", { .member = "a", .kind = CELL_PROBLEM }, "full", "full", MOOD_BAD },
 };
@@ -71,7 +95,8 @@ static void cells_read_well(void **state)
 
 static void yaml_has_blocks(void **state)
 {
-	static const char json[] = "{\"node\": \"n1\", \"services\": [{\"name\": \"shop\", \"ports\": [\"80/TCP\"], \"empty\": [], "
+	static const char json[] = "{\"node\": \"n1\", \"services\": [{\"name\": \"shop\", \"ports\": "
+				   "[\"80/TCP\"], \"empty\": [], "
 				   "\"up\": true, \"n\": 7}, {\"name\": \"yes\"}], \"none\": null}";
 	static const char expected[] = "node: n1\n"
 				       "services:\n"
@@ -96,10 +121,13 @@ static void yaml_has_blocks(void **state)
 static void yaml_reads_back(void **state)
 {
 	static const char *const texts[] = {
-		"{\"a\": \"\", \"b\": \"12\", \"c\": \"0x1f\", \"d\": \"true\", \"e\": \"- x: y\", \"f\": \"#\", \"g\": \"a: b\"}",
-		"{\"a\": \"line\\nline\\ttab\", \"b\": \"quote\\\"back\\\\slash\", \"c\": \"~\", \"d\": \"null\", \"e\": \"\\u001b\"}",
+		"{\"a\": \"\", \"b\": \"12\", \"c\": \"0x1f\", \"d\": \"true\", \"e\": \"- x: y\", \"f\": "
+		"\"#\", \"g\": \"a: b\"}",
+		"{\"a\": \"line\\nline\\ttab\", \"b\": \"quote\\\"back\\\\slash\", \"c\": \"~\", \"d\": "
+		"\"null\", \"e\": \"\\u001b\"}",
 		"[[1, [2, 3]], [], {\"x\": {\"y\": [{\"z\": 1, \"w\": [4]}]}}, \"s\", -5, 1.5]",
-		"{\"a\": \"2001:db8::1\", \"b\": \"192.0.2.1\", \"c\": \"fe80\", \"d\": \"1e3\", \"e\": \"caf\\u00e9\"}",
+		"{\"a\": \"2001:db8::1\", \"b\": \"192.0.2.1\", \"c\": \"fe80\", \"d\": \"1e3\", \"e\": "
+		"\"caf\\u00e9\"}",
 		"\"plain\"",
 	};
 	size_t i;

@@ -33,19 +33,22 @@ static bool ranges_equal(const struct frontend *wanted, const struct applied_fro
 	return true;
 }
 
-bool frontend_stands(const struct applied *applied, const struct service_plan *plan, const struct frontend *wanted)
+bool frontend_stands(const struct applied *applied, const struct service_plan *plan,
+		     const struct frontend *wanted)
 {
 	const struct applied_frontend *standing;
 
 	standing = applied_find_frontend(applied, &wanted->addr, wanted->port, wanted->protocol);
-	if (!standing || standing->verdict != wanted->verdict || standing->affinity_sec != wanted->affinity_sec)
+	if (!standing || standing->verdict != wanted->verdict ||
+	    standing->affinity_sec != wanted->affinity_sec)
 		return false;
 	if (wanted->verdict == VERDICT_FORWARD && standing->digest != plan->sets[wanted->set].digest)
 		return false;
 	return ranges_equal(wanted, standing);
 }
 
-static bool vip_has_frontend(const struct applied *applied, const struct service_plan *plan, const struct addr *vip)
+static bool vip_has_frontend(const struct applied *applied, const struct service_plan *plan,
+			     const struct addr *vip)
 {
 	const struct frontend *frontend;
 	size_t i;
@@ -65,7 +68,8 @@ static bool stands_exactly(const struct applied *applied, const struct service_p
 
 	for (i = 0; i < plan->n_frontends; i++)
 		if (plan->frontends[i].type == FRONTEND_LOAD_BALANCER &&
-		    plan->frontends[i].protocol != L4_SCTP && /* never carried: the rest of the service may be announced */
+		    plan->frontends[i].protocol !=
+			    L4_SCTP && /* never carried: the rest of the service may be announced */
 		    !frontend_stands(applied, plan, &plan->frontends[i]))
 			return false;
 	return true;
@@ -81,8 +85,8 @@ static bool still_serves(const struct applied *applied, const struct service_pla
 	return true;
 }
 
-int accepted_decide(const struct node_plan *plan, const struct applied *applied, const struct accepted_set *before,
-		    struct accepted_set *ret)
+int accepted_decide(const struct node_plan *plan, const struct applied *applied,
+		    const struct accepted_set *before, struct accepted_set *ret)
 {
 	cleanup(accepted_done) struct accepted_set set = { 0 };
 	const struct service_plan *service;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which services this node's data path serves, so that they may be announced (PURE): the one value that flows back
- * from the kernel to a decision.
+/* Which services this node's data path serves, so that they may be announced (PURE): the one value that
+ * flows back from the kernel to a decision.
  *
- * A service is accepted once every LoadBalancer frontend of its plan stands in `applied` exactly as wanted. One that was
- * accepted before stays so while each of its VIPs has a frontend in the maps: when a later change does not fit (a full
- * map, no room for a larger table), the old backends go on serving and the failure is a problem that is shown, for
- * withdrawing the route would turn a stale table into an outage. */
+ * A service is accepted once every LoadBalancer frontend of its plan stands in `applied` exactly as
+ * wanted. One that was accepted before stays so while each of its VIPs has a frontend in the maps: when a
+ * later change does not fit (a full map, no room for a larger table), the old backends go on serving and
+ * the failure is a problem that is shown, for withdrawing the route would turn a stale table into an
+ * outage. */
 #ifndef FAIRWAY_AGENT_ACCEPTED_H
 #define FAIRWAY_AGENT_ACCEPTED_H
 
@@ -19,8 +20,8 @@ struct accepted_set {
 	size_t n;
 };
 
-/* `before`: the previous set; NULL at start, when whatever the maps hold was accepted by the agent that wrote it.
- * 0 or -ENOMEM; *ret is untouched on failure. `before` may not be `ret`. */
+/* `before`: the previous set; NULL at start, when whatever the maps hold was accepted by the agent that
+ * wrote it. 0 or -ENOMEM; *ret is untouched on failure. `before` may not be `ret`. */
 int accepted_decide(const struct node_plan *, const struct applied *, const struct accepted_set *before,
 		    struct accepted_set *ret);
 void accepted_done(struct accepted_set *);

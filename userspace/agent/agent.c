@@ -18,7 +18,7 @@
 
 DEFINE_CLEANUP(struct agent *, agent_free);
 
-/* --- events ---------------------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------------------- */
 
 static void source_changed(void *userdata)
 {
@@ -53,8 +53,8 @@ static void reconcile_due(void *userdata)
 }
 
 /* Ids came back: backends that left can be cleared now, and what did not fit may fit. */
-static void ids_unused(void *userdata, const uint32_t *backend_ids, size_t n_backends, const uint32_t *frontend_ids,
-		       size_t n_frontends)
+static void ids_unused(void *userdata, const uint32_t *backend_ids, size_t n_backends,
+		       const uint32_t *frontend_ids, size_t n_frontends)
 {
 	struct agent *agent = userdata;
 	size_t i;
@@ -67,7 +67,7 @@ static void ids_unused(void *userdata, const uint32_t *backend_ids, size_t n_bac
 	debounce_kick(agent->reconcile);
 }
 
-/* --- BGP sessions: one line when one comes up or goes down ------------------------------------------------------ */
+/* --- BGP sessions: one line when one comes up or goes down --------------------------------------- */
 
 static struct peer_state *peer_state_of(struct agent *agent, const char *name)
 {
@@ -92,7 +92,8 @@ static struct peer_state *peer_state_of(struct agent *agent, const char *name)
 static void log_session(const struct frr_peer_view *peer, bool established)
 {
 	char address[ADDR_TEXT_MAX];
-	const char *where = peer->address.family == ADDR_NONE ? peer->interface : addr_format(&peer->address, address);
+	const char *where =
+		peer->address.family == ADDR_NONE ? peer->interface : addr_format(&peer->address, address);
 
 	if (established)
 		log_info("peer %s (%s): session is up", peer->name, where);
@@ -148,7 +149,7 @@ static void frr_changed(void *userdata)
 	agent_break(agent);
 }
 
-/* --- what the data path is told of the cluster ------------------------------------------------------------------- */
+/* --- what the data path is told of the cluster --------------------------------------------------- */
 
 static struct addr first_of_family(const struct node *node, enum addr_family family)
 {
@@ -231,7 +232,7 @@ bool agent_datapath_options(struct agent *agent, const struct cluster *cluster, 
 	return changed;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------------------------------- */
 
 static int failed(const char *what, int error)
 {
@@ -250,12 +251,13 @@ static int open_sources(struct agent *agent)
 	r = host_addresses_new(agent->event, host_addresses_changed, agent, &agent->host_addresses);
 	if (r < 0)
 		return failed("addresses of this host", r);
-	r = manifests_watch(agent->event, options->manifests, options->status_file, agent->store, source_changed, agent,
-			    &agent->manifests);
+	r = manifests_watch(agent->event, options->manifests, options->status_file, agent->store,
+			    source_changed, agent, &agent->manifests);
 	if (r < 0)
 		return failed(options->manifests, r);
 	if (!manifests_result(agent->manifests)->delivered)
-		log_warn("%s: no manifests there yet; what stands in the maps and in FRR stays as it is until there are",
+		log_warn("%s: no manifests there yet; what stands in the maps and in FRR stays as it is "
+			 "until there are",
 			 options->manifests);
 	return 0;
 }
@@ -272,7 +274,8 @@ static int open_datapath(struct agent *agent)
 	options.snat_unknown = !delivered;
 	r = datapath_open(agent->event, &options, &agent->datapath);
 	if (r == -EBUSY) {
-		log_error("%s: another lbagent holds the maps pinned there; one agent for each --pin-dir", options.pin_dir);
+		log_error("%s: another lbagent holds the maps pinned there; one agent for each --pin-dir",
+			  options.pin_dir);
 		return r;
 	}
 	if (r < 0)
@@ -284,7 +287,9 @@ static int open_datapath(struct agent *agent)
 		return failed("data path", -ENOMEM);
 	r = datapath_read_applied(agent->datapath, agent->applied);
 	if (r < 0)
-		return failed("data path: what stands in the pinned maps cannot be read (lbagent --cleanup removes it)", r);
+		return failed("data path: what stands in the pinned maps cannot be read (lbagent --cleanup "
+			      "removes it)",
+			      r);
 	datapath_on_unused(agent->datapath, ids_unused, agent);
 	return 0;
 }
@@ -339,12 +344,14 @@ static void log_started(const struct agent *agent)
 	for (i = 0; i < n; i++)
 		strbuf_appendf(&hooks, "%s%s (%s)", i ? ", " : "", interfaces[i].name, interfaces[i].hook);
 	applied_frontends(agent->applied, &n_frontends);
-	log_info("lbagent " FAIRWAY_VERSION " on node %s: interfaces %s; %zu frontends adopted; FRR at %s; socket %s/" AGENT_SOCKET,
+	log_info("lbagent " FAIRWAY_VERSION
+		 " on node %s: interfaces %s; %zu frontends adopted; FRR at %s; socket %s/" AGENT_SOCKET,
 		 agent->node, n ? strbuf_text(&hooks) : "none yet", n_frontends, agent->options->frr_vty_dir,
 		 agent->options->run_dir);
 }
 
-int agent_new(struct sd_event *event, const struct agent_options *options, const char *node, struct agent **ret)
+int agent_new(struct sd_event *event, const struct agent_options *options, const char *node,
+	      struct agent **ret)
 {
 	cleanup(agent_freep) struct agent *agent = calloc(1, sizeof(*agent));
 	int r;
@@ -367,8 +374,10 @@ int agent_new(struct sd_event *event, const struct agent_options *options, const
 		return r;
 	log_started(agent);
 	if (options->full_proxy)
-		log_warn("--proxy-mode full: ClusterIP, NodePort and externalIP frontends are planned (lbctl plan shows them), but "
-			 "this version's data path serves LoadBalancer VIPs only: keep kube-proxy or its like running");
+		log_warn("--proxy-mode full: ClusterIP, NodePort and externalIP frontends are planned (lbctl "
+			 "plan shows them), but "
+			 "this version's data path serves LoadBalancer VIPs only: keep kube-proxy or its "
+			 "like running");
 	debounce_kick(agent->reconcile);
 	*ret = take(agent);
 	return 0;

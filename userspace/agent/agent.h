@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent: owns all state of a running node and moves it in one direction (EDGE).
  *
- *   sources -> store -> plan -> steps -> maps -> accepted -> routes -> FRR -> (withdrawn, drained) -> last steps
+ *	sources -> store -> plan -> steps -> maps -> accepted -> routes -> FRR -> withdrawn -> last steps
  *
- * Every change, wherever it comes from, marks the world dirty and ends in one round of reconcile.c; nothing else writes
- * this struct. status.c and control.c only read it. `applied` is the truth about the maps, also after a failure. */
+ * Every change, wherever it comes from, marks the world dirty and ends in one round of reconcile.c;
+ * nothing else writes this struct. status.c and control.c only read it. `applied` is the truth about the
+ * maps, also after a failure. */
 #ifndef FAIRWAY_AGENT_AGENT_H
 #define FAIRWAY_AGENT_AGENT_H
 
@@ -59,7 +60,7 @@ struct agent {
 	struct retiring retiring;
 	struct names dirty;	/* services whose way to the maps is not finished */
 	bool dirty_all;
-	bool settle;		/* ids or tables came back: a diff may have steps although no service is dirty */
+	bool settle;		/* ids or tables came back: there may be steps although nothing is dirty */
 	bool converged;		/* the last round left nothing to do */
 	unsigned failures;	/* rounds in a row in which a step was not executed */
 	unsigned unfit_rounds;	/* rounds in a row in which a service found no room in the maps */
@@ -93,7 +94,8 @@ struct agent {
 	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
 };
 
-/* Opens everything: pinned maps are adopted, nothing is changed yet. 0 or -errno; what is wrong was logged. */
+/* Opens everything: pinned maps are adopted, nothing is changed yet. 0 or -errno; what is wrong was
+ * logged. */
 int agent_new(struct sd_event *, const struct agent_options *, const char *node, struct agent **ret);
 /* Ends the agent and leaves maps, links, sessions and routes as they are. */
 void agent_free(struct agent *);
@@ -102,9 +104,9 @@ void agent_free(struct agent *);
 void agent_reconcile(struct agent *); /* one round; called through agent->reconcile */
 void agent_break(struct agent *);     /* executes the waiting steps whose time has come */
 
-/* What the data path must know of the cluster: peers (for the choice of interfaces), SNAT's sources; NULL: nothing is
- * known yet. `options` borrows from the agent. Returns true if the data path has to be told: it differs from what it was
- * told last. */
+/* What the data path must know of the cluster: peers (for the choice of interfaces), SNAT's sources; NULL:
+ * nothing is known yet. `options` borrows from the agent. Returns true if the data path has to be told: it
+ * differs from what it was told last. */
 bool agent_datapath_options(struct agent *, const struct cluster *, struct datapath_options *ret);
 struct plan_options agent_plan_options(const struct agent *);
 

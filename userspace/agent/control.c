@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The HTTP + JSON API on the agent's socket: paths, their parameters, and what is answered. lbctl is its first client;
- * /metrics and /healthz serve scrapers and probes. */
+/* The HTTP + JSON API on the agent's socket: paths, their parameters, and what is answered. lbctl is its
+ * first client; /metrics and /healthz serve scrapers and probes. */
 #include <errno.h>
 #include <string.h>
 
@@ -15,7 +15,13 @@
 #define FLOWS_DEFAULT 1000
 #define FLOWS_MAX     20000 /* bounds the answer's memory, and the time that the loop is busy with it */
 
-enum { STATUS_BAD_REQUEST = 400, STATUS_NOT_FOUND = 404, STATUS_CONFLICT = 409, STATUS_ERROR = 500, STATUS_UNAVAILABLE = 503 };
+enum {
+	STATUS_BAD_REQUEST = 400,
+	STATUS_NOT_FOUND = 404,
+	STATUS_CONFLICT = 409,
+	STATUS_ERROR = 500,
+	STATUS_UNAVAILABLE = 503
+};
 
 static void refuse(struct http_reply *reply, unsigned status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -39,7 +45,7 @@ static void refuse_error(struct http_reply *reply, int error)
 	refuse(reply, STATUS_ERROR, "the agent cannot answer now: %s", strerror(-error));
 }
 
-/* --- services -------------------------------------------------------------------------------------------------- */
+/* --- services ------------------------------------------------------------------------------------ */
 
 static void answer_services(struct agent *agent, const struct http_request *request, struct http_reply *reply)
 {
@@ -57,7 +63,8 @@ static void answer_services(struct agent *agent, const struct http_request *requ
 
 /* The one Service that ?name= and ?namespace= mean, or NULL: then the reply says why. */
 static const struct service_row *requested_service(struct agent *agent, struct arena *arena,
-						   const struct http_request *request, struct http_reply *reply)
+						   const struct http_request *request,
+						   struct http_reply *reply)
 {
 	const char *namespace = http_query(request, "namespace"), *name = http_query(request, "name");
 	cleanup(strbuf_done) struct strbuf found = { 0 };
@@ -79,11 +86,11 @@ static const struct service_row *requested_service(struct agent *agent, struct a
 	for (i = 0; i < n && i < 8; i++)
 		strbuf_appendf(&found, "%s%s", i ? ", " : "", rows[i].service->meta.namespace);
 	if (n)
-		refuse(reply, STATUS_CONFLICT, "service %s is in several namespaces (%s): say which with -n", name,
-		       strbuf_text(&found));
+		refuse(reply, STATUS_CONFLICT, "service %s is in several namespaces (%s): say which with -n",
+		       name, strbuf_text(&found));
 	else
-		refuse(reply, STATUS_NOT_FOUND, "there is no service %s%s%s on node %s", namespace ? namespace : "",
-		       namespace ? "/" : "", name, agent->node);
+		refuse(reply, STATUS_NOT_FOUND, "there is no service %s%s%s on node %s",
+		       namespace ? namespace : "", namespace ? "/" : "", name, agent->node);
 	return NULL;
 }
 
@@ -176,7 +183,7 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 	why_done(&why);
 }
 
-/* --- pools, BGP, node -------------------------------------------------------------------------------------------- */
+/* --- pools, BGP, node ---------------------------------------------------------------------------- */
 
 static void answer_pools(struct agent *agent, const struct http_request *request, struct http_reply *reply)
 {
@@ -226,7 +233,7 @@ static void answer_drops(struct agent *agent, const struct http_request *request
 	view_drops_json(&reply->body, agent->node, drops, n);
 }
 
-/* --- flows ------------------------------------------------------------------------------------------------------- */
+/* --- flows --------------------------------------------------------------------------------------- */
 
 struct flow_answer {
 	struct strbuf *body;
@@ -248,7 +255,8 @@ static int add_flow(void *userdata, const struct flow_view *flow)
 }
 
 /* False: the reply says what is wrong with the parameter. */
-static bool query_address(const struct http_request *request, const char *name, struct addr *ret, struct http_reply *reply)
+static bool query_address(const struct http_request *request, const char *name, struct addr *ret,
+			  struct http_reply *reply)
 {
 	const char *text = http_query(request, name);
 
@@ -279,7 +287,8 @@ static void answer_flows(struct agent *agent, const struct http_request *request
 
 	if (!query_address(request, "vip", &filter.frontend, reply) ||
 	    !query_address(request, "backend", &filter.backend, reply) ||
-	    !query_address(request, "client", &filter.client, reply) || !query_limit(request, &answer.limit, reply))
+	    !query_address(request, "client", &filter.client, reply) ||
+	    !query_limit(request, &answer.limit, reply))
 		return;
 	filter.limit = answer.limit + 1; /* one more tells that the answer is cut */
 	view_flows_begin(&reply->body, agent->node);
@@ -289,7 +298,7 @@ static void answer_flows(struct agent *agent, const struct http_request *request
 		refuse_error(reply, r);
 }
 
-/* --- probes -------------------------------------------------------------------------------------------------------- */
+/* --- probes -------------------------------------------------------------------------------------- */
 
 static void append_health(struct agent *agent, struct http_reply *reply)
 {
@@ -297,7 +306,8 @@ static void append_health(struct agent *agent, struct http_reply *reply)
 		       agent->delivered ? "true" : "false", agent->converged ? "true" : "false");
 }
 
-/* Alive is whoever answers. An agent whose source is missing serves from its maps: a restart would not help. */
+/* Alive is whoever answers. An agent whose source is missing serves from its maps: a restart would not
+ * help. */
 static void answer_healthz(struct agent *agent, const struct http_request *request, struct http_reply *reply)
 {
 	append_health(agent, reply);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lbagent: options, lock, signals, privileges; everything else is agent.c's. Exit codes: 0 ended as asked, 1 it could not
- * run, 2 usage. */
+/* lbagent: options, lock, signals, privileges; everything else is agent.c's. Exit codes: 0 ended as asked,
+ * 1 it could not run, 2 usage. */
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
@@ -33,20 +33,30 @@ const char *argp_program_version = "lbagent " FAIRWAY_VERSION;
 
 static const struct argp_option option_table[] = {
 	{ "node", OPTION_NODE, "NAME", 0, "name of this node's Node object (default: the host's name)", 0 },
-	{ "manifests", OPTION_MANIFESTS, "DIR", 0, "read objects from *.yaml, *.yml and *.json there, and follow changes", 0 },
+	{ "manifests", OPTION_MANIFESTS, "DIR", 0,
+	  "read objects from *.yaml, *.yml and *.json there, and follow changes", 0 },
 	{ "status", OPTION_STATUS, "FILE", 0, "lbcontroller's answers, merged over the directory", 0 },
-	{ "namespace", OPTION_NAMESPACE, "NS", 0, "where passwordSecrets of peers are (default " AGENT_NAMESPACE ")", 0 },
-	{ "default-class", OPTION_DEFAULT_CLASS, NULL, 0, "LoadBalancer Services without a class are ours too", 0 },
+	{ "namespace", OPTION_NAMESPACE, "NS", 0,
+	  "where passwordSecrets of peers are (default " AGENT_NAMESPACE ")", 0 },
+	{ "default-class", OPTION_DEFAULT_CLASS, NULL, 0,
+	  "LoadBalancer Services without a class are ours too", 0 },
 	{ "proxy-mode", OPTION_PROXY_MODE, "MODE", 0, "loadbalancer (default) or full", 0 },
 	{ "interfaces", OPTION_INTERFACES, "GLOBS", 0,
-	  "where VIP traffic arrives, e.g. eth0,bond* (default: those with a route to a peer, or the default route)", 1 },
+	  "where VIP traffic arrives, e.g. eth0,bond* (default: those with a route to a peer, or the default "
+	  "route)",
+	  1 },
 	{ "hook", OPTION_HOOK, "HOOK", 0, "auto (default), xdp or tc", 1 },
-	{ "snat-ports", OPTION_SNAT_PORTS, "A-B", 0, "source ports of flows to other nodes (default 61000-65535)", 1 },
-	{ "pin-dir", OPTION_PIN_DIR, "DIR", 0, "where maps and links are pinned (default " AGENT_PIN_DIR ")", 1 },
-	{ "frr-vty-dir", OPTION_FRR_VTY_DIR, "DIR", 0, "where bgpd.vty is (default /run/frr/NODE if there, else /run/frr)", 2 },
+	{ "snat-ports", OPTION_SNAT_PORTS, "A-B", 0,
+	  "source ports of flows to other nodes (default 61000-65535)", 1 },
+	{ "pin-dir", OPTION_PIN_DIR, "DIR", 0, "where maps and links are pinned (default " AGENT_PIN_DIR ")",
+	  1 },
+	{ "frr-vty-dir", OPTION_FRR_VTY_DIR, "DIR", 0,
+	  "where bgpd.vty is (default /run/frr/NODE if there, else /run/frr)", 2 },
 	{ "frr-config", OPTION_FRR_CONFIG, "FILE", 0, "written for restarts of bgpd; better on a tmpfs", 2 },
-	{ "cluster-cidr", OPTION_CLUSTER_CIDR, "PREFIX", 0, "PodCIDRs inside may be received from peers (repeatable)", 2 },
-	{ "drain-delay", OPTION_DRAIN_DELAY, "TIME", 0, "between a withdrawn route and its deleted frontend (default 1s)", 2 },
+	{ "cluster-cidr", OPTION_CLUSTER_CIDR, "PREFIX", 0,
+	  "PodCIDRs inside may be received from peers (repeatable)", 2 },
+	{ "drain-delay", OPTION_DRAIN_DELAY, "TIME", 0,
+	  "between a withdrawn route and its deleted frontend (default 1s)", 2 },
 	{ "run-dir", OPTION_RUN_DIR, "DIR", 0, "socket and lock (default " AGENT_RUN_DIR ")", 3 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 3 },
 	{ "cleanup", OPTION_CLEANUP, NULL, 0, "withdraw all routes, detach, unpin, and exit", 4 },
@@ -91,7 +101,8 @@ static void choose_vty_dir(struct agent_options *options, const char *node, char
 	if (options->frr_vty_dir)
 		return;
 	options->frr_vty_dir = "/run/frr";
-	if (snprintf(buffer, size, "/run/frr/%s", node) < (int)size && !stat(buffer, &status) && S_ISDIR(status.st_mode))
+	if (snprintf(buffer, size, "/run/frr/%s", node) < (int)size && !stat(buffer, &status) &&
+	    S_ISDIR(status.st_mode))
 		options->frr_vty_dir = buffer;
 }
 
@@ -103,13 +114,14 @@ static int lock_run_dir(const struct agent_options *options, int *ret_fd)
 	if (r >= 0)
 		r = run_dir_lock(options->run_dir, LOCK_NAME, ret_fd, &holder);
 	if (r == -EBUSY)
-		log_error("%s: another lbagent (pid %d) runs there; one agent for each --run-dir", options->run_dir, holder);
+		log_error("%s: another lbagent (pid %d) runs there; one agent for each --run-dir",
+			  options->run_dir, holder);
 	else if (r < 0)
 		log_error("%s: %s", options->run_dir, strerror(-r));
 	return r;
 }
 
-/* --- --check-config ----------------------------------------------------------------------------------------------- */
+/* --- --check-config ------------------------------------------------------------------------------ */
 
 static int check_config(const struct agent_options *options)
 {
@@ -132,7 +144,7 @@ static int check_config(const struct agent_options *options)
 	return r;
 }
 
-/* --- --cleanup ---------------------------------------------------------------------------------------------------- */
+/* --- --cleanup ----------------------------------------------------------------------------------- */
 
 static void sleep_msec(uint64_t msec)
 {
@@ -156,12 +168,14 @@ static void remove_files(const struct agent_options *options)
 
 static int clean_up(const struct agent_options *options)
 {
-	const struct frr_options frr = { .vty_dir = options->frr_vty_dir, .config_file = options->frr_config };
+	const struct frr_options frr = { .vty_dir = options->frr_vty_dir,
+					 .config_file = options->frr_config };
 	int r, result;
 
 	result = frr_withdraw_all(&frr);
 	if (result < 0)
-		log_warn("FRR at %s: routes may not be withdrawn: %s", options->frr_vty_dir, strerror(-result));
+		log_warn("FRR at %s: routes may not be withdrawn: %s", options->frr_vty_dir,
+			 strerror(-result));
 	sleep_msec(options->drain_delay_msec);
 	r = datapath_cleanup(options->pin_dir);
 	if (r < 0)
@@ -173,7 +187,7 @@ static int clean_up(const struct agent_options *options)
 	return EXIT_SUCCESS;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------- */
 
 static int end_asked(sd_event_source *source, const struct signalfd_siginfo *signal, void *userdata)
 {
@@ -258,7 +272,8 @@ int main(int argc, char **argv)
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
-		.doc = "The node agent of Fairway: programs the data path for LoadBalancer Services and announces them by BGP "
+		.doc = "The node agent of Fairway: programs the data path for LoadBalancer Services and "
+		       "announces them by BGP "
 		       "through FRRouting.",
 	};
 	struct agent_options options;

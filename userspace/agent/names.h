@@ -11,7 +11,8 @@ struct names {
 };
 
 void names_done(struct names *);
-int names_unite(struct names *, const struct strings *more); /* `more` sorted, each once. 0 or -ENOMEM (nothing added) */
+int names_unite(struct names *,
+		const struct strings *more);	 /* `more` sorted, each once. 0 or -ENOMEM (nothing added) */
 struct strings names_view(const struct names *); /* borrowed */
 
 #endif

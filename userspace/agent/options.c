@@ -84,7 +84,8 @@ static int apply_text(const char **ret, const char *option, const char *value, c
 static int apply_node(struct agent_options *options, const char *value, struct strbuf *why)
 {
 	if (!text_is_dns_subdomain(value))
-		return refuse(why, "node", value, "a node's name (RFC 1123: lower case letters, digits, '-' and '.')");
+		return refuse(why, "node", value,
+			      "a node's name (RFC 1123: lower case letters, digits, '-' and '.')");
 	options->node = value;
 	return 0;
 }
@@ -97,11 +98,14 @@ static int apply_interfaces(struct agent_options *options, const char *value, st
 	if (!copy)
 		return -ENOMEM;
 	while ((item = strsep(&rest, ","))) {
-		if (!*item || strlen(item) > INTERFACE_GLOB_MAX || !text_is_printable_ascii(item) || strchr(item, '/'))
-			return refuse(why, "interfaces", value, "a list of interface names or globs separated by commas");
+		if (!*item || strlen(item) > INTERFACE_GLOB_MAX || !text_is_printable_ascii(item) ||
+		    strchr(item, '/'))
+			return refuse(why, "interfaces", value,
+				      "a list of interface names or globs separated by commas");
 		if (options->n_interfaces == OPTION_LIST_MAX)
 			return refuse(why, "interfaces", value, "a list of at most 64 globs");
-		if (array_reserve(options->interfaces, options->n_interfaces, options->interfaces_capacity) < 0)
+		if (array_reserve(options->interfaces, options->n_interfaces, options->interfaces_capacity) <
+		    0)
 			return -ENOMEM;
 		glob = strdup(item);
 		if (!glob)
@@ -155,7 +159,8 @@ static int apply_cluster_cidr(struct agent_options *options, const char *value, 
 		return refuse(why, "cluster-cidr", value, "a cluster's range");
 	if (options->n_cluster_cidrs == OPTION_LIST_MAX)
 		return refuse(why, "cluster-cidr", value, "among the first 64");
-	if (array_reserve(options->cluster_cidrs, options->n_cluster_cidrs, options->cluster_cidrs_capacity) < 0)
+	if (array_reserve(options->cluster_cidrs, options->n_cluster_cidrs, options->cluster_cidrs_capacity) <
+	    0)
 		return -ENOMEM;
 	options->cluster_cidrs[options->n_cluster_cidrs++] = prefix;
 	return 0;
@@ -183,11 +188,13 @@ static int apply_proxy_mode(struct agent_options *options, const char *value, st
 static int apply_drain_delay(struct agent_options *options, const char *value, struct strbuf *why)
 {
 	if (option_duration_parse(value, &options->drain_delay_msec) < 0)
-		return refuse(why, "drain-delay", value, "a time with its unit, such as 500ms or 2s (at most 24h)");
+		return refuse(why, "drain-delay", value,
+			      "a time with its unit, such as 500ms or 2s (at most 24h)");
 	return 0;
 }
 
-int agent_option_apply(struct agent_options *options, enum agent_option option, const char *value, struct strbuf *why)
+int agent_option_apply(struct agent_options *options, enum agent_option option, const char *value,
+		       struct strbuf *why)
 {
 	switch (option) {
 	case OPTION_NODE:
@@ -238,7 +245,8 @@ int agent_option_apply(struct agent_options *options, enum agent_option option, 
 int agent_options_check(const struct agent_options *options, struct strbuf *why)
 {
 	if (!options->cleanup && !options->manifests) {
-		strbuf_append(why, "--manifests DIR is needed: it is where Services, EndpointSlices, Nodes, pools and peers "
+		strbuf_append(why, "--manifests DIR is needed: it is where Services, EndpointSlices, Nodes, "
+				   "pools and peers "
 				   "are read from");
 		return -EINVAL;
 	}

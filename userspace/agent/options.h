@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lbagent's options as values (PURE): main.c hands over what argp read, one option at a time.
  *
- * Texts are borrowed from argv. agent_option_apply() gives 0, -EINVAL with the reason in `why` (option, value, what was
- * expected), or -ENOMEM; the options are then as they were. */
+ * Texts are borrowed from argv. agent_option_apply() gives 0, -EINVAL with the reason in `why` (option,
+ * value, what was expected), or -ENOMEM; the options are then as they were. */
 #ifndef FAIRWAY_AGENT_OPTIONS_H
 #define FAIRWAY_AGENT_OPTIONS_H
 
@@ -63,9 +63,11 @@ enum agent_option { /* argp keys; beyond ASCII: none has a short form */
 void agent_options_init(struct agent_options *); /* the defaults */
 void agent_options_done(struct agent_options *);
 int agent_option_apply(struct agent_options *, enum agent_option, const char *value, struct strbuf *why);
-int agent_options_check(const struct agent_options *, struct strbuf *why); /* what options must not miss, together */
+int agent_options_check(const struct agent_options *,
+			struct strbuf *why); /* what options must not miss, together */
 
-/* "250ms", "1s", "2m", "1h"; a number alone is refused, for its unit would be a guess. 0, -EINVAL, -ERANGE (over a day). */
+/* "250ms", "1s", "2m", "1h"; a number alone is refused, for its unit would be a guess. 0, -EINVAL, -ERANGE
+ * (over a day). */
 int option_duration_parse(const char *text, uint64_t *ret_msec);
 
 #endif

@@ -62,7 +62,8 @@ int privileges_drop(void)
 		r = join_frr_groups();
 	if (r < 0)
 		return r;
-	/* What is not in the bounding set cannot come back, not even through a program with file capabilities. */
+	/* What is not in the bounding set cannot come back, not even through a program with file
+	 * capabilities. */
 	for (capability = 0; cap_get_bound(capability) >= 0; capability++) {
 		for (i = 0; i < ARRAY_SIZE(kept) && kept[i] != capability; i++)
 			;

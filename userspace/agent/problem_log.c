@@ -52,7 +52,8 @@ int problems_add_all(struct problems *to, const struct problems *from)
 	return 0;
 }
 
-const struct problem *problems_find_service(const struct problems *problems, const char *namespace, const char *name)
+const struct problem *problems_find_service(const struct problems *problems, const char *namespace,
+					    const char *name)
 {
 	char object[600];
 	size_t low = 0, high = problems->n, middle;
@@ -66,5 +67,6 @@ const struct problem *problems_find_service(const struct problems *problems, con
 		else
 			high = middle;
 	}
-	return low < problems->n && !strcmp(problems->items[low].object, object) ? &problems->items[low] : NULL;
+	return low < problems->n && !strcmp(problems->items[low].object, object) ? &problems->items[low]
+										 : NULL;
 }

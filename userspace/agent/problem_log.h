@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What appeared and what vanished between two lists of problems (PURE), so that each is logged once, when it comes and
- * when it goes. */
+/* What appeared and what vanished between two lists of problems (PURE), so that each is logged once, when
+ * it comes and when it goes. */
 #ifndef FAIRWAY_AGENT_PROBLEM_LOG_H
 #define FAIRWAY_AGENT_PROBLEM_LOG_H
 

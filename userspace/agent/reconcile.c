@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One round from what changed to what stands in the maps and in FRR (see DESIGN "One way for the data").
  *
- * A round: plan what changed, find the steps, execute those that make, tell FRR what may be announced, and keep the
- * steps that break until their routes are withdrawn and the drain delay is over. Whatever fails stays dirty and is tried
- * again with growing delay; a service is dirty until nothing of it is left to do, so an interrupted round is only
- * repeated, never remembered in part.
+ * A round: plan what changed, find the steps, execute those that make, tell FRR what may be announced, and
+ * keep the steps that break until their routes are withdrawn and the drain delay is over. Whatever fails
+ * stays dirty and is tried again with growing delay; a service is dirty until nothing of it is left to do,
+ * so an interrupted round is only repeated, never remembered in part.
  *
- * Before every source has delivered its first complete list nothing is done at all: with a part of the objects every
- * step might remove something that serves. */
+ * Before every source has delivered its first complete list nothing is done at all: with a part of the
+ * objects every step might remove something that serves. */
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -23,15 +23,16 @@
 
 #define RETRY_FIRST_MSEC 100
 #define RETRY_MAX_MSEC	 30000
-#define UNFIT_FIRST_MSEC DIFF_TABLE_QUARANTINE_MSEC /* what does not fit may fit once freed tables are out of quarantine */
+#define UNFIT_FIRST_MSEC DIFF_TABLE_QUARANTINE_MSEC /* what does not fit may fit after it */
 #define NAMES_LOGGED	 4
 #define PROBLEMS_LOGGED	 20
 #define LARGE_ROUND	 1000 /* tables and backends written in one round */
 
-/* A withdrawal that bgpd does not confirm is waited for so long, or as long as the longest hold time of a peer. */
+/* A withdrawal that bgpd does not confirm is waited for so long, or as long as the longest hold time of a
+ * peer. */
 #define WITHDRAW_LIMIT_MSEC 10000
 
-/* --- planning ------------------------------------------------------------------------------------------------ */
+/* --- planning ------------------------------------------------------------------------------------ */
 
 struct plan_options agent_plan_options(const struct agent *agent)
 {
@@ -43,7 +44,8 @@ struct plan_options agent_plan_options(const struct agent *agent)
 	return options;
 }
 
-static int plan_everything(struct agent *agent, const struct cluster *cluster, const struct plan_options *options)
+static int plan_everything(struct agent *agent, const struct cluster *cluster,
+			   const struct plan_options *options)
 {
 	struct node_plan fresh;
 	int r = plan_node(cluster, options, &fresh);
@@ -56,8 +58,8 @@ static int plan_everything(struct agent *agent, const struct cluster *cluster, c
 	return 0;
 }
 
-static int plan_changed(struct agent *agent, const struct cluster *cluster, const struct plan_options *options,
-			const struct strings *changed)
+static int plan_changed(struct agent *agent, const struct cluster *cluster,
+			const struct plan_options *options, const struct strings *changed)
 {
 	int r = plan_update(&agent->plan, cluster, options, changed);
 
@@ -93,7 +95,7 @@ static int refresh_plan(struct agent *agent, const struct cluster *cluster, bool
 	return 0;
 }
 
-/* --- problems ------------------------------------------------------------------------------------------------ */
+/* --- problems ------------------------------------------------------------------------------------ */
 
 struct problem_lines {
 	unsigned appeared, vanished;
@@ -117,7 +119,8 @@ static void log_vanished(void *userdata, const struct problem *problem)
 			 problem->message);
 }
 
-static int collect_problems(const struct agent *agent, const struct problems *steps_problems, struct problems *all)
+static int collect_problems(const struct agent *agent, const struct problems *steps_problems,
+			    struct problems *all)
 {
 	size_t i;
 	int r;
@@ -162,7 +165,7 @@ static double seconds_now(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* --- steps --------------------------------------------------------------------------------------------------- */
+/* --- steps --------------------------------------------------------------------------------------- */
 
 struct round {
 	size_t n_kind[STEP_BACKEND_DELETE + 1];
@@ -177,7 +180,8 @@ struct round {
 static void round_note(struct round *round, const struct step *step)
 {
 	round->n_kind[step->kind]++;
-	if (!step->service || !*step->service || (round->last_name && !strcmp(round->last_name, step->service)))
+	if (!step->service || !*step->service ||
+	    (round->last_name && !strcmp(round->last_name, step->service)))
 		return;
 	round->last_name = step->service;
 	if (round->n_names < NAMES_LOGGED)
@@ -206,8 +210,8 @@ static void round_log(const struct round *round, const struct agent *agent)
 	count_one(&what, round->n_kind[STEP_BACKEND_SET], "backend set", "backends set");
 	count_one(&what, round->n_kind[STEP_BACKEND_DELETE], "backend id freed", "backend ids freed");
 	if (what.length)
-		log_info("plan %" PRIu64 ": %s%s%s", agent->generation, strbuf_text(&who), who.length ? ": " : "",
-			 strbuf_text(&what));
+		log_info("plan %" PRIu64 ": %s%s%s", agent->generation, strbuf_text(&who),
+			 who.length ? ": " : "", strbuf_text(&what));
 }
 
 /* Moves the selected steps out of `steps`, in order. 0 or -ENOMEM (nothing was moved). */
@@ -234,9 +238,10 @@ static int split(struct steps *steps, const bool *selected, size_t n_selected, s
 	return 0;
 }
 
-/* Executes steps of one phase and makes `applied` follow. Those that failed are given back: they are found again by the
- * next round, for their services stay dirty. */
-static void execute(struct agent *agent, const struct steps *steps, enum step_phase phase, struct round *round)
+/* Executes steps of one phase and makes `applied` follow. Those that failed are given back: they are found
+ * again by the next round, for their services stay dirty. */
+static void execute(struct agent *agent, const struct steps *steps, enum step_phase phase,
+		    struct round *round)
 {
 	cleanup(freep) bool *done = calloc(steps->n ? steps->n : 1, sizeof(*done));
 	uint64_t now = loop_now_msec();
@@ -270,7 +275,8 @@ static void schedule_retry(struct agent *agent, const struct round *round)
 	uint64_t delay = backoff_msec(RETRY_FIRST_MSEC, agent->failures);
 
 	if (!agent->failures++)
-		log_warn("data path: %zu steps were not executed (%s); what stood before stays in force, retry in %" PRIu64 " ms",
+		log_warn("data path: %zu steps were not executed (%s); what stood before stays in force, "
+			 "retry in %" PRIu64 " ms",
 			 round->n_failed, strerror(-round->error), delay);
 	agent->n_reconcile_failures++;
 	loop_timer_set_earlier(agent->retry, delay);
@@ -279,12 +285,13 @@ static void schedule_retry(struct agent *agent, const struct round *round)
 static void note_success(struct agent *agent)
 {
 	if (agent->failures)
-		log_info("data path: all steps are executed again, after %u rounds with failures", agent->failures);
+		log_info("data path: all steps are executed again, after %u rounds with failures",
+			 agent->failures);
 	agent->failures = 0;
 }
 
-/* Gives back what the last round left waiting; the next diff finds it again if it is still wanted. Before the plan
- * changes: steps borrow from it. */
+/* Gives back what the last round left waiting; the next diff finds it again if it is still wanted. Before
+ * the plan changes: steps borrow from it. */
 static void abort_waiting(struct agent *agent)
 {
 	size_t i;
@@ -306,7 +313,8 @@ static int make(struct agent *agent, struct round *round)
 
 	if (!agent->dirty_all && !agent->settle && !dirty.n)
 		return 0;
-	r = diff_plan(agent->applied, &agent->plan, agent->dirty_all ? NULL : &dirty, loop_now_msec(), &agent->steps);
+	r = diff_plan(agent->applied, &agent->plan, agent->dirty_all ? NULL : &dirty, loop_now_msec(),
+		      &agent->steps);
 	if (r < 0) {
 		agent->dirty_all = true; /* as diff_plan() asks for after a failure */
 		return r;
@@ -325,7 +333,7 @@ static int make(struct agent *agent, struct round *round)
 	return retiring_update(&agent->retiring, &agent->steps, loop_now_msec());
 }
 
-/* --- announcing ----------------------------------------------------------------------------------------------- */
+/* --- announcing ---------------------------------------------------------------------------------- */
 
 static int decide_routes(struct agent *agent, const struct cluster *cluster)
 {
@@ -335,8 +343,8 @@ static int decide_routes(struct agent *agent, const struct cluster *cluster)
 	struct routes routes;
 	int r;
 
-	r = routes_book_update(agent->routes_book, cluster, &options, &agent->plan, agent->announce_all ? NULL : &changed,
-			       &accepted, &routes);
+	r = routes_book_update(agent->routes_book, cluster, &options, &agent->plan,
+			       agent->announce_all ? NULL : &changed, &accepted, &routes);
 	if (r < 0) {
 		agent->announce_all = true;
 		return r;
@@ -354,7 +362,8 @@ static int announce(struct agent *agent, const struct cluster *cluster)
 	cleanup(accepted_done) struct accepted_set accepted = { 0 };
 	int r;
 
-	r = accepted_decide(&agent->plan, agent->applied, agent->accepted_known ? &agent->accepted : NULL, &accepted);
+	r = accepted_decide(&agent->plan, agent->applied, agent->accepted_known ? &agent->accepted : NULL,
+			    &accepted);
 	if (r < 0)
 		return r;
 	accepted_done(&agent->accepted);
@@ -373,7 +382,7 @@ static int announce(struct agent *agent, const struct cluster *cluster)
 	return r;
 }
 
-/* --- breaking ------------------------------------------------------------------------------------------------- */
+/* --- breaking ------------------------------------------------------------------------------------ */
 
 static struct retiring_times break_times(struct agent *agent)
 {
@@ -391,8 +400,9 @@ static struct retiring_times break_times(struct agent *agent)
 	return times;
 }
 
-/* Is it certain that no router sends to the address any more because of a route of ours? What FRR does not announce is
- * known only once it was in sync with us; an FRR that does not answer tells nothing, and retiring's limit decides. */
+/* Is it certain that no router sends to the address any more because of a route of ours? What FRR does not
+ * announce is known only once it was in sync with us; an FRR that does not answer tells nothing, and
+ * retiring's limit decides. */
 static bool is_withdrawn(const struct agent *agent, const struct addr *addr)
 {
 	struct prefix prefix = prefix_host(addr);
@@ -417,17 +427,19 @@ static void log_given_up(const struct agent *agent, const struct steps *steps)
 	size_t i, n = 0;
 
 	for (i = 0; i < steps->n; i++)
-		n += steps->items[i].kind == STEP_FRONTEND_DELETE && !is_withdrawn(agent, &steps->items[i].frontend.addr);
+		n += steps->items[i].kind == STEP_FRONTEND_DELETE &&
+		     !is_withdrawn(agent, &steps->items[i].frontend.addr);
 	if (n)
-		log_warn("FRR is %s: %zu frontends are deleted without a confirmed withdrawal, for the peers' hold time is over",
+		log_warn("FRR is %s: %zu frontends are deleted without a confirmed withdrawal, for the "
+			 "peers' hold time is over",
 			 frr_daemon_state(agent->frr), n);
 }
 
 /* Nothing waits and nothing failed: all services are clean. */
 static void finish(struct agent *agent)
 {
-	if (!agent->steps.n)
-		arena_done(&agent->steps.arena); /* names and tables of steps that are done; problems stay to be shown */
+	if (!agent->steps.n) /* names and tables of steps that are done; problems stay to be shown */
+		arena_done(&agent->steps.arena);
 	if (agent->steps.n || agent->failures || agent->steps.problems.n)
 		return;
 	names_done(&agent->dirty);
@@ -435,7 +447,8 @@ static void finish(struct agent *agent)
 	agent->converged = true;
 }
 
-/* While a step that makes has not been executed, the frontend that it was for still uses what was to go after it. */
+/* While a step that makes has not been executed, the frontend that it was for still uses what was to go
+ * after it. */
 static size_t keep_deletions_only(const struct steps *steps, bool *selected)
 {
 	size_t i, n = 0;
@@ -483,7 +496,7 @@ void agent_break(struct agent *agent)
 		break_now(agent);
 }
 
-/* --- the round ------------------------------------------------------------------------------------------------ */
+/* --- the round ----------------------------------------------------------------------------------- */
 
 static bool sources_delivered(struct agent *agent)
 {
@@ -518,7 +531,8 @@ static int run_round(struct agent *agent, struct round *round)
 	if (r < 0)
 		return r;
 	round->made = seconds_now();
-	/* What is accepted depends on the plan and on frontends alone; a failed announcement is made up for. */
+	/* What is accepted depends on the plan and on frontends alone; a failed announcement is made up
+	 * for. */
 	if (changed || agent->announce_all || agent->unannounced.n || round->n_kind[STEP_FRONTEND_SET])
 		r = announce(agent, cluster);
 	round->announced = seconds_now();
@@ -535,9 +549,11 @@ static void note_duration(struct agent *agent, const struct round *round)
 	if (round->made > 0 && (round->n_kind[STEP_FRONTEND_SET] || round->n_kind[STEP_BACKEND_SET]))
 		agent->maps_seconds_last = round->made - round->started;
 	if (round->announced > 0)
-		log_debug("round %" PRIu64 ": plan %.2f ms, maps %.2f ms, announcements %.2f ms, the rest %.2f ms", agent->n_reconciles,
-			  (round->planned - round->started) * 1e3, (round->made - round->planned) * 1e3,
-			  (round->announced - round->made) * 1e3, (now - round->announced) * 1e3);
+		log_debug("round %" PRIu64
+			  ": plan %.2f ms, maps %.2f ms, announcements %.2f ms, the rest %.2f ms",
+			  agent->n_reconciles, (round->planned - round->started) * 1e3,
+			  (round->made - round->planned) * 1e3, (round->announced - round->made) * 1e3,
+			  (now - round->announced) * 1e3);
 }
 
 void agent_reconcile(struct agent *agent)

@@ -109,7 +109,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int collect_in_use(const struct steps *steps, const bool *selected, size_t n_waiting, struct in_use *ret)
+static int collect_in_use(const struct steps *steps, const bool *selected, size_t n_waiting,
+			  struct in_use *ret)
 {
 	const struct step *step;
 	size_t i;
@@ -137,13 +138,13 @@ static bool is_in_use(const struct in_use *use, const struct step *step)
 {
 	switch (step->kind) {
 	case STEP_TABLE_FREE:
-		return use->n_tables &&
-		       bsearch(&step->table_offset, use->tables, use->n_tables, sizeof(*use->tables), compare_offsets);
+		return use->n_tables && bsearch(&step->table_offset, use->tables, use->n_tables,
+						sizeof(*use->tables), compare_offsets);
 	case STEP_BACKEND_SET: /* a backend that left; "": diff no longer knows whose it was */
 		if (!step->service || !*step->service)
 			return use->n_services > 0;
-		return use->n_services &&
-		       bsearch(&step->service, use->services, use->n_services, sizeof(*use->services), compare_names);
+		return use->n_services && bsearch(&step->service, use->services, use->n_services,
+						  sizeof(*use->services), compare_names);
 	case STEP_BACKEND_DELETE: /* diff gives it only for what no table names */
 	case STEP_TABLE_WRITE:
 	case STEP_FRONTEND_SET:
@@ -155,7 +156,8 @@ static bool is_in_use(const struct in_use *use, const struct step *step)
 
 /* Deletions first; tables and backends follow from what still waits. */
 static size_t select_deletions(const struct retiring *retiring, const struct steps *steps,
-			       const struct retiring_times *times, uint64_t now_msec, bool *selected, uint64_t *ret_next_msec)
+			       const struct retiring_times *times, uint64_t now_msec, bool *selected,
+			       uint64_t *ret_next_msec)
 {
 	const struct retiring_frontend *item;
 	size_t i, n_waiting = 0;
@@ -176,10 +178,12 @@ static size_t select_deletions(const struct retiring *retiring, const struct ste
 	return n_waiting;
 }
 
-size_t retiring_select(const struct retiring *retiring, const struct steps *steps, const struct retiring_times *times,
-		       uint64_t now_msec, bool *ret_selected, uint64_t *ret_next_msec)
+size_t retiring_select(const struct retiring *retiring, const struct steps *steps,
+		       const struct retiring_times *times, uint64_t now_msec, bool *ret_selected,
+		       uint64_t *ret_next_msec)
 {
-	size_t n_waiting = select_deletions(retiring, steps, times, now_msec, ret_selected, ret_next_msec), i, n = 0;
+	size_t n_waiting = select_deletions(retiring, steps, times, now_msec, ret_selected, ret_next_msec), i,
+	       n = 0;
 	cleanup(in_use_done) struct in_use use = { 0 };
 	bool known = collect_in_use(steps, ret_selected, n_waiting, &use) == 0;
 	const struct step *step;

@@ -51,9 +51,10 @@ static const char *full_name(struct arena *arena, const char *namespace, const c
 	return text;
 }
 
-/* --- routes ------------------------------------------------------------------------------------------------- */
+/* --- routes -------------------------------------------------------------------------------------- */
 
-int status_routes(struct agent *agent, struct arena *arena, const char *service, struct route_row **ret, size_t *ret_n)
+int status_routes(struct agent *agent, struct arena *arena, const char *service, struct route_row **ret,
+		  size_t *ret_n)
 {
 	const struct route *route;
 	struct route_row *rows;
@@ -66,7 +67,8 @@ int status_routes(struct agent *agent, struct arena *arena, const char *service,
 		route = &agent->routes.items[i];
 		if (service && !route_serves(route, service))
 			continue;
-		rows[n++] = (struct route_row){ .route = route, .announced = frr_announces(agent->frr, &route->prefix),
+		rows[n++] = (struct route_row){ .route = route,
+						.announced = frr_announces(agent->frr, &route->prefix),
 						.session = peer_session(agent, route->peer) };
 	}
 	*ret = rows;
@@ -74,7 +76,7 @@ int status_routes(struct agent *agent, struct arena *arena, const char *service,
 	return 0;
 }
 
-/* --- services: one walk over the routes gives the peers of all of them ----------------------------------------- */
+/* --- services: one walk over the routes gives the peers of all of them --------------------------- */
 
 struct announcement { /* sorted by service, peer */
 	const char *service, *peer;
@@ -158,7 +160,8 @@ static const char *service_problem(const struct agent *agent, const struct servi
 	return "";
 }
 
-struct frontend_state *status_frontends(struct agent *agent, struct arena *arena, const struct service_plan *plan)
+struct frontend_state *status_frontends(struct agent *agent, struct arena *arena,
+					const struct service_plan *plan)
 {
 	size_t i, n = plan ? plan->n_frontends : 0;
 	const struct applied_frontend *standing;
@@ -170,7 +173,8 @@ struct frontend_state *status_frontends(struct agent *agent, struct arena *arena
 		return NULL;
 	for (i = 0; i < n; i++) {
 		frontend = &plan->frontends[i];
-		standing = applied_find_frontend(agent->applied, &frontend->addr, frontend->port, frontend->protocol);
+		standing = applied_find_frontend(agent->applied, &frontend->addr, frontend->port,
+						 frontend->protocol);
 		if (!standing)
 			continue;
 		states[i].id = standing->id;
@@ -200,7 +204,8 @@ static int fill_row(struct agent *agent, struct arena *arena, const struct servi
 	return peers_of_service(arena, announcements, name, &row->announced_to);
 }
 
-static bool is_listed(const struct agent *agent, const struct service *service, const char *namespace, const char *name)
+static bool is_listed(const struct agent *agent, const struct service *service, const char *namespace,
+		      const char *name)
 {
 	if (namespace && !text_equal(service->meta.namespace, namespace))
 		return false;
@@ -236,7 +241,7 @@ int status_services(struct agent *agent, struct arena *arena, const char *namesp
 	return 0;
 }
 
-/* --- node, metrics ------------------------------------------------------------------------------------------- */
+/* --- node, metrics ------------------------------------------------------------------------------- */
 
 struct node_row status_node(struct agent *agent)
 {

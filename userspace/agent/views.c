@@ -9,7 +9,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/core/explain.h"
 
-/* --- JSON pieces: a comma is due unless something was just opened ------------------------------------------ */
+/* --- JSON pieces: a comma is due unless something was just opened -------------------------------- */
 
 static void separate(struct strbuf *out)
 {
@@ -87,7 +87,7 @@ static void put_texts(struct strbuf *out, const char *name, const struct strings
 	strbuf_append(out, "]");
 }
 
-/* --- services ------------------------------------------------------------------------------------------------ */
+/* --- services ------------------------------------------------------------------------------------ */
 
 #define ROW_ADDRESSES_MAX 64
 
@@ -157,8 +157,8 @@ static void put_service(struct strbuf *out, const struct service_row *row)
 	put_text(out, "problem", row->problem);
 }
 
-void view_services_json(struct strbuf *out, const char *node, uint64_t generation, const struct service_row *rows,
-			size_t n)
+void view_services_json(struct strbuf *out, const char *node, uint64_t generation,
+			const struct service_row *rows, size_t n)
 {
 	size_t i;
 
@@ -204,7 +204,8 @@ static void put_ranges(struct strbuf *out, const struct frontend *frontend)
 	key(out, "sourceRanges");
 	strbuf_append(out, "[");
 	for (i = 0; i < frontend->n_source_ranges; i++)
-		strbuf_appendf(out, "%s\"%s\"", i ? ", " : "", prefix_format(&frontend->source_ranges[i], text));
+		strbuf_appendf(out, "%s\"%s\"", i ? ", " : "",
+			       prefix_format(&frontend->source_ranges[i], text));
 	strbuf_append(out, "]");
 	put_text(out, "sourceRangesPolicy", frontend->source_ranges_deny ? "deny" : "allow");
 }
@@ -247,7 +248,8 @@ static void put_route(struct strbuf *out, const struct route_row *row)
 	key(out, "communities");
 	strbuf_append(out, "[");
 	for (i = 0; i < row->route->n_communities; i++)
-		strbuf_appendf(out, "%s\"%s\"", i ? ", " : "", community_format(&row->route->communities[i], community));
+		strbuf_appendf(out, "%s\"%s\"", i ? ", " : "",
+			       community_format(&row->route->communities[i], community));
 	strbuf_append(out, "]");
 	put_texts(out, "services", &row->route->services);
 }
@@ -308,9 +310,10 @@ void view_service_json(struct strbuf *out, const char *node, const struct servic
 	strbuf_append(out, "}\n");
 }
 
-/* --- pools, BGP ---------------------------------------------------------------------------------------------- */
+/* --- pools, BGP ---------------------------------------------------------------------------------- */
 
-void view_pools_json(struct strbuf *out, const struct pool_usage *pools, size_t n, const struct cluster *cluster)
+void view_pools_json(struct strbuf *out, const struct pool_usage *pools, size_t n,
+		     const struct cluster *cluster)
 {
 	const struct service_ip_pool *pool;
 	const struct strings none = { 0 };
@@ -354,8 +357,8 @@ static void put_peer(struct strbuf *out, const struct frr_peer_view *peer)
 	put_text(out, "lastError", peer->last_error);
 }
 
-void view_peers_json(struct strbuf *out, const char *node, const char *daemon_state, const struct frr_peer_view *peers,
-		     size_t n)
+void view_peers_json(struct strbuf *out, const char *node, const char *daemon_state,
+		     const struct frr_peer_view *peers, size_t n)
 {
 	size_t i;
 
@@ -374,7 +377,8 @@ void view_peers_json(struct strbuf *out, const char *node, const char *daemon_st
 	strbuf_append(out, "}\n");
 }
 
-void view_routes_json(struct strbuf *out, const char *node, bool in_sync, const struct route_row *rows, size_t n)
+void view_routes_json(struct strbuf *out, const char *node, bool in_sync, const struct route_row *rows,
+		      size_t n)
 {
 	strbuf_append(out, "{");
 	put_text(out, "node", node);
@@ -383,7 +387,7 @@ void view_routes_json(struct strbuf *out, const char *node, bool in_sync, const 
 	strbuf_append(out, "}\n");
 }
 
-/* --- node, drops, flows --------------------------------------------------------------------------------------- */
+/* --- node, drops, flows -------------------------------------------------------------------------- */
 
 static void put_interfaces(struct strbuf *out, const struct interface_view *interfaces, size_t n)
 {
@@ -495,7 +499,7 @@ void view_flows_end(struct strbuf *out, bool truncated)
 	strbuf_append(out, "}\n");
 }
 
-/* --- metrics --------------------------------------------------------------------------------------------------- */
+/* --- metrics ------------------------------------------------------------------------------------- */
 
 static void metric_head(struct strbuf *out, const char *name, const char *type, const char *help)
 {
@@ -508,7 +512,8 @@ static void metric(struct strbuf *out, const char *name, const char *type, const
 	strbuf_appendf(out, "fairway_%s %" PRIu64 "\n", name, value);
 }
 
-static void metric_seconds(struct strbuf *out, const char *name, const char *type, const char *help, double value)
+static void metric_seconds(struct strbuf *out, const char *name, const char *type, const char *help,
+			   double value)
 {
 	metric_head(out, name, type, help);
 	strbuf_appendf(out, "fairway_%s %.6f\n", name, value);
@@ -520,8 +525,8 @@ static void metrics_drops(struct strbuf *out, const struct metrics *metrics)
 
 	metric_head(out, "drops_total", "counter", "Packets that the data path refused, by reason.");
 	for (i = 0; i < metrics->n_drops; i++)
-		strbuf_appendf(out, "fairway_drops_total{reason=\"%s\"} %" PRIu64 "\n", metrics->drops[i].reason,
-			       metrics->drops[i].packets);
+		strbuf_appendf(out, "fairway_drops_total{reason=\"%s\"} %" PRIu64 "\n",
+			       metrics->drops[i].reason, metrics->drops[i].packets);
 }
 
 /* Label values: names of BGPPeers are DNS names, so nothing in them needs an escape. */
@@ -540,7 +545,8 @@ static void metrics_peers(struct strbuf *out, const struct metrics *metrics)
 	for (i = 0; i < metrics->n_peers; i++)
 		strbuf_appendf(out, "fairway_bgp_prefixes_sent{peer=\"%s\"} %u\n", metrics->peers[i].name,
 			       metrics->peers[i].prefixes_sent);
-	metric_head(out, "bgp_prefixes_wanted", "gauge", "Prefixes that the peer shall receive: what the RIB-out comes to.");
+	metric_head(out, "bgp_prefixes_wanted", "gauge",
+		    "Prefixes that the peer shall receive: what the RIB-out comes to.");
 	for (i = 0; i < metrics->n_peers; i++)
 		strbuf_appendf(out, "fairway_bgp_prefixes_wanted{peer=\"%s\"} %u\n", metrics->peers[i].name,
 			       metrics->peers[i].prefixes_wanted);
@@ -565,10 +571,13 @@ void view_metrics(struct strbuf *out, const struct metrics *metrics)
 	metric(out, "packets_total", "counter", "Packets of all frontends in the maps.", metrics->packets);
 	metric(out, "bytes_total", "counter", "Bytes of all frontends in the maps.", metrics->bytes);
 	metrics_drops(out, metrics);
-	metric(out, "routes", "gauge", "Routes that this node should announce, over all peers.", metrics->n_routes);
-	metric(out, "bgp_in_sync", "gauge", "1 while bgpd has acknowledged everything wanted.", metrics->bgp_in_sync);
+	metric(out, "routes", "gauge", "Routes that this node should announce, over all peers.",
+	       metrics->n_routes);
+	metric(out, "bgp_in_sync", "gauge", "1 while bgpd has acknowledged everything wanted.",
+	       metrics->bgp_in_sync);
 	metrics_peers(out, metrics);
-	metric(out, "problems", "gauge", "Problems of objects, as lbctl node show lists them.", metrics->n_problems);
+	metric(out, "problems", "gauge", "Problems of objects, as lbctl node show lists them.",
+	       metrics->n_problems);
 	metric(out, "reconcile_total", "counter", "Reconcile rounds.", metrics->reconciles);
 	metric(out, "reconcile_failures_total", "counter", "Rounds in which a step was not executed.",
 	       metrics->reconcile_failures);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the control socket answers, as rows and as JSON (PURE): status.c collects the rows, the writers here turn them
- * into text. The JSON of services is the contract of OUTPUTS ("lbctl svc ls"): fields are added, never renamed.
+/* What the control socket answers, as rows and as JSON (PURE): status.c collects the rows, the writers
+ * here turn them into text. The JSON of services is the contract of OUTPUTS ("lbctl svc ls"): fields are
+ * added, never renamed.
  *
- * Rows borrow everything from their collector. Lists are written one element a line, so that the text can be read and
- * compared without a tool. */
+ * Rows borrow everything from their collector. Lists are written one element a line, so that the text can
+ * be read and compared without a tool. */
 #ifndef FAIRWAY_AGENT_VIEWS_H
 #define FAIRWAY_AGENT_VIEWS_H
 
@@ -17,9 +18,10 @@
 struct service_row {
 	const struct service *service;
 	const struct service_plan *plan; /* NULL: not planned (no address, foreign class) */
-	bool accepted;			 /* every LoadBalancer frontend is programmed, or was and still serves */
+	bool accepted; /* every LoadBalancer frontend is programmed, or was and still serves */
 	const char *mode;		 /* forwarding to remote backends: "snat" */
-	struct strings announced_to;	 /* peers that are Established and whose RIB-out holds a VIP of it; sorted */
+	struct strings
+		announced_to; /* peers that are Established and whose RIB-out holds a VIP of it; sorted */
 	struct frontend_counters counters; /* over its frontends */
 	const char *problem;		 /* "" if none */
 };
@@ -27,7 +29,8 @@ struct service_row {
 /* Addresses that the service has: those served, else those of its status. */
 size_t service_row_addresses(const struct service_row *, struct addr *addresses, size_t capacity);
 
-void view_services_json(struct strbuf *, const char *node, uint64_t generation, const struct service_row *, size_t n);
+void view_services_json(struct strbuf *, const char *node, uint64_t generation, const struct service_row *,
+			size_t n);
 
 /* One service in full. `states[i]` belongs to plan->frontends[i]. */
 struct frontend_state {
@@ -41,11 +44,13 @@ struct route_row {
 	bool announced;		/* bgpd originates it */
 	const char *session;	/* state of the peer's session; "" if the peer is not known to FRR */
 };
-void view_service_json(struct strbuf *, const char *node, const struct service_row *, const struct frontend_state *states,
-		       const struct route_row *routes, size_t n_routes, const struct problems *);
+void view_service_json(struct strbuf *, const char *node, const struct service_row *,
+		       const struct frontend_state *states, const struct route_row *routes, size_t n_routes,
+		       const struct problems *);
 
 void view_pools_json(struct strbuf *, const struct pool_usage *, size_t n, const struct cluster *);
-void view_peers_json(struct strbuf *, const char *node, const char *daemon_state, const struct frr_peer_view *, size_t n);
+void view_peers_json(struct strbuf *, const char *node, const char *daemon_state,
+		     const struct frr_peer_view *, size_t n);
 void view_routes_json(struct strbuf *, const char *node, bool in_sync, const struct route_row *, size_t n);
 void view_drops_json(struct strbuf *, const char *node, const struct drop_counter *, size_t n);
 
@@ -71,7 +76,8 @@ void view_flows_begin(struct strbuf *, const char *node);
 void view_flow(struct strbuf *, const struct flow_view *);
 void view_flows_end(struct strbuf *, bool truncated);
 
-/* Prometheus text exposition. No label whose values grow with the number of Services: see `lbctl svc ls` for those. */
+/* Prometheus text exposition. No label whose values grow with the number of Services: see `lbctl svc ls`
+ * for those. */
 struct metrics {
 	const struct drop_counter *drops;
 	size_t n_drops;

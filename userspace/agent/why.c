@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The walk of `lbctl why`: see why.h. Each step is one function that writes its finding and says whether it is fine. */
+/* The walk of `lbctl why`: see why.h. Each step is one function that writes its finding and says whether
+ * it is fine. */
 #include "userspace/agent/why.h"
 
 #include <string.h>
@@ -21,13 +22,16 @@ static bool step_class(const struct why_input *in, struct strbuf *out)
 	}
 	if (service_is_ours(service, in->default_class)) {
 		strbuf_appendf(out, "LoadBalancer, %s",
-			       service->load_balancer_class ? "class " FAIRWAY_CLASS : "class-less (--default-class)");
+			       service->load_balancer_class ? "class " FAIRWAY_CLASS
+							    : "class-less (--default-class)");
 		return true;
 	}
 	if (service->load_balancer_class)
-		strbuf_appendf(out, "spec.loadBalancerClass is %s, not " FAIRWAY_CLASS, service->load_balancer_class);
+		strbuf_appendf(out, "spec.loadBalancerClass is %s, not " FAIRWAY_CLASS,
+			       service->load_balancer_class);
 	else
-		strbuf_append(out, "it has no spec.loadBalancerClass, and the agent runs without --default-class");
+		strbuf_append(out,
+			      "it has no spec.loadBalancerClass, and the agent runs without --default-class");
 	return false;
 }
 
@@ -50,7 +54,8 @@ static void pools_of_addresses(const struct why_input *in, struct strbuf *out)
 	for (i = 0; i < n; i++) {
 		pool = cluster_pool_of_address(in->cluster, &addresses[i]);
 		strbuf_appendf(out, "%s%s is %s%s", i ? ", " : "", addr_format(&addresses[i], text),
-			       pool ? "in pool " : "in no pool", pool ? pool->meta.name : " (served all the same)");
+			       pool ? "in pool " : "in no pool",
+			       pool ? pool->meta.name : " (served all the same)");
 	}
 }
 
@@ -62,8 +67,10 @@ static bool step_pool(const struct why_input *in, struct strbuf *out)
 	}
 	if (!in->allocation || !in->allocation->n_addresses) {
 		strbuf_appendf(out, "no pool gives an address: %s: %s",
-			       in->allocation && *in->allocation->reason ? in->allocation->reason : "NoMatchingPool",
-			       in->allocation && *in->allocation->message ? in->allocation->message : "there is no pool");
+			       in->allocation && *in->allocation->reason ? in->allocation->reason
+									 : "NoMatchingPool",
+			       in->allocation && *in->allocation->message ? in->allocation->message
+									  : "there is no pool");
 		return false;
 	}
 	strbuf_appendf(out, "pool %s has an address for it", in->allocation->pool);
@@ -83,11 +90,14 @@ static bool step_address(const struct why_input *in, struct strbuf *out)
 		return true;
 	}
 	if (!has_address(in))
-		strbuf_append(out, "its status has no address yet: does lbcontroller run, and does the agent read its "
-				   "--status file?");
+		strbuf_append(
+			out,
+			"its status has no address yet: does lbcontroller run, and does the agent read its "
+			"--status file?");
 	else
 		strbuf_appendf(out, "the address of its status is not served: %s",
-			       problem ? problem->message : "it is of another kind (ipMode Proxy, or no port)");
+			       problem ? problem->message
+				       : "it is of another kind (ipMode Proxy, or no port)");
 	return false;
 }
 
@@ -105,8 +115,8 @@ static bool step_endpoints(const struct why_input *in, struct strbuf *out)
 		if (plan->frontends[i].verdict != VERDICT_FORWARD)
 			reason = plan->frontends[i].reason;
 	}
-	strbuf_appendf(out, "%zu of %zu ready, %zu on this node, policy %s", plan->n_ready, plan->n_total, plan->n_local,
-		       local ? "Local" : "Cluster");
+	strbuf_appendf(out, "%zu of %zu ready, %zu on this node, policy %s", plan->n_ready, plan->n_total,
+		       plan->n_local, local ? "Local" : "Cluster");
 	if (forwards)
 		return true;
 	if (text_equal(reason, "NoLocalEndpoints"))
@@ -131,8 +141,8 @@ static bool step_maps(const struct why_input *in, struct strbuf *out)
 		frontend = &in->plan->frontends[i];
 		if (frontend->type != FRONTEND_LOAD_BALANCER || in->states[i].standing)
 			continue;
-		strbuf_appendf(out, "; %s port %u/%s does not (%s)", addr_format(&frontend->addr, text), frontend->port,
-			       l4_protocol_name(frontend->protocol),
+		strbuf_appendf(out, "; %s port %u/%s does not (%s)", addr_format(&frontend->addr, text),
+			       frontend->port, l4_protocol_name(frontend->protocol),
 			       in->states[i].in_maps ? "an older state serves" : "not in the maps");
 		break;
 	}
@@ -168,8 +178,10 @@ static bool no_route(const struct why_input *in, struct strbuf *out)
 	else if (excluded)
 		strbuf_append(out, excluded);
 	else if (in->cluster->n_advertisements)
-		strbuf_append(out, "no BGPAdvertisement selects this service on this node (pools, serviceSelectors, "
-				   "nodeSelectors, maxNextHops, onlyNodesWithEndpoints, drainOnTaints)");
+		strbuf_append(
+			out,
+			"no BGPAdvertisement selects this service on this node (pools, serviceSelectors, "
+			"nodeSelectors, maxNextHops, onlyNodesWithEndpoints, drainOnTaints)");
 	else
 		strbuf_append(out, "its pool's or its own node selector leaves this node out");
 	return false;
@@ -190,7 +202,8 @@ static bool step_announcement(const struct why_input *in, struct strbuf *out)
 		if (!row->announced)
 			strbuf_appendf(out, "not in bgpd (FRR is %s)", in->daemon_state);
 		else if (!text_equal(row->session, "Established"))
-			strbuf_appendf(out, "session is %s", *row->session ? row->session : "not known to FRR");
+			strbuf_appendf(out, "session is %s",
+				       *row->session ? row->session : "not known to FRR");
 		else
 			strbuf_append(out, "announced");
 		up += row->announced && text_equal(row->session, "Established");
@@ -249,8 +262,8 @@ void view_why_json(struct strbuf *out, const char *node, const struct service *s
 	json_append_string(out, why_broken(why));
 	strbuf_append(out, ", \"steps\": [");
 	for (i = 0; i < why->n; i++) {
-		strbuf_appendf(out, "%s\n  {\"step\": \"%s\", \"fine\": %s, \"text\": ", i ? "," : "", why->steps[i].name,
-			       why->steps[i].fine ? "true" : "false");
+		strbuf_appendf(out, "%s\n  {\"step\": \"%s\", \"fine\": %s, \"text\": ", i ? "," : "",
+			       why->steps[i].name, why->steps[i].fine ? "true" : "false");
 		json_append_string(out, strbuf_text(&why->steps[i].text));
 		strbuf_append(out, "}");
 	}

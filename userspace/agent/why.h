@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `lbctl why svc/NAME` (PURE): walks the way of a Service from its class to the router and names the first broken step.
+/* `lbctl why svc/NAME` (PURE): walks the way of a Service from its class to the router and names the first
+ * broken step.
  *
- * class -> pool -> address -> endpoints -> maps -> announcement. Steps behind a broken one are left out: what they would
- * say follows from it. */
+ * class -> pool -> address -> endpoints -> maps -> announcement. Steps behind a broken one are left out:
+ * what they would say follows from it. */
 #ifndef FAIRWAY_AGENT_WHY_H
 #define FAIRWAY_AGENT_WHY_H
 

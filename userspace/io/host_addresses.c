@@ -100,7 +100,8 @@ static bool lists_equal(const struct list *a, const struct list *b)
 	return a->n == b->n;
 }
 
-/* What the messages say does not matter: they mean that the list is to be read again. ENOBUFS means so, too. */
+/* What the messages say does not matter: they mean that the list is to be read again. ENOBUFS means so,
+ * too. */
 static void drain(int fd)
 {
 	char buffer[8192];
@@ -118,7 +119,8 @@ static int addresses_changed(sd_event_source *source, int fd, uint32_t events, v
 	drain(fd);
 	r = read_list(&list);
 	if (r < 0) {
-		log_warn("addresses of this host cannot be read, the last ones stay in force: %s", strerror(-r));
+		log_warn("addresses of this host cannot be read, the last ones stay in force: %s",
+			 strerror(-r));
 		return 0;
 	}
 	if (lists_equal(&list, &addresses->list)) {
@@ -131,9 +133,11 @@ static int addresses_changed(sd_event_source *source, int fd, uint32_t events, v
 	return 0;
 }
 
-int host_addresses_new(struct sd_event *event, loop_fn *on_change, void *userdata, struct host_addresses **ret)
+int host_addresses_new(struct sd_event *event, loop_fn *on_change, void *userdata,
+		       struct host_addresses **ret)
 {
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK,
+				       .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
 	cleanup(host_addresses_freep) struct host_addresses *addresses = calloc(1, sizeof(*addresses));
 	int r;
 
@@ -146,7 +150,8 @@ int host_addresses_new(struct sd_event *event, loop_fn *on_change, void *userdat
 		return -errno;
 	r = read_list(&addresses->list); /* after the subscription: nothing is missed in between */
 	if (r >= 0)
-		r = sd_event_add_io(event, &addresses->io, addresses->fd, EPOLLIN, addresses_changed, addresses);
+		r = sd_event_add_io(event, &addresses->io, addresses->fd, EPOLLIN, addresses_changed,
+				    addresses);
 	if (r < 0)
 		return r;
 	*ret = take(addresses);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The addresses of this network namespace's interfaces, followed live (EDGE, rtnetlink): none of them may be a VIP. */
+/* The addresses of this network namespace's interfaces, followed live (EDGE, rtnetlink): none of them may
+ * be a VIP. */
 #ifndef FAIRWAY_IO_HOST_ADDRESSES_H
 #define FAIRWAY_IO_HOST_ADDRESSES_H
 

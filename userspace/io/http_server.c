@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libmicrohttpd without threads of its own: its epoll descriptor is one source of the loop, its next timeout another.
- * See http_server.h. */
+/* libmicrohttpd without threads of its own: its epoll descriptor is one source of the loop, its next
+ * timeout another. See http_server.h. */
 #include "userspace/io/http_server.h"
 
 #include <errno.h>
@@ -110,7 +110,8 @@ static void server_timeout(void *userdata)
 	server_run(userdata);
 }
 
-static void library_log(void *userdata, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+static void library_log(void *userdata, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
 static void library_log(void *userdata, const char *format, va_list arguments)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
@@ -134,12 +135,12 @@ int http_server_new(struct sd_event *event, int listen_fd, http_handler *handler
 	}
 	server->handler = handler;
 	server->userdata = userdata;
-	server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_arrives, server,
-					  MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL,
-					  MHD_OPTION_LISTEN_SOCKET, listen_fd,
-					  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,
-					  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_SEC,
-					  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_arrives,
+					  server, MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL,
+					  MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+					  (unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT,
+					  (unsigned)CONNECTION_IDLE_SEC, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+					  (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
 	if (!server->daemon) {
 		r = errno ? -errno : -EIO;
 		close(listen_fd);

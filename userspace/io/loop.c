@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Timers and the debounce on sd-event: see loop.h. A failing sd_event call on an existing source means a programming
- * error or a dying process; the callers cannot do anything about it, so it is logged here. */
+/* Timers and the debounce on sd-event: see loop.h. A failing sd_event call on an existing source means a
+ * programming error or a dying process; the callers cannot do anything about it, so it is logged here. */
 #include "userspace/io/loop.h"
 
 #include <errno.h>
@@ -60,8 +60,8 @@ int loop_timer_new(struct sd_event *event, loop_fn *run, void *userdata, struct 
 		return -ENOMEM;
 	timer->run = run;
 	timer->userdata = userdata;
-	r = sd_event_add_time(event, &timer->source, CLOCK_MONOTONIC, UINT64_MAX, TIMER_ACCURACY_USEC, timer_fires,
-			      timer);
+	r = sd_event_add_time(event, &timer->source, CLOCK_MONOTONIC, UINT64_MAX, TIMER_ACCURACY_USEC,
+			      timer_fires, timer);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(timer->source, SD_EVENT_OFF);
 	if (r < 0)
@@ -123,7 +123,8 @@ static void debounce_late(void *userdata)
 	debounce_run(userdata);
 }
 
-int debounce_new(struct sd_event *event, uint64_t limit_msec, loop_fn *run, void *userdata, struct debounce **ret)
+int debounce_new(struct sd_event *event, uint64_t limit_msec, loop_fn *run, void *userdata,
+		 struct debounce **ret)
 {
 	cleanup(debounce_freep) struct debounce *debounce = calloc(1, sizeof(*debounce));
 	int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small helpers over sd-event (EDGE): a timer that can be armed again, and a debounce.
  *
- * Everything in a program runs on one loop, in one thread; callbacks never overlap. Freeing a helper inside its own
- * callback is allowed. */
+ * Everything in a program runs on one loop, in one thread; callbacks never overlap. Freeing a helper
+ * inside its own callback is allowed. */
 #ifndef FAIRWAY_IO_LOOP_H
 #define FAIRWAY_IO_LOOP_H
 
@@ -20,11 +20,12 @@ struct loop_timer;
 int loop_timer_new(struct sd_event *, loop_fn *, void *userdata, struct loop_timer **ret);
 void loop_timer_free(struct loop_timer *);
 void loop_timer_set(struct loop_timer *, uint64_t after_msec);
-void loop_timer_set_earlier(struct loop_timer *, uint64_t after_msec); /* keeps an earlier time that is already set */
+void loop_timer_set_earlier(struct loop_timer *,
+			    uint64_t after_msec); /* keeps an earlier time that is already set */
 void loop_timer_stop(struct loop_timer *);
 
-/* Runs the function once after a burst: when the loop has nothing else to do, but at the latest `limit_msec` after the
- * first kick, however busy the loop is. */
+/* Runs the function once after a burst: when the loop has nothing else to do, but at the latest
+ * `limit_msec` after the first kick, however busy the loop is. */
 struct debounce;
 int debounce_new(struct sd_event *, uint64_t limit_msec, loop_fn *, void *userdata, struct debounce **ret);
 void debounce_free(struct debounce *);

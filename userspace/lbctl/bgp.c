@@ -56,8 +56,11 @@ static bool all_established(const struct json *peers)
 int command_bgp_peers(int argc, char **argv)
 {
 	const struct argp_child children[] = { { &live_argp, 0, NULL, 0 }, { 0 } };
-	const struct argp argp = { .parser = parse, .children = children,
-				   .doc = "Lists this node's BGP sessions. Exit code 1 if one is not Established." };
+	const struct argp argp = {
+		.parser = parse,
+		.children = children,
+		.doc = "Lists this node's BGP sessions. Exit code 1 if one is not Established."
+	};
 	cleanup(live_done) struct live live = { 0 };
 	int code;
 
@@ -72,7 +75,9 @@ int command_bgp_peers(int argc, char **argv)
 
 int command_bgp_routes(int argc, char **argv)
 {
-	static const struct live_list list = { "/v1/bgp/routes", "routes", route_columns, ARRAY_SIZE(route_columns) };
+	static const struct live_list list = { "/v1/bgp/routes", "routes", route_columns,
+					       ARRAY_SIZE(route_columns) };
 
-	return live_run_list(argc, argv, "Lists the routes of this node, as each peer should receive them.", &list);
+	return live_run_list(argc, argv, "Lists the routes of this node, as each peer should receive them.",
+			     &list);
 }

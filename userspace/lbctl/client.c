@@ -23,7 +23,8 @@ DEFINE_CLEANUP(CURL *, curl_easy_cleanup);
 DEFINE_CLEANUP(char *, curl_free);
 
 static const struct argp_option options[] = {
-	{ "socket", KEY_SOCKET, "PATH", 0, "the agent's socket (default: agent.sock in the run directory)", 0 },
+	{ "socket", KEY_SOCKET, "PATH", 0, "the agent's socket (default: agent.sock in the run directory)",
+	  0 },
 	{ "run-dir", KEY_RUN_DIR, "DIR", 0, "the agent's run directory (default " DEFAULT_RUN_DIR ")", 0 },
 	{ "output", 'o', "FORMAT", 0, "text (default), wide, json or yaml", 0 },
 	{ 0 },
@@ -147,7 +148,8 @@ int live_get(struct live *live, const char *path, const struct query *queries, s
 	if (status == 200)
 		return LBCTL_FINE;
 	say_refusal(live, status);
-	return status == 400 ? LBCTL_USAGE : LBCTL_NOT_FINE; /* 400: a value that only the agent could judge */
+	return status == 400 ? LBCTL_USAGE
+			     : LBCTL_NOT_FINE; /* 400: a value that only the agent could judge */
 }
 
 void live_done(struct live *live)
@@ -181,7 +183,8 @@ int live_print_list(const struct live *live, const char *list, const struct colu
 
 	if (live_print_raw(live))
 		return LBCTL_FINE;
-	r = output_table(json_member(live->document.first, list), columns, n_columns, live->output == OUTPUT_AS_WIDE);
+	r = output_table(json_member(live->document.first, list), columns, n_columns,
+			 live->output == OUTPUT_AS_WIDE);
 	if (r < 0) {
 		fprintf(stderr, "lbctl: cannot print: %s\n", strerror(-r));
 		return LBCTL_NOT_FINE;

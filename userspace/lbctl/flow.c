@@ -75,8 +75,11 @@ int command_flow_ls(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &ls);
 	code = live_get(&ls.live, "/v1/flows",
-			(struct query[]){ { "vip", ls.vip }, { "backend", ls.backend }, { "client", ls.client },
-					  { "limit", ls.limit } }, 4);
+			(struct query[]){ { "vip", ls.vip },
+					  { "backend", ls.backend },
+					  { "client", ls.client },
+					  { "limit", ls.limit } },
+			4);
 	if (code == LBCTL_FINE) {
 		code = live_print_list(&ls.live, "flows", columns, ARRAY_SIZE(columns));
 		say_truncated(ls.live.document.first);

@@ -71,9 +71,12 @@ static bool anything_harmful(const struct json *findings)
 int command_node_show(int argc, char **argv)
 {
 	const struct argp_child children[] = { { &live_argp, 0, NULL, 0 }, { 0 } };
-	const struct argp argp = { .parser = parse, .children = children,
-				   .doc = "Shows this node: interfaces, hooks and why, and what of the host is in the way. Exit "
-					  "code 1 if something of the host is harmful." };
+	const struct argp argp = {
+		.parser = parse,
+		.children = children,
+		.doc = "Shows this node: interfaces, hooks and why, and what of the host is in the way. Exit "
+		       "code 1 if something of the host is harmful."
+	};
 	cleanup(live_done) struct live live = { 0 };
 	const struct json *node;
 	int code;
@@ -85,7 +88,8 @@ int command_node_show(int argc, char **argv)
 	node = live.document.first;
 	if (!live_print_raw(&live)) {
 		output_facts(node, head_columns, ARRAY_SIZE(head_columns));
-		print_section(json_member(node, "interfaces"), interface_columns, ARRAY_SIZE(interface_columns));
+		print_section(json_member(node, "interfaces"), interface_columns,
+			      ARRAY_SIZE(interface_columns));
 		print_section(json_member(node, "findings"), finding_columns, ARRAY_SIZE(finding_columns));
 		print_section(json_member(node, "problems"), problem_columns, ARRAY_SIZE(problem_columns));
 	}

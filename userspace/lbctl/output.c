@@ -54,8 +54,8 @@ static bool is_right_aligned(enum cell_kind kind)
 	       kind == CELL_RATIO;
 }
 
-static int add_cell(struct libscols_line *line, size_t index, const struct column *column, const struct json *row,
-		    bool terminal)
+static int add_cell(struct libscols_line *line, size_t index, const struct column *column,
+		    const struct json *row, bool terminal)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	enum cell_mood mood = render_cell(column, row, terminal, &text);
@@ -130,8 +130,11 @@ void output_facts(const struct json *object, const struct column *columns, size_
 	for (i = 0; i < n_columns; i++) {
 		cleanup(strbuf_done) struct strbuf text = { 0 };
 		enum cell_mood mood = render_cell(&columns[i], object, terminal, &text);
-		const char *color = !terminal || mood == MOOD_PLAIN ? "" : mood == MOOD_GOOD ? "\033[32m" : "\033[31m";
+		const char *color = !terminal || mood == MOOD_PLAIN ? ""
+				    : mood == MOOD_GOOD		    ? "\033[32m"
+								    : "\033[31m";
 
-		printf("%-13s %s%s%s\n", columns[i].title, color, strbuf_text(&text), *color ? "\033[0m" : "");
+		printf("%-13s %s%s%s\n", columns[i].title, color, strbuf_text(&text),
+		       *color ? "\033[0m" : "");
 	}
 }

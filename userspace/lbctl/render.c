@@ -8,7 +8,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 
-/* --- cells ------------------------------------------------------------------------------------------------- */
+/* --- cells --------------------------------------------------------------------------------------- */
 
 static void append_printable(struct strbuf *out, const char *text)
 {
@@ -33,7 +33,8 @@ static uint64_t member_number(const struct json *row, const char *name)
 	return parse_number(member_text(row, name), 0, UINT64_MAX, &number) < 0 ? 0 : number;
 }
 
-static void append_scaled(struct strbuf *out, uint64_t value, unsigned base, const char *const *units, size_t n_units)
+static void append_scaled(struct strbuf *out, uint64_t value, unsigned base, const char *const *units,
+			  size_t n_units)
 {
 	double scaled = (double)value;
 	size_t unit = 0;
@@ -101,7 +102,8 @@ static enum cell_mood render_yes_no(const struct column *column, const struct js
 	return text_equal(text, column->good) ? MOOD_GOOD : MOOD_BAD;
 }
 
-enum cell_mood render_cell(const struct column *column, const struct json *row, bool terminal, struct strbuf *out)
+enum cell_mood render_cell(const struct column *column, const struct json *row, bool terminal,
+			   struct strbuf *out)
 {
 	static const char *const byte_units[] = { " B", " KiB", " MiB", " GiB", " TiB", " PiB" };
 	static const char *const count_units[] = { "", "k", "M", "G", "T" };
@@ -116,13 +118,15 @@ enum cell_mood render_cell(const struct column *column, const struct json *row, 
 		return MOOD_PLAIN;
 	case CELL_COUNT:
 		if (terminal)
-			append_scaled(out, member_number(row, column->member), 1000, count_units, ARRAY_SIZE(count_units));
+			append_scaled(out, member_number(row, column->member), 1000, count_units,
+				      ARRAY_SIZE(count_units));
 		else
 			append_text(out, text);
 		return MOOD_PLAIN;
 	case CELL_BYTES:
 		if (terminal)
-			append_scaled(out, member_number(row, column->member), 1024, byte_units, ARRAY_SIZE(byte_units));
+			append_scaled(out, member_number(row, column->member), 1024, byte_units,
+				      ARRAY_SIZE(byte_units));
 		else
 			append_text(out, text);
 		return MOOD_PLAIN;
@@ -155,7 +159,7 @@ enum cell_mood render_cell(const struct column *column, const struct json *row, 
 	return MOOD_PLAIN;
 }
 
-/* --- YAML -------------------------------------------------------------------------------------------------- */
+/* --- YAML ---------------------------------------------------------------------------------------- */
 
 /* Plain only when no YAML reader could see anything but this string in it. */
 static bool is_plain_string(const char *text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a cell of a table says, and JSON as YAML (PURE). The live commands get JSON from the agent and print it through
- * one table of columns: `struct column` names members, the kind says how a value reads for people.
+/* What a cell of a table says, and JSON as YAML (PURE). The live commands get JSON from the agent and
+ * print it through one table of columns: `struct column` names members, the kind says how a value reads
+ * for people.
  *
  * Units, rounding and colour are for terminals; what is piped gets plain numbers. */
 #ifndef FAIRWAY_LBCTL_RENDER_H
@@ -36,6 +37,7 @@ enum cell_mood { MOOD_PLAIN, MOOD_GOOD, MOOD_BAD };
 /* Appends the cell's text. Bytes below 0x20 come out as '?': no object can move the cursor of a terminal. */
 enum cell_mood render_cell(const struct column *, const struct json *row, bool terminal, struct strbuf *);
 
-void render_yaml(const struct json *, struct strbuf *); /* block style, strings quoted where YAML would misread them */
+void render_yaml(const struct json *,
+		 struct strbuf *); /* block style, strings quoted where YAML would misread them */
 
 #endif

@@ -83,7 +83,7 @@ static const struct column problem_columns[] = {
 	{ .title = "PROBLEM", .member = "message", .kind = CELL_PROBLEM },
 };
 
-/* --- svc ls ------------------------------------------------------------------------------------------------ */
+/* --- svc ls -------------------------------------------------------------------------------------- */
 
 struct ls {
 	struct live live;
@@ -118,8 +118,12 @@ static error_t parse_ls(int key, char *argument, struct argp_state *state)
 int command_svc_ls(int argc, char **argv)
 {
 	const struct argp_child children[] = { { &live_argp, 0, NULL, 0 }, { 0 } };
-	const struct argp argp = { .options = ls_options, .parser = parse_ls, .children = children,
-				   .doc = "Lists LoadBalancer Services as this node serves and announces them." };
+	const struct argp argp = {
+		.options = ls_options,
+		.parser = parse_ls,
+		.children = children,
+		.doc = "Lists LoadBalancer Services as this node serves and announces them."
+	};
 	struct ls ls = { 0 };
 	int code;
 
@@ -131,7 +135,7 @@ int command_svc_ls(int argc, char **argv)
 	return code;
 }
 
-/* --- svc show ----------------------------------------------------------------------------------------------- */
+/* --- svc show ------------------------------------------------------------------------------------ */
 
 static void print_section(const struct json *list, const char *title, const struct column *columns, size_t n)
 {
@@ -163,12 +167,14 @@ static void print_service(const struct json *service)
 	for (frontend = frontends ? frontends->child : NULL; frontend; frontend = frontend->next)
 		print_backends(frontend);
 	print_section(json_member(service, "routes"), "Routes", route_columns, ARRAY_SIZE(route_columns));
-	print_section(json_member(service, "problems"), "Problems", problem_columns, ARRAY_SIZE(problem_columns));
+	print_section(json_member(service, "problems"), "Problems", problem_columns,
+		      ARRAY_SIZE(problem_columns));
 }
 
 static bool is_fine(const struct json *service)
 {
-	const struct json *programmed = json_member(service, "programmed"), *problem = json_member(service, "problem");
+	const struct json *programmed = json_member(service, "programmed"),
+			  *problem = json_member(service, "problem");
 
 	return programmed && programmed->boolean && !(problem && problem->text && *problem->text);
 }
@@ -179,7 +185,8 @@ int command_svc_show(int argc, char **argv)
 	struct service_name name;
 	int code;
 
-	service_name_parse(argc, argv, "Shows one Service in full. Exit code 1 if it is not served as planned.", &live,
+	service_name_parse(argc, argv,
+			   "Shows one Service in full. Exit code 1 if it is not served as planned.", &live,
 			   &name);
 	code = live_get(&live, "/v1/service",
 			(struct query[]){ { "namespace", name.namespace }, { "name", name.name } }, 2);

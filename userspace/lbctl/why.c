@@ -21,9 +21,13 @@ int command_why(int argc, char **argv)
 	struct service_name name;
 	int code;
 
-	service_name_parse(argc, argv, "Walks class, pool, address, endpoints, maps and announcement of a Service and names the "
-				       "first step that is broken (exit code 1).", &live, &name);
-	code = live_get(&live, "/v1/why", (struct query[]){ { "namespace", name.namespace }, { "name", name.name } }, 2);
+	service_name_parse(
+		argc, argv,
+		"Walks class, pool, address, endpoints, maps and announcement of a Service and names the "
+		"first step that is broken (exit code 1).",
+		&live, &name);
+	code = live_get(&live, "/v1/why",
+			(struct query[]){ { "namespace", name.namespace }, { "name", name.name } }, 2);
 	if (code == LBCTL_FINE)
 		code = live_print_list(&live, "steps", columns, ARRAY_SIZE(columns));
 	if (code != LBCTL_FINE)
