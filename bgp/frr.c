@@ -575,7 +575,7 @@ int frr_withdraw_all(const struct frr_options *options)
 		return r;
 	sd_event_now(event, CLOCK_MONOTONIC, &begin);
 	for (now = begin; now - begin < WITHDRAW_LIMIT_USEC; sd_event_now(event, CLOCK_MONOTONIC, &now)) {
-		if (frr_in_sync(frr))
+		if (frr_in_sync(frr) && (frr_sync_done(frr->bfdd) || frr_sync_link(frr->bfdd) != FRR_CONNECTED))
 			return 0;
 		if (frr_sync_link(frr->bgpd) == FRR_NOT_RUNNING && now - begin > WITHDRAW_ABSENT_USEC)
 			return 0;

@@ -63,8 +63,8 @@ static void set_link(struct frr_daemon *daemon, enum frr_link link, const char *
 	if (link == FRR_CONNECTED)
 		log_info("%s: connected at %s", daemon->name, daemon->path);
 	else
-		log_warn("%s is %s (%s: %s); trying again, what it announces stays as it is", daemon->name,
-			 frr_link_name(link), daemon->path, why);
+		log_warn("%s is %s (%s: %s); %s, trying again", daemon->name, frr_link_name(link), daemon->path, why,
+			 link == FRR_NOT_RUNNING ? "it gets everything when it is back" : "what it has stays as it is");
 }
 
 /* A daemon that dies closes the socket; one that hangs lets deadlines pass or its queue of connections fill up. */

@@ -391,6 +391,7 @@ void frr_sync_settled(struct frr_sync *sync, bool settled)
 		return;
 	sync->settled = settled;
 	sync->dirty = true;
+	sync->done = false; /* the caller knows */
 	step(sync);
 }
 

@@ -423,6 +423,7 @@ static void test_withdraw_all(void **state)
 	assert_int_equal(frr_withdraw_all(&options), 0);
 	running = frr_lab_ask(lab.node, "show running-config");
 	assert_null(strstr(running, "router bgp"));
+	assert_null(strstr(running, "LBB-"));
 	assert_int_not_equal(access(lab.config_file, F_OK), 0);
 	assert_int_equal(frr_withdraw_all(&nobody), 0);
 }
