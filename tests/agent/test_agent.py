@@ -116,6 +116,17 @@ def test_a_problem_is_shown_and_logged_once(bench):
     assert bench.curl(VIP4)
 
 
+def test_a_refused_object_is_explained(bench):
+    bench.service('web/wrong', ['203.0.113.60'], ports=[('http', 70000, 8080, 'TCP')])
+    try:
+        eventually(lambda: '70000' in bench.lbctl('svc', 'show', 'wrong').stderr, 'the reason is told')
+        done = bench.lbctl('why', 'svc/web/wrong')
+        assert done.returncode == 1 and 'Service/web/wrong is not in force: spec.ports[0].port' in done.stderr
+        assert 'there is no service' in bench.lbctl('svc', 'show', '-n', 'other', 'wrong').stderr
+    finally:
+        bench.world.service_remove('web/wrong')
+
+
 def test_a_removed_service_goes(bench):
     bench.service('web/gone', ['203.0.113.20', '2001:db8:ff::20'])
     bench.world.pod_set('pod-1', services=['web/shop', 'web/gone'])

@@ -53,9 +53,9 @@ static void pools_of_addresses(const struct why_input *in, struct strbuf *out)
 
 	for (i = 0; i < n; i++) {
 		pool = cluster_pool_of_address(in->cluster, &addresses[i]);
-		strbuf_appendf(out, "%s%s is %s%s", i ? ", " : "", addr_format(&addresses[i], text),
-			       pool ? "in pool " : "in no pool",
-			       pool ? pool->meta.name : " (served all the same)");
+		strbuf_appendf(out, "%s%s is %s%s%s", i ? ", " : "", addr_format(&addresses[i], text),
+			       pool ? "in pool " : "in no pool", pool ? pool->meta.name : "",
+			       !pool && in->plan && in->plan->n_vips ? " (served all the same)" : "");
 	}
 }
 
