@@ -416,6 +416,22 @@ static void test_arena(void **state)
 	arena_done(NULL);
 }
 
+static void test_arena_reserve(void **state)
+{
+	cleanup(arena_done) struct arena arena = { 0 };
+	char *first, *piece;
+	size_t i;
+
+	arena_reserve(&arena, 1000);
+	first = arena_alloc(&arena, 10);
+	for (i = 1; i < 63; i++) { /* 63 pieces of 16 bytes fit into one chunk of 1000 */
+		piece = arena_alloc(&arena, 10);
+		assert_ptr_equal(piece, first + 16 * i);
+	}
+	arena_reserve(&arena, SIZE_MAX); /* a hint that cannot be followed */
+	assert_non_null(arena_alloc(&arena, 10));
+}
+
 static void test_array(void **state)
 {
 	cleanup(freep) int *items = NULL;
@@ -441,7 +457,8 @@ int main(void)
 		cmocka_unit_test(test_ranges_overlap),	cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_dns_names),	cmocka_unit_test(test_text),
 		cmocka_unit_test(test_strbuf),		cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_arena),		cmocka_unit_test(test_array),
+		cmocka_unit_test(test_arena),		cmocka_unit_test(test_arena_reserve),
+		cmocka_unit_test(test_array),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

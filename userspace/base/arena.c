@@ -28,6 +28,30 @@ void arena_done(struct arena *arena)
 	arena->chunks = NULL;
 }
 
+/* 16 on our machines, where sizeof(max_align_t) is 32: most pieces are short strings. */
+static size_t round_up(size_t size)
+{
+	return (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+}
+
+static struct arena_chunk *add_chunk(struct arena *arena, size_t capacity)
+{
+	struct arena_chunk *chunk = calloc(1, sizeof(*chunk) + capacity);
+
+	if (!chunk)
+		return NULL;
+	chunk->size = capacity;
+	chunk->next = arena->chunks;
+	arena->chunks = chunk;
+	return chunk;
+}
+
+void arena_reserve(struct arena *arena, size_t size)
+{
+	if (size <= SIZE_MAX / 2)
+		add_chunk(arena, round_up(size));
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk = arena->chunks;
@@ -36,19 +60,16 @@ void *arena_alloc(struct arena *arena, size_t size)
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
-	size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	size = round_up(size);
 	if (!chunk || chunk->size - chunk->used < size) {
 		capacity = chunk ? chunk->size * 2 : FIRST_CHUNK;
 		if (capacity > LARGEST_CHUNK)
 			capacity = LARGEST_CHUNK;
 		if (capacity < size)
 			capacity = size;
-		chunk = calloc(1, sizeof(*chunk) + capacity);
+		chunk = add_chunk(arena, capacity);
 		if (!chunk)
 			return NULL;
-		chunk->size = capacity;
-		chunk->next = arena->chunks;
-		arena->chunks = chunk;
 	}
 	piece = (char *)chunk->bytes + chunk->used;
 	chunk->used += size;

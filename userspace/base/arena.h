@@ -14,6 +14,9 @@ struct arena {
 };
 
 void arena_done(struct arena *);
+/* Room for about `size` bytes in one piece, for an owner that knows: chunks otherwise double, and half of the last one may
+ * stay empty. A hint: failure shows in the next arena_alloc(). */
+void arena_reserve(struct arena *, size_t size);
 void *arena_alloc(struct arena *, size_t size);
 void *arena_array(struct arena *, size_t n, size_t element_size); /* checks the product; n = 0 gives a valid pointer */
 char *arena_string(struct arena *, const char *text);		  /* NULL in, NULL out */

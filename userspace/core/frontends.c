@@ -18,6 +18,16 @@ void drafts_done(struct drafts *drafts)
 	*drafts = (struct drafts){ 0 };
 }
 
+void drafts_trim(struct drafts *drafts)
+{
+	struct draft *items = realloc(drafts->items, (drafts->n ? drafts->n : 1) * sizeof(*items));
+
+	if (!items)
+		return; /* they stay where they are */
+	drafts->items = items;
+	drafts->capacity = drafts->n ? drafts->n : 1;
+}
+
 bool service_is_ours(const struct service *service, bool default_class)
 {
 	if (service->type != SERVICE_LOAD_BALANCER)

@@ -21,6 +21,7 @@ struct drafts {
 };
 
 void drafts_done(struct drafts *);
+void drafts_trim(struct drafts *); /* gives back what was reserved beyond n */
 
 /* Addresses that belong to somebody, sorted by address. */
 struct own_address {

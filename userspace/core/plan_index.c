@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims and shadows: see plan_index.h. Sorted arrays: a full build sorts once; an update touches them only if the
- * claims of a service changed, with one pass to remove and one merge to insert. */
+/* Claims, and what an update does to them and to the shadows of plan_shadows.c: see plan_index.h. Sorted arrays: a full
+ * build sorts once; an update touches them only if the claims of a service changed, with one pass to remove and one
+ * merge to insert. */
 #include "userspace/core/plan_index.h"
 
 #include <errno.h>
@@ -9,62 +10,6 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
-
-/* --- names -------------------------------------------------------------------------------------------------- */
-
-void service_names_done(struct service_names *names)
-{
-	size_t i;
-
-	for (i = 0; i < names->n; i++)
-		free(names->items[i]);
-	free(names->items);
-	*names = (struct service_names){ 0 };
-}
-
-static char *full_name(const char *namespace, const char *name)
-{
-	cleanup(strbuf_done) struct strbuf text = { 0 };
-
-	strbuf_append(&text, namespace);
-	strbuf_append(&text, "/");
-	strbuf_append(&text, name);
-	return strbuf_take(&text);
-}
-
-int service_names_add(struct service_names *names, const char *namespace, const char *name)
-{
-	char *text;
-
-	if (array_reserve(names->items, names->n, names->capacity) < 0)
-		return -ENOMEM;
-	text = full_name(namespace, name);
-	if (!text)
-		return -ENOMEM;
-	names->items[names->n++] = text;
-	return 0;
-}
-
-static int text_pointer_compare(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-void service_names_sort_unique(struct service_names *names)
-{
-	size_t i, kept = 0;
-
-	if (!names->n)
-		return;
-	qsort(names->items, names->n, sizeof(*names->items), text_pointer_compare);
-	for (i = 1; i < names->n; i++) {
-		if (strcmp(names->items[kept], names->items[i]))
-			names->items[++kept] = names->items[i];
-		else
-			free(names->items[i]);
-	}
-	names->n = kept + 1;
-}
 
 /* --- owners ------------------------------------------------------------------------------------------------- */
 
@@ -131,6 +76,7 @@ static int owner_new(const struct plan_index *index, const struct cluster *clust
 	*ret = NULL;
 	if (!owner->drafts.n)
 		return 0;
+	drafts_trim(&owner->drafts); /* these stay */
 	owner->created_sec = service->meta.created_sec;
 	owner->namespace = strdup(service->meta.namespace);
 	owner->name = strdup(service->meta.name);
@@ -177,7 +123,7 @@ static int claim_compare(const void *a, const void *b)
 	return order ? order : owner_age_compare(left->owner, right->owner);
 }
 
-static size_t claim_position(const struct plan_index *index, const struct addr *addr, uint16_t port,
+size_t plan_index_claim_position(const struct plan_index *index, const struct addr *addr, uint16_t port,
 			     enum l4_protocol protocol)
 {
 	size_t low = 0, high = index->n_claims, middle;
@@ -195,19 +141,18 @@ static size_t claim_position(const struct plan_index *index, const struct addr *
 const struct owner *plan_index_winner(const struct plan_index *index, const struct addr *addr, uint16_t port,
 				      enum l4_protocol protocol)
 {
-	size_t position = claim_position(index, addr, port, protocol);
+	size_t position = plan_index_claim_position(index, addr, port, protocol);
 
 	if (position == index->n_claims || place_compare(&index->claims[position], addr, port, protocol))
 		return NULL;
 	return index->claims[position].owner;
 }
 
-/* Is it the address of a VIP that somebody claims? */
-static bool is_claimed_vip(const struct plan_index *index, const struct addr *addr)
+bool plan_index_claims_vip(const struct plan_index *index, const struct addr *addr)
 {
 	size_t i;
 
-	for (i = claim_position(index, addr, 0, (enum l4_protocol)0); i < index->n_claims; i++) {
+	for (i = plan_index_claim_position(index, addr, 0, (enum l4_protocol)0); i < index->n_claims; i++) {
 		if (!addr_equal(&index->claims[i].addr, addr))
 			return false;
 		if (index->claims[i].type == FRONTEND_LOAD_BALANCER)
@@ -242,7 +187,7 @@ static int claims_rivals(const struct plan_index *index, const struct owner *own
 	for (i = 0; i < owner->drafts.n; i++) {
 		const struct draft *draft = &owner->drafts.items[i];
 
-		for (j = claim_position(index, &draft->addr, draft->port, draft->protocol);
+		for (j = plan_index_claim_position(index, &draft->addr, draft->port, draft->protocol);
 		     j < index->n_claims &&
 		     !place_compare(&index->claims[j], &draft->addr, draft->port, draft->protocol);
 		     j++) {
@@ -256,175 +201,6 @@ static int claims_rivals(const struct plan_index *index, const struct owner *own
 		}
 	}
 	return 0;
-}
-
-/* --- shadows ------------------------------------------------------------------------------------------------ */
-
-static int shadow_compare(const void *a, const void *b)
-{
-	const struct shadow *left = a, *right = b;
-	int order = addr_compare(&left->addr, &right->addr);
-
-	return order ? order : strcmp(left->by, right->by);
-}
-
-static size_t shadow_position(const struct plan_index *index, const struct addr *addr)
-{
-	size_t low = 0, high = index->n_shadows, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (addr_compare(&index->shadows[middle].addr, addr) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-const char *plan_index_shadow(const struct plan_index *index, const struct addr *addr)
-{
-	size_t position = shadow_position(index, addr);
-
-	if (position == index->n_shadows || !addr_equal(&index->shadows[position].addr, addr))
-		return NULL;
-	return index->shadows[position].by;
-}
-
-/* Services that claim this VIP. */
-static int vip_claimants(const struct plan_index *index, const struct addr *addr, struct service_names *affected)
-{
-	size_t i;
-	int r;
-
-	for (i = claim_position(index, addr, 0, (enum l4_protocol)0);
-	     i < index->n_claims && addr_equal(&index->claims[i].addr, addr); i++) {
-		r = service_names_add(affected, index->claims[i].owner->namespace, index->claims[i].owner->name);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int shadow_add(struct plan_index *index, const struct addr *addr, const struct endpoint_slice *slice,
-		      struct service_names *affected)
-{
-	char *by;
-
-	if (array_reserve(index->shadows, index->n_shadows, index->shadows_capacity) < 0)
-		return -ENOMEM;
-	by = full_name(slice->meta.namespace, slice->service);
-	if (!by)
-		return -ENOMEM;
-	index->shadows[index->n_shadows++] = (struct shadow){ *addr, by };
-	return affected ? vip_claimants(index, addr, affected) : 0;
-}
-
-/* VIPs to look for in all slices: a dense, sorted array, since there may be many endpoints to hold against it. */
-struct vips {
-	struct addr *items;
-	size_t n, capacity;
-};
-
-static void vips_done(struct vips *vips)
-{
-	free(vips->items);
-}
-
-static int vips_add_owner(struct vips *vips, const struct owner *owner)
-{
-	size_t i;
-
-	for (i = 0; i < owner->drafts.n; i++) {
-		const struct draft *draft = &owner->drafts.items[i];
-
-		if (draft->type != FRONTEND_LOAD_BALANCER || (vips->n && addr_equal(&vips->items[vips->n - 1], &draft->addr)))
-			continue;
-		if (array_reserve(vips->items, vips->n, vips->capacity) < 0)
-			return -ENOMEM;
-		vips->items[vips->n++] = draft->addr;
-	}
-	return 0;
-}
-
-static int addr_pointer_compare(const void *a, const void *b)
-{
-	return addr_compare(a, b);
-}
-
-static void vips_sort(struct vips *vips)
-{
-	if (vips->n)
-		qsort(vips->items, vips->n, sizeof(*vips->items), addr_pointer_compare);
-}
-
-static bool vips_hold(const struct vips *vips, const struct addr *addr)
-{
-	if (!vips->n || addr_compare(addr, &vips->items[0]) < 0 || addr_compare(addr, &vips->items[vips->n - 1]) > 0)
-		return false;
-	return bsearch(addr, vips->items, vips->n, sizeof(*vips->items), addr_pointer_compare);
-}
-
-/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; call shadows_sort() at the end. */
-static int shadows_scan(struct plan_index *index, const struct endpoint_slice *const *slices, size_t n_slices,
-			const struct vips *vips, struct service_names *affected)
-{
-	size_t i, j;
-	int r;
-
-	for (i = 0; i < n_slices; i++)
-		for (j = 0; j < slices[i]->n_endpoints; j++) {
-			const struct addr *addr = &slices[i]->endpoints[j].addr;
-
-			if (vips ? !vips_hold(vips, addr) : !is_claimed_vip(index, addr))
-				continue;
-			r = shadow_add(index, addr, slices[i], affected);
-			if (r < 0)
-				return r;
-		}
-	return 0;
-}
-
-static void shadows_sort(struct plan_index *index)
-{
-	size_t i, kept = 0;
-
-	if (!index->n_shadows)
-		return;
-	qsort(index->shadows, index->n_shadows, sizeof(*index->shadows), shadow_compare);
-	for (i = 1; i < index->n_shadows; i++) {
-		if (shadow_compare(&index->shadows[kept], &index->shadows[i]))
-			index->shadows[++kept] = index->shadows[i];
-		else
-			free(index->shadows[i].by);
-	}
-	index->n_shadows = kept + 1;
-}
-
-static bool strings_hold(const struct strings *sorted, const char *text)
-{
-	return bsearch(&text, sorted->items, sorted->n, sizeof(*sorted->items), text_pointer_compare);
-}
-
-/* Shadows thrown by changed services, and those of addresses that nobody claims any more, go. */
-static int shadows_drop(struct plan_index *index, const struct strings *changed, struct service_names *affected)
-{
-	size_t i, kept = 0;
-	int r = 0;
-
-	for (i = 0; i < index->n_shadows; i++) {
-		struct shadow *shadow = &index->shadows[i];
-
-		if (is_claimed_vip(index, &shadow->addr) && !strings_hold(changed, shadow->by)) {
-			index->shadows[kept++] = *shadow;
-			continue;
-		}
-		if (r == 0)
-			r = vip_claimants(index, &shadow->addr, affected);
-		free(shadow->by);
-	}
-	index->n_shadows = kept;
-	return r;
 }
 
 /* --- pools ------------------------------------------------------------------------------------------------- */
@@ -482,7 +258,7 @@ DEFINE_CLEANUP(struct plan_index *, plan_index_free);
 struct plan_index *plan_index_new(const struct cluster *cluster, const struct plan_options *options)
 {
 	cleanup(plan_index_freep) struct plan_index *index = calloc(1, sizeof(*index));
-	cleanup(vips_done) struct vips vips = { 0 };
+	cleanup(plan_vips_done) struct plan_vips vips = { 0 };
 	struct owner *owner;
 	size_t i;
 
@@ -499,15 +275,15 @@ struct plan_index *plan_index_new(const struct cluster *cluster, const struct pl
 			return NULL;
 		}
 		index->owners[index->n_owners++] = owner;
-		if (claims_append(index, owner) < 0 || vips_add_owner(&vips, owner) < 0)
+		if (claims_append(index, owner) < 0 || plan_vips_add_owner(&vips, owner) < 0)
 			return NULL;
 	}
 	if (index->n_claims)
 		qsort(index->claims, index->n_claims, sizeof(*index->claims), claim_compare);
-	vips_sort(&vips);
-	if (shadows_scan(index, cluster->slices, cluster->n_slices, &vips, NULL) < 0)
+	plan_vips_sort(&vips);
+	if (plan_shadows_scan(index, cluster->slices, cluster->n_slices, &vips, NULL) < 0)
 		return NULL;
-	shadows_sort(index);
+	plan_shadows_sort(index);
 	return take(index);
 }
 
@@ -667,7 +443,7 @@ static int rescan_changed(struct plan_index *index, const struct cluster *cluste
 		if (r < 0)
 			return r;
 		slices = cluster_service_slices(cluster, namespace, name, &n_slices);
-		r = shadows_scan(index, slices, n_slices, NULL, affected);
+		r = plan_shadows_scan(index, slices, n_slices, NULL, affected);
 	}
 	return r;
 }
@@ -675,7 +451,7 @@ static int rescan_changed(struct plan_index *index, const struct cluster *cluste
 static int update(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
 		  const struct strings *changed, struct exchange *exchange, struct service_names *affected)
 {
-	cleanup(vips_done) struct vips vips = { 0 };
+	cleanup(plan_vips_done) struct plan_vips vips = { 0 };
 	struct owner **come;
 	size_t i, n_come;
 	int r;
@@ -694,21 +470,21 @@ static int update(struct plan_index *index, const struct cluster *cluster, const
 		for (i = 0; r == 0 && i < n_come; i++) {
 			r = claims_rivals(index, come[i], affected);
 			if (r == 0)
-				r = vips_add_owner(&vips, come[i]);
+				r = plan_vips_add_owner(&vips, come[i]);
 		}
 		if (r < 0)
 			return r;
 	}
-	r = shadows_drop(index, changed, affected);
+	r = plan_shadows_drop(index, changed, affected);
 	if (r < 0)
 		return r;
 	/* A new VIP may be the address of any pod: only then is every slice looked at. */
-	vips_sort(&vips);
+	plan_vips_sort(&vips);
 	if (vips.n)
-		r = shadows_scan(index, cluster->slices, cluster->n_slices, &vips, affected);
+		r = plan_shadows_scan(index, cluster->slices, cluster->n_slices, &vips, affected);
 	if (r == 0)
 		r = rescan_changed(index, cluster, changed, affected);
-	shadows_sort(index);
+	plan_shadows_sort(index);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #define FAIRWAY_CORE_PLAN_INDEX_H
 
 #include "userspace/core/frontends.h"
+#include "userspace/core/service_names.h"
 
 struct owner { /* a service that claims something; its strings are its own */
 	char *namespace, *name;
@@ -42,15 +43,6 @@ struct plan_index {
 	bool stale;
 };
 
-/* A growing set of "namespace/name", owned. */
-struct service_names {
-	char **items;
-	size_t n, capacity;
-};
-void service_names_done(struct service_names *);
-int service_names_add(struct service_names *, const char *namespace, const char *name);
-void service_names_sort_unique(struct service_names *);
-
 struct plan_index *plan_index_new(const struct cluster *, const struct plan_options *); /* NULL: out of memory */
 void plan_index_free(struct plan_index *);
 
@@ -64,5 +56,27 @@ const struct owner *plan_index_winner(const struct plan_index *, const struct ad
 bool plan_index_in_pool(const struct plan_index *, const struct addr *);
 /* "namespace/service" of an endpoint with this VIP's address, or NULL. */
 const char *plan_index_shadow(const struct plan_index *, const struct addr *);
+
+/* --- between plan_index.c and plan_shadows.c ----------------------------------------------------------------------------- */
+
+/* The first claim that is not before the place. */
+size_t plan_index_claim_position(const struct plan_index *, const struct addr *, uint16_t port, enum l4_protocol);
+bool plan_index_claims_vip(const struct plan_index *, const struct addr *); /* is it a VIP that somebody claims? */
+
+/* VIPs to look for in all slices: a dense, sorted array, since there may be many endpoints to hold against it. */
+struct plan_vips {
+	struct addr *items;
+	size_t n, capacity;
+};
+void plan_vips_done(struct plan_vips *);
+int plan_vips_add_owner(struct plan_vips *, const struct owner *); /* unsorted; 0 or -ENOMEM */
+void plan_vips_sort(struct plan_vips *);
+
+/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; plan_shadows_sort() at the end. `affected` may be NULL. */
+int plan_shadows_scan(struct plan_index *, const struct endpoint_slice *const *slices, size_t n_slices,
+		      const struct plan_vips *vips, struct service_names *affected);
+void plan_shadows_sort(struct plan_index *);
+/* Shadows thrown by changed services, and those of addresses that nobody claims any more, go. 0 or -ENOMEM. */
+int plan_shadows_drop(struct plan_index *, const struct strings *changed, struct service_names *affected);
 
 #endif

@@ -477,22 +477,41 @@ static int report_endpoints(struct planner *planner)
 	return 0;
 }
 
+/* There may be 10,000 plans: most are one chunk of about the right size. */
+static void reserve_memory(struct planner *planner)
+{
+	const struct meta *meta = &planner->service->meta;
+	const struct endpoint_slice *const *slices;
+	size_t n_slices, i, n = 0;
+
+	slices = cluster_service_slices(planner->cluster, meta->namespace, meta->name, &n_slices);
+	for (i = 0; i < n_slices; i++)
+		n += slices[i]->n_endpoints;
+	if (n > 1000)
+		return; /* many ports may share few endpoints or the other way round: chunks as they come */
+	arena_reserve(&planner->plan->arena, 320 + n * (sizeof(struct backend) + 16) +
+						     planner->drafts.n * (sizeof(struct frontend) + sizeof(struct backend_set) +
+									  sizeof(struct addr) + 16));
+}
+
 static int make(struct planner *planner)
 {
 	const struct service *service = planner->service;
 	struct service_plan *plan = planner->plan;
 	int r;
 
+	r = drafts_make(planner->cluster, planner->options, &planner->index->own, service, &planner->drafts,
+			&plan->problems);
+	if (r < 0)
+		return r;
+	reserve_memory(planner);
 	plan->namespace = arena_string(&plan->arena, service->meta.namespace);
 	plan->name = arena_string(&plan->arena, service->meta.name);
 	planner->ports = arena_array(&planner->scratch, service->n_ports, sizeof(*planner->ports));
 	if (!plan->namespace || !plan->name || !planner->ports)
 		return -ENOMEM;
 	plan->external_policy = service->external_policy;
-	r = drafts_make(planner->cluster, planner->options, &planner->index->own, service, &planner->drafts,
-			&plan->problems);
-	if (r == 0)
-		r = keep_granted(planner);
+	r = keep_granted(planner);
 	if (r == 0)
 		r = read_source_ranges(planner);
 	if (r == 0)
