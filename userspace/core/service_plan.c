@@ -489,7 +489,7 @@ static void reserve_memory(struct planner *planner)
 		n += slices[i]->n_endpoints;
 	if (n > 1000)
 		return; /* many ports may share few endpoints or the other way round: chunks as they come */
-	arena_reserve(&planner->plan->arena, 320 + n * (sizeof(struct backend) + 16) +
+	arena_reserve(&planner->plan->arena, 192 + n * (sizeof(struct backend) + 16) +
 						     planner->drafts.n * (sizeof(struct frontend) + sizeof(struct backend_set) +
 									  sizeof(struct addr) + 16));
 }
