@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fwlab.lab import Lab  # noqa: E402
 
 # The runner stops a process by signal; the laboratory must be taken down then, too.
-for number in (signal.SIGTERM, signal.SIGHUP):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.default_int_handler)
 
 
