@@ -41,8 +41,8 @@ static void longest_zeros(const uint8_t bytes[static 16], unsigned *ret_first, u
 	}
 }
 
-/* inet_ntop() writes the last four bytes of ::/96 as dotted quad: "::1:5" would come out as "::0.1.0.5". RFC 5952 (5) wants
- * that only for prefixes that are known to carry an IPv4 address. */
+/* inet_ntop() writes the last four bytes of ::/96 as dotted quad: "::1:5" would come out as "::0.1.0.5". RFC
+ * 5952 (5) wants that only for prefixes that are known to carry an IPv4 address. */
 static void format_v6(const uint8_t bytes[static 16], char buffer[static ADDR_TEXT_MAX])
 {
 	unsigned i, zeros, n_zeros;
@@ -57,7 +57,8 @@ static void format_v6(const uint8_t bytes[static 16], char buffer[static ADDR_TE
 		}
 		if (i && p[-1] != ':')
 			*p++ = ':';
-		p += snprintf(p, (size_t)(buffer + ADDR_TEXT_MAX - p), "%x", bytes[2 * i] << 8 | bytes[2 * i + 1]);
+		p += snprintf(p, (size_t)(buffer + ADDR_TEXT_MAX - p), "%x",
+			      bytes[2 * i] << 8 | bytes[2 * i + 1]);
 	}
 }
 
@@ -214,7 +215,7 @@ struct prefix prefix_mask(const struct prefix *prefix)
 	struct prefix masked = *prefix;
 	unsigned i, bit = prefix->length;
 
-	for (i = 0; i < sizeof(masked.addr.bytes); i++, bit = bit > 8 ? bit - 8 : 0)
+	for (i = 0; i<sizeof(masked.addr.bytes); i++, bit = bit> 8 ? bit - 8 : 0)
 		if (bit < 8)
 			masked.addr.bytes[i] &= (uint8_t)(0xff00 >> bit);
 	return masked;

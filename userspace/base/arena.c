@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One-lifetime memory: see arena.h. Chunks double in size from 256 bytes, so that small objects stay small. */
+/* One-lifetime memory: see arena.h. Chunks double in size from 256 bytes, so that small objects stay small.
+ */
 #include "userspace/base/arena.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CHUNK 256
+#define FIRST_CHUNK   256
 #define LARGEST_CHUNK (64 * 1024)
 
 struct arena_chunk {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bookkeeping of what stands in the maps: see diff.h for the contract, applied.h for the inside. Nothing here decides
- * what should stand there. */
+/* Bookkeeping of what stands in the maps: see diff.h for the contract, applied.h for the inside. Nothing here
+ * decides what should stand there. */
 #include "userspace/core/applied.h"
 
 #include <errno.h>
@@ -10,7 +10,9 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 struct applied *applied_new(const struct diff_limits *limits)
 {
@@ -19,7 +21,8 @@ struct applied *applied_new(const struct diff_limits *limits)
 	if (!applied)
 		return NULL;
 	applied->limits = *limits;
-	if (id_pool_init(&applied->backend_ids, limits->backends < WANT_ID ? limits->backends : WANT_ID) < 0 ||
+	if (id_pool_init(&applied->backend_ids, limits->backends < WANT_ID ? limits->backends : WANT_ID) <
+		    0 ||
 	    id_pool_init(&applied->frontend_ids, limits->frontends) < 0 ||
 	    table_space_init(&applied->space, limits->table_slots) < 0)
 		goto fail;
@@ -79,7 +82,8 @@ void applied_free(struct applied *applied)
 	free(applied);
 }
 
-/* --- records -------------------------------------------------------------------------------------------------------- */
+/* --- records
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Records up to the id exist. */
 int applied_backend_records_reach(struct applied *applied, uint32_t id)
@@ -89,7 +93,8 @@ int applied_backend_records_reach(struct applied *applied, uint32_t id)
 
 	if (id < n)
 		return 0;
-	r = array_grow(&applied->backends, (size_t)id + 1, &applied->backends_capacity, sizeof(*applied->backends));
+	r = array_grow(&applied->backends, (size_t)id + 1, &applied->backends_capacity,
+		       sizeof(*applied->backends));
 	if (r < 0)
 		return r;
 	memset(applied->backends + n, 0, (id + 1 - n) * sizeof(*applied->backends));
@@ -104,7 +109,8 @@ int applied_frontend_records_reach(struct applied *applied, uint32_t id)
 
 	if (id < n)
 		return 0;
-	r = array_grow(&applied->frontends, (size_t)id + 1, &applied->frontends_capacity, sizeof(*applied->frontends));
+	r = array_grow(&applied->frontends, (size_t)id + 1, &applied->frontends_capacity,
+		       sizeof(*applied->frontends));
 	if (r < 0)
 		return r;
 	memset(applied->frontends + n, 0, (id + 1 - n) * sizeof(*applied->frontends));
@@ -112,8 +118,8 @@ int applied_frontend_records_reach(struct applied *applied, uint32_t id)
 	return 0;
 }
 
-int applied_plan_backend(struct applied *applied, const struct addr *addr, uint16_t port, enum l4_protocol protocol,
-			 uint32_t *ret_id)
+int applied_plan_backend(struct applied *applied, const struct addr *addr, uint16_t port,
+			 enum l4_protocol protocol, uint32_t *ret_id)
 {
 	struct backend_record *record;
 	uint32_t id;
@@ -133,7 +139,10 @@ int applied_plan_backend(struct applied *applied, const struct addr *addr, uint1
 	*record = (struct backend_record){
 		.life = LIFE_PLANNED,
 		.listed = record->listed,
-		.backend = { .addr = *addr, .port = port, .protocol = protocol, .id = id,
+		.backend = { .addr = *addr,
+			     .port = port,
+			     .protocol = protocol,
+			     .id = id,
 			     .generation = record->backend.generation + 1 },
 	};
 	applied_index_add_backend(applied, id);
@@ -141,8 +150,8 @@ int applied_plan_backend(struct applied *applied, const struct addr *addr, uint1
 	return 0;
 }
 
-int applied_plan_frontend(struct applied *applied, const struct addr *addr, uint16_t port, enum l4_protocol protocol,
-			  uint32_t *ret_id)
+int applied_plan_frontend(struct applied *applied, const struct addr *addr, uint16_t port,
+			  enum l4_protocol protocol, uint32_t *ret_id)
 {
 	struct frontend_record *record;
 	uint32_t id;
@@ -161,7 +170,10 @@ int applied_plan_frontend(struct applied *applied, const struct addr *addr, uint
 	record = &applied->frontends[id];
 	*record = (struct frontend_record){
 		.life = LIFE_PLANNED,
-		.frontend = { .addr = *addr, .port = port, .protocol = protocol, .id = id,
+		.frontend = { .addr = *addr,
+			      .port = port,
+			      .protocol = protocol,
+			      .id = id,
 			      .generation = record->frontend.generation + 1 },
 	};
 	applied_index_add_frontend(applied, id);
@@ -222,11 +234,14 @@ int applied_list_backend(struct applied *applied, uint32_t id)
 	return 0;
 }
 
-/* --- tables ---------------------------------------------------------------------------------------------------------- */
+/* --- tables
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct table *applied_table_at(const struct applied *applied, uint32_t offset, uint32_t size)
 {
-	struct table *table = offset / TABLE_UNIT < applied->space.n_units ? applied->tables[offset / TABLE_UNIT] : NULL;
+	struct table *table =
+		offset / TABLE_UNIT < applied->space.n_units ? applied->tables[offset / TABLE_UNIT] : NULL;
 
 	return table && table->offset == offset && table->size == size ? table : NULL;
 }
@@ -280,8 +295,8 @@ static void table_forget(struct applied *applied, struct table *table)
 	table_free(table);
 }
 
-int applied_plan_table(struct applied *applied, uint32_t size, uint64_t digest, const uint32_t *ids, size_t n_ids,
-		       struct table **ret)
+int applied_plan_table(struct applied *applied, uint32_t size, uint64_t digest, const uint32_t *ids,
+		       size_t n_ids, struct table **ret)
 {
 	struct table *table;
 	uint32_t offset;
@@ -322,7 +337,8 @@ int applied_list_orphan(struct applied *applied, struct table *table)
 	return 0;
 }
 
-/* --- services -------------------------------------------------------------------------------------------------------- */
+/* --- services
+ * -------------------------------------------------------------------------------------------------------- */
 
 static size_t service_position(const struct applied *applied, const char *name)
 {

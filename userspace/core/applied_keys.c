@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Address, port and protocol -> id: open addressing over the records of struct applied (see applied.h), which hold the
- * keys. Also the order of keys, for what is shown sorted. */
+/* Address, port and protocol -> id: open addressing over the records of struct applied (see applied.h), which
+ * hold the keys. Also the order of keys, for what is shown sorted. */
 #include "userspace/core/applied.h"
 
 #include <errno.h>
@@ -120,7 +120,8 @@ static void index_add(struct key_index *index, const struct applied *applied, ke
 }
 
 /* Those behind it move up, so that no search ends too early. */
-static void index_remove(struct key_index *index, const struct applied *applied, key_of_fn *key_of, uint32_t id)
+static void index_remove(struct key_index *index, const struct applied *applied, key_of_fn *key_of,
+			 uint32_t id)
 {
 	struct key key = key_of(applied, id), other;
 	size_t hole = index_slot(index, applied, key_of, &key), slot, home;
@@ -142,13 +143,15 @@ static void index_remove(struct key_index *index, const struct applied *applied,
 uint32_t applied_backend_id(const struct applied *applied, const struct addr *addr, uint16_t port,
 			    enum l4_protocol protocol)
 {
-	return index_find(&applied->backend_index, applied, key_of_backend, &(struct key){ addr, port, protocol });
+	return index_find(&applied->backend_index, applied, key_of_backend,
+			  &(struct key){ addr, port, protocol });
 }
 
 uint32_t applied_frontend_id(const struct applied *applied, const struct addr *addr, uint16_t port,
 			     enum l4_protocol protocol)
 {
-	return index_find(&applied->frontend_index, applied, key_of_frontend, &(struct key){ addr, port, protocol });
+	return index_find(&applied->frontend_index, applied, key_of_frontend,
+			  &(struct key){ addr, port, protocol });
 }
 
 int applied_index_reserve_backend(struct applied *applied)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is told to struct applied from outside of a diff (the maps at start, the collector's findings) and what is shown of
- * it: see diff.h. */
+/* What is told to struct applied from outside of a diff (the maps at start, the collector's findings) and
+ * what is shown of it: see diff.h. */
 #include "userspace/core/applied.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- at start ---------------------------------------------------------------------------------------------------------- */
+/* --- at start
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 int applied_add_backend(struct applied *applied, const struct applied_backend *backend)
 {
@@ -72,7 +74,8 @@ static int copy_ranges(const struct applied_frontend *from, struct prefix **ret)
 	return 0;
 }
 
-static int adopt_frontend(struct applied *applied, const struct applied_frontend *frontend, struct prefix *ranges)
+static int adopt_frontend(struct applied *applied, const struct applied_frontend *frontend,
+			  struct prefix *ranges)
 {
 	struct frontend_record *record;
 	struct table *table = NULL;
@@ -127,8 +130,9 @@ int applied_add_retired_frontend(struct applied *applied, uint32_t id, uint32_t 
 		id_pool_give_back(&applied->frontend_ids, id);
 		return r;
 	}
-	applied->frontends[id] = (struct frontend_record){ .life = LIFE_RETIRED,
-							   .frontend = { .id = id, .generation = generation } };
+	applied->frontends[id] =
+		(struct frontend_record){ .life = LIFE_RETIRED,
+					  .frontend = { .id = id, .generation = generation } };
 	return 0;
 }
 
@@ -176,14 +180,18 @@ void applied_frontend_unused(struct applied *applied, uint32_t id)
 	id_pool_give_back(&applied->frontend_ids, id);
 }
 
-/* --- views -------------------------------------------------------------------------------------------------------------- */
+/* --- views
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 const struct applied_frontend *applied_find_frontend(const struct applied *applied, const struct addr *addr,
 						     uint16_t port, enum l4_protocol protocol)
 {
 	uint32_t id = applied_frontend_id(applied, addr, port, protocol);
 
-	return id != UINT32_MAX && applied->frontends[id].life == LIFE_APPLIED ? &applied->frontends[id].frontend : NULL;
+	return id != UINT32_MAX && applied->frontends[id].life == LIFE_APPLIED
+		       ? &applied->frontends[id].frontend
+		       : NULL;
 }
 
 const struct applied_backend *applied_find_backend(const struct applied *applied, const struct addr *addr,
@@ -191,7 +199,8 @@ const struct applied_backend *applied_find_backend(const struct applied *applied
 {
 	uint32_t id = applied_backend_id(applied, addr, port, protocol);
 
-	return id != UINT32_MAX && applied->backends[id].life == LIFE_APPLIED ? &applied->backends[id].backend : NULL;
+	return id != UINT32_MAX && applied->backends[id].life == LIFE_APPLIED ? &applied->backends[id].backend
+									      : NULL;
 }
 
 static int backend_view_make(struct applied *applied)

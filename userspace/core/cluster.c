@@ -83,8 +83,9 @@ int object_compare(const struct object *a, const struct object *b)
 	return meta_compare(&a->meta, b->meta.namespace, b->meta.name);
 }
 
-/* Every kind of object begins with its meta, so one search serves all arrays of pointers. The pointer is copied by
- * bytes because `struct service *` and `struct meta *` in memory are different types to the compiler. */
+/* Every kind of object begins with its meta, so one search serves all arrays of pointers. The pointer is
+ * copied by bytes because `struct service *` and `struct meta *` in memory are different types to the
+ * compiler. */
 static const struct meta *meta_at(const void *items, size_t i)
 {
 	const struct meta *meta;
@@ -111,7 +112,8 @@ static const void *find(const void *items, size_t n, const char *namespace, cons
 	return NULL;
 }
 
-const struct service *cluster_find_service(const struct cluster *cluster, const char *namespace, const char *name)
+const struct service *cluster_find_service(const struct cluster *cluster, const char *namespace,
+					   const char *name)
 {
 	return find(cluster->services, cluster->n_services, namespace, name);
 }
@@ -126,7 +128,8 @@ const struct namespace_object *cluster_find_namespace(const struct cluster *clus
 	return find(cluster->namespaces, cluster->n_namespaces, "", name);
 }
 
-const struct secret *cluster_find_secret(const struct cluster *cluster, const char *namespace, const char *name)
+const struct secret *cluster_find_secret(const struct cluster *cluster, const char *namespace,
+					 const char *name)
 {
 	return find(cluster->secrets, cluster->n_secrets, namespace, name);
 }
@@ -153,8 +156,9 @@ static int slice_compare(const struct endpoint_slice *slice, const char *namespa
 	return order ? order : text_compare(slice->service, service);
 }
 
-const struct endpoint_slice *const *cluster_service_slices(const struct cluster *cluster, const char *namespace,
-							    const char *service, size_t *ret_n)
+const struct endpoint_slice *const *cluster_service_slices(const struct cluster *cluster,
+							   const char *namespace, const char *service,
+							   size_t *ret_n)
 {
 	size_t low = 0, high = cluster->n_slices, middle, end;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From applied and plan to ordered steps: see diff.h.
  *
- * One diff goes over the services in three passes: those that are no longer planned let go of their backends; those that
- * are planned say what they want, each whole or not at all; then frontends that nobody wanted in this diff are deleted,
- * after a VIP that passed from one service to another found its new owner. At the end all backends and tables whose
- * state may no longer fit are looked at, whoever they belong to. */
+ * One diff goes over the services in three passes: those that are no longer planned let go of their backends;
+ * those that are planned say what they want, each whole or not at all; then frontends that nobody wanted in
+ * this diff are deleted, after a VIP that passed from one service to another found its new owner. At the end
+ * all backends and tables whose state may no longer fit are looked at, whoever they belong to. */
 #include "userspace/core/diff.h"
 
 #include <errno.h>
@@ -193,7 +193,8 @@ static int report(struct diff_round *round)
 			r = problems_add(&round->problems, strbuf_text(&object), "", "%s", service->unfit);
 		if (r == 0 && service->n_sctp)
 			r = problems_add(&round->problems, strbuf_text(&object), "spec.ports",
-					 "SCTP is not carried by the data path: %zu frontends are left out, the others are "
+					 "SCTP is not carried by the data path: %zu frontends are left out, "
+					 "the others are "
 					 "served",
 					 service->n_sctp);
 	}
@@ -209,8 +210,8 @@ static void forget_leaving(struct applied *applied)
 		applied->orphans[i]->leaving = 0;
 }
 
-int diff_plan(struct applied *applied, const struct node_plan *wanted, const struct strings *changed, uint64_t now_msec,
-	      struct steps *ret)
+int diff_plan(struct applied *applied, const struct node_plan *wanted, const struct strings *changed,
+	      uint64_t now_msec, struct steps *ret)
 {
 	cleanup(diff_round_done) struct diff_round round = {
 		.applied = applied,

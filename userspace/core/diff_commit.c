@@ -15,12 +15,15 @@ static void commit_frontend_set(struct applied *applied, const struct applied_fr
 	record->next_ranges = NULL;
 	record->life = LIFE_APPLIED;
 	record->reserved--;
-	record->table = frontend->table_size ? applied_table_at(applied, frontend->table_offset, frontend->table_size) : NULL;
+	record->table = frontend->table_size
+				? applied_table_at(applied, frontend->table_offset, frontend->table_size)
+				: NULL;
 	if (record->table) {
 		record->table->reserved--;
 		record->table->refs++;
 	}
-	/* Without memory for the note its range is lost until the next start: less space, never a wrong table. */
+	/* Without memory for the note its range is lost until the next start: less space, never a wrong
+	 * table. */
 	if (before && --before->refs == 0)
 		(void)applied_list_orphan(applied, before);
 	applied->frontend_view_fresh = false;

@@ -11,7 +11,8 @@
 
 #include "userspace/core/applied.h"
 
-/* Steps are collected by kind and put together at the end, so that their order over all services is make before break. */
+/* Steps are collected by kind and put together at the end, so that their order over all services is make
+ * before break. */
 enum bucket {
 	ADD_BACKENDS, /* and change their states */
 	WRITE_TABLES,
@@ -38,11 +39,13 @@ struct diff_round {
 
 /* --- diff_steps.c: 0 or -ENOMEM. `service` may be NULL; what the step names is reserved. --- */
 
-int diff_emit_backend(struct diff_round *, enum bucket, enum step_kind, uint32_t id, enum backend_state, bool local);
-int diff_emit_table_write(struct diff_round *, struct table *, const struct backend_set *, const char *service);
+int diff_emit_backend(struct diff_round *, enum bucket, enum step_kind, uint32_t id, enum backend_state,
+		      bool local);
+int diff_emit_table_write(struct diff_round *, struct table *, const struct backend_set *,
+			  const char *service);
 int diff_emit_table_free(struct diff_round *, const struct table *);
-int diff_emit_frontend_set(struct diff_round *, uint32_t id, const struct applied_frontend *want, struct table *,
-		      const char *service);
+int diff_emit_frontend_set(struct diff_round *, uint32_t id, const struct applied_frontend *want,
+			   struct table *, const char *service);
 int diff_emit_frontend_delete(struct diff_round *, uint32_t id, const char *service);
 /* Hands the steps, their arena and the problems over; 0, or -ENOMEM with all as it was. */
 int diff_round_collect(struct diff_round *, struct steps *ret);
@@ -53,7 +56,8 @@ void diff_round_done(struct diff_round *);
 
 /* Gives the service what it wants, or notes why it does not fit (then 0, too). 0 or -ENOMEM. */
 int diff_want_service(struct diff_round *, const struct service_plan *);
-/* A service that is no longer planned lets go of its backends; its frontends go in delete_unwanted(). 0 or -ENOMEM. */
+/* A service that is no longer planned lets go of its backends; its frontends go in delete_unwanted(). 0 or
+ * -ENOMEM. */
 int diff_release_service(struct diff_round *, struct applied_service *);
 /* "namespace/name" in the round's arena. 0 or -ENOMEM. */
 int diff_service_name(struct diff_round *, const struct service_plan *, const char **ret);
@@ -61,7 +65,7 @@ int diff_service_name(struct diff_round *, const struct service_plan *, const ch
 /* --- diff_settle.c --- */
 
 int diff_settle_backends(struct diff_round *); /* 0 or -ENOMEM */
-int diff_settle_tables(struct diff_round *);	  /* 0 or -ENOMEM */
+int diff_settle_tables(struct diff_round *);   /* 0 or -ENOMEM */
 /* Ids that were planned for a service which is gone come back before others ask for some. */
 void diff_forget_planned(struct applied *);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Backends and tables that are not as they should be, whoever they belong to: see diff_round.h. Each diff looks at the short
- * lists of those that may be off, so that a step that failed or waits is found again without walking all of them. */
+/* Backends and tables that are not as they should be, whoever they belong to: see diff_round.h. Each diff
+ * looks at the short lists of those that may be off, so that a step that failed or waits is found again
+ * without walking all of them. */
 #include "userspace/core/diff_round.h"
 
 /* Gives what is due for one backend; *ret_settled: nothing is, and nothing is awaited. */
@@ -10,8 +11,9 @@ static int settle_backend(struct diff_round *round, uint32_t id, bool *ret_settl
 	struct backend_record *record = &applied->backends[id];
 	bool wanted = record->want_active || record->want_other;
 	bool local = wanted ? record->want_local > 0 : record->backend.local;
-	enum backend_state target = record->want_active ? BACKEND_ACTIVE :
-				    wanted ? BACKEND_DRAINING : BACKEND_GONE;
+	enum backend_state target = record->want_active ? BACKEND_ACTIVE
+				    : wanted		? BACKEND_DRAINING
+							: BACKEND_GONE;
 
 	*ret_settled = false;
 	switch (record->life) {
@@ -21,7 +23,8 @@ static int settle_backend(struct diff_round *round, uint32_t id, bool *ret_settl
 		return 0;
 	case LIFE_PLANNED:
 		if (record->want_active)
-			return diff_emit_backend(round, ADD_BACKENDS, STEP_BACKEND_SET, id, BACKEND_ACTIVE, local);
+			return diff_emit_backend(round, ADD_BACKENDS, STEP_BACKEND_SET, id, BACKEND_ACTIVE,
+						 local);
 		if (!wanted && !record->reserved && !record->tables) {
 			applied_forget_backend(applied, id);
 			*ret_settled = true;
@@ -33,15 +36,17 @@ static int settle_backend(struct diff_round *round, uint32_t id, bool *ret_settl
 	if (record->adopted)
 		return 0; /* the first full diff will tell who wants it */
 	if (record->backend.state != target || record->backend.local != local)
-		return diff_emit_backend(round, target == BACKEND_GONE ? RETIRE_BACKENDS : ADD_BACKENDS, STEP_BACKEND_SET, id,
-				    target, local);
+		return diff_emit_backend(round, target == BACKEND_GONE ? RETIRE_BACKENDS : ADD_BACKENDS,
+					 STEP_BACKEND_SET, id, target, local);
 	if (target != BACKEND_GONE || !record->unused) {
 		*ret_settled = true;
 		return 0;
 	}
-	/* A table that names the id, or of which we do not know what it names, would lead to the id's next owner. */
+	/* A table that names the id, or of which we do not know what it names, would lead to the id's next
+	 * owner. */
 	if (!record->reserved && !record->tables && !applied->n_unknown_tables)
-		return diff_emit_backend(round, DELETE_BACKENDS, STEP_BACKEND_DELETE, id, BACKEND_GONE, local);
+		return diff_emit_backend(round, DELETE_BACKENDS, STEP_BACKEND_DELETE, id, BACKEND_GONE,
+					 local);
 	return 0;
 }
 
@@ -76,8 +81,8 @@ void diff_forget_planned(struct applied *applied)
 		uint32_t id = applied->unsettled[i];
 		struct backend_record *record = &applied->backends[id];
 
-		if (record->life == LIFE_PLANNED && !record->want_active && !record->want_other && !record->reserved &&
-		    !record->tables)
+		if (record->life == LIFE_PLANNED && !record->want_active && !record->want_other &&
+		    !record->reserved && !record->tables)
 			applied_forget_backend(applied, id);
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Steps as one diff collects them: see diff_round.h. Whatever a step names is reserved when the step is made, so that
- * diff_abort() of each gives all of it back. */
+/* Steps as one diff collects them: see diff_round.h. Whatever a step names is reserved when the step is made,
+ * so that diff_abort() of each gives all of it back. */
 #include "userspace/core/diff_round.h"
 
 #include <errno.h>
@@ -43,7 +43,8 @@ void diff_round_done(struct diff_round *round)
 	problems_done(&round->problems);
 }
 
-static struct step *emit(struct diff_round *round, enum bucket bucket, enum step_kind kind, const char *service)
+static struct step *emit(struct diff_round *round, enum bucket bucket, enum step_kind kind,
+			 const char *service)
 {
 	struct step_list *list = &round->buckets[bucket];
 
@@ -58,7 +59,7 @@ static struct step *emit(struct diff_round *round, enum bucket bucket, enum step
 }
 
 int diff_emit_backend(struct diff_round *round, enum bucket bucket, enum step_kind kind, uint32_t id,
-			enum backend_state state, bool local)
+		      enum backend_state state, bool local)
 {
 	struct backend_record *record = &round->applied->backends[id];
 	struct step *step = emit(round, bucket, kind, record->asker);
@@ -72,7 +73,8 @@ int diff_emit_backend(struct diff_round *round, enum bucket bucket, enum step_ki
 	return 0;
 }
 
-int diff_emit_table_write(struct diff_round *round, struct table *table, const struct backend_set *set, const char *service)
+int diff_emit_table_write(struct diff_round *round, struct table *table, const struct backend_set *set,
+			  const char *service)
 {
 	struct step *step = emit(round, WRITE_TABLES, STEP_TABLE_WRITE, service);
 	uint32_t i;
@@ -131,8 +133,8 @@ static int leave_table(struct diff_round *round, struct frontend_record *record)
 	return 0;
 }
 
-int diff_emit_frontend_set(struct diff_round *round, uint32_t id, const struct applied_frontend *want, struct table *table,
-			     const char *service)
+int diff_emit_frontend_set(struct diff_round *round, uint32_t id, const struct applied_frontend *want,
+			   struct table *table, const char *service)
 {
 	struct frontend_record *record = &round->applied->frontends[id];
 	struct step *step = emit(round, SET_FRONTENDS, STEP_FRONTEND_SET, service);
@@ -181,7 +183,8 @@ int diff_round_collect(struct diff_round *round, struct steps *ret)
 	steps.capacity = n;
 	for (i = 0; i < BUCKETS; i++) {
 		if (round->buckets[i].n)
-			memcpy(steps.items + steps.n, round->buckets[i].items, round->buckets[i].n * sizeof(*steps.items));
+			memcpy(steps.items + steps.n, round->buckets[i].items,
+			       round->buckets[i].n * sizeof(*steps.items));
 		steps.n += round->buckets[i].n;
 		free(round->buckets[i].items);
 		round->buckets[i] = (struct step_list){ 0 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What one service wants of the data path, whole or not at all: see diff_round.h. First everything that it needs is looked
- * up or planned; only when all of it is there do the service's lists, the counts of its backends and the steps follow. */
+/* What one service wants of the data path, whole or not at all: see diff_round.h. First everything that it
+ * needs is looked up or planned; only when all of it is there do the service's lists, the counts of its
+ * backends and the steps follow. */
 #include "userspace/core/diff_round.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ struct wish {
 	struct arena scratch;
 	struct wanted_frontend *frontends; /* as plan->frontends */
 	struct wanted_set *sets;	   /* as plan->sets */
-	uint32_t *backends; /* ids with WANT_* bits; becomes the service's */
+	uint32_t *backends;		   /* ids with WANT_* bits; becomes the service's */
 	size_t n_backends, backends_capacity;
 	uint32_t *new_backends, *new_frontends; /* planned for this wish, given back if it does not fit */
 	size_t n_new_backends, new_backends_capacity, n_new_frontends, new_frontends_capacity;
@@ -77,8 +78,8 @@ static int wish_begin(struct diff_round *round, struct wish *wish)
 	return 0;
 }
 
-static int want_active(struct diff_round *round, struct wish *wish, const struct backend *backend, enum l4_protocol protocol,
-		       uint32_t *ret_id)
+static int want_active(struct diff_round *round, struct wish *wish, const struct backend *backend,
+		       enum l4_protocol protocol, uint32_t *ret_id)
 {
 	struct applied *applied = round->applied;
 	uint32_t id = applied_backend_id(applied, &backend->addr, backend->port, protocol);
@@ -131,7 +132,8 @@ static int want_backends(struct diff_round *round, struct wish *wish)
 		if (!wish->sets[i].ids)
 			return -ENOMEM;
 		for (j = 0; r == 0 && j < set->active.n; j++)
-			r = want_active(round, wish, &set->active.items[j], set->protocol, &wish->sets[i].ids[j]);
+			r = want_active(round, wish, &set->active.items[j], set->protocol,
+					&wish->sets[i].ids[j]);
 		if (r == 0)
 			r = want_others(round, wish, &set->draining, set->protocol);
 		if (r == 0)
@@ -156,10 +158,11 @@ static int want_frontends(struct diff_round *round, struct wish *wish)
 			continue;
 		id = applied_frontend_id(applied, &frontend->addr, frontend->port, frontend->protocol);
 		if (id == UINT32_MAX) {
-			r = array_reserve(wish->new_frontends, wish->n_new_frontends, wish->new_frontends_capacity);
+			r = array_reserve(wish->new_frontends, wish->n_new_frontends,
+					  wish->new_frontends_capacity);
 			if (r == 0)
-				r = applied_plan_frontend(applied, &frontend->addr, frontend->port, frontend->protocol,
-							  &id);
+				r = applied_plan_frontend(applied, &frontend->addr, frontend->port,
+							  frontend->protocol, &id);
 			if (r < 0) {
 				wish->lacking = "frontends";
 				return r;
@@ -171,7 +174,8 @@ static int want_frontends(struct diff_round *round, struct wish *wish)
 	return 0;
 }
 
-/* Of a table found at start only the digest is known. It names the ids that the backends had then: they must be there. */
+/* Of a table found at start only the digest is known. It names the ids that the backends had then: they must
+ * be there. */
 static bool all_applied(const struct applied *applied, const uint32_t *ids, size_t n)
 {
 	while (n--)
@@ -215,8 +219,8 @@ static int want_tables(struct diff_round *round, struct wish *wish)
 		if (want->table) {
 			r = applied_know_table(applied, want->table, want->ids, set->active.n);
 		} else {
-			r = applied_plan_table(applied, set->table_size, set->digest, want->ids, set->active.n,
-					       &want->table);
+			r = applied_plan_table(applied, set->table_size, set->digest, want->ids,
+					       set->active.n, &want->table);
 			want->new_table = r == 0;
 			if (r < 0)
 				wish->lacking = "table slots";
@@ -240,8 +244,8 @@ static void give_back(struct diff_round *round, struct wish *wish)
 		applied_forget_backend(round->applied, wish->new_backends[i]);
 }
 
-/* Memory ran out on the way: what no step names and no service owns yet would be found by nobody. Backends are the
- * service's by then. */
+/* Memory ran out on the way: what no step names and no service owns yet would be found by nobody. Backends
+ * are the service's by then. */
 static void give_back_untaken(struct diff_round *round, struct wish *wish)
 {
 	struct applied *applied = round->applied;
@@ -255,7 +259,8 @@ static void give_back_untaken(struct diff_round *round, struct wish *wish)
 			applied_forget_frontend(applied, wish->new_frontends[i], false);
 }
 
-/* --- taking it in -------------------------------------------------------------------------------------------------- */
+/* --- taking it in
+ * -------------------------------------------------------------------------------------------------- */
 
 static void count_wants(struct applied *applied, const uint32_t *backends, size_t n, int by)
 {
@@ -280,8 +285,9 @@ static int list_all(struct diff_round *round, const uint32_t *backends, size_t n
 
 	for (i = 0; r == 0 && i < n; i++) {
 		struct backend_record *record = &round->applied->backends[backends[i] & WANT_ID];
-		enum backend_state target = record->want_active ? BACKEND_ACTIVE :
-					    record->want_other ? BACKEND_DRAINING : BACKEND_GONE;
+		enum backend_state target = record->want_active	 ? BACKEND_ACTIVE
+					    : record->want_other ? BACKEND_DRAINING
+								 : BACKEND_GONE;
 
 		record->adopted = false;
 		if (record->life == LIFE_APPLIED && record->backend.state == target &&
@@ -294,8 +300,8 @@ static int list_all(struct diff_round *round, const uint32_t *backends, size_t n
 }
 
 /* Replaces what the service listed; counts always are the sum of all lists. */
-static int swap_backends(struct diff_round *round, struct applied_service *service, uint32_t *backends, size_t n,
-			 const char *asker)
+static int swap_backends(struct diff_round *round, struct applied_service *service, uint32_t *backends,
+			 size_t n, const char *asker)
 {
 	uint32_t *old = service->backends;
 	size_t n_old = service->n_backends;
@@ -329,8 +335,10 @@ static bool frontend_stands(const struct frontend_record *record, const struct a
 
 	if (record->life != LIFE_APPLIED || record->table != table || have->verdict != want->verdict ||
 	    have->type != want->type || have->policy != want->policy || have->digest != want->digest ||
-	    have->affinity_sec != want->affinity_sec || have->source_ranges_deny != want->source_ranges_deny ||
-	    have->source_ranges_closed != want->source_ranges_closed || have->n_source_ranges != want->n_source_ranges)
+	    have->affinity_sec != want->affinity_sec ||
+	    have->source_ranges_deny != want->source_ranges_deny ||
+	    have->source_ranges_closed != want->source_ranges_closed ||
+	    have->n_source_ranges != want->n_source_ranges)
 		return false;
 	for (i = 0; i < want->n_source_ranges; i++)
 		if (prefix_compare(&have->source_ranges[i], &want->source_ranges[i]))
@@ -358,7 +366,8 @@ static int own(struct applied_service *service, struct frontend_record *record, 
 	return 0;
 }
 
-static int take_frontend(struct diff_round *round, struct wish *wish, struct applied_service *service, size_t i)
+static int take_frontend(struct diff_round *round, struct wish *wish, struct applied_service *service,
+			 size_t i)
 {
 	const struct frontend *frontend = &wish->plan->frontends[i];
 	struct frontend_record *record = &round->applied->frontends[wish->frontends[i].id];
@@ -387,8 +396,9 @@ static int take_frontend(struct diff_round *round, struct wish *wish, struct app
 	if (r < 0)
 		return r;
 	record->wanted_in = round->applied->diffs;
-	return frontend_stands(record, &want, table) ? 0 :
-						       diff_emit_frontend_set(round, want.id, &want, table, wish->name);
+	return frontend_stands(record, &want, table)
+		       ? 0
+		       : diff_emit_frontend_set(round, want.id, &want, table, wish->name);
 }
 
 /* From here on the service gets all that it wants. */
@@ -401,7 +411,8 @@ static int take_in(struct diff_round *round, struct wish *wish, struct applied_s
 	r = swap_backends(round, service, take(wish->backends), wish->n_backends, wish->name);
 	for (i = 0; r == 0 && i < wish->plan->n_sets; i++)
 		if (wish->sets[i].new_table)
-			r = diff_emit_table_write(round, wish->sets[i].table, &wish->plan->sets[i], wish->name);
+			r = diff_emit_table_write(round, wish->sets[i].table, &wish->plan->sets[i],
+						  wish->name);
 	for (i = 0; r == 0 && i < wish->plan->n_frontends; i++)
 		if (wish->frontends[i].id != UINT32_MAX)
 			r = take_frontend(round, wish, service, i);
@@ -416,11 +427,12 @@ static int remain(struct diff_round *round, struct wish *wish, struct applied_se
 	size_t i;
 
 	strbuf_appendf(&why,
-		       "does not fit: no more %s (in use: %" PRIu32 " of %" PRIu32 " frontends, %" PRIu32 " of %" PRIu32
-		       " backends, %" PRIu32 " of %" PRIu32 " table slots): what was in force before stays",
+		       "does not fit: no more %s (in use: %" PRIu32 " of %" PRIu32 " frontends, %" PRIu32
+		       " of %" PRIu32 " backends, %" PRIu32 " of %" PRIu32
+		       " table slots): what was in force before stays",
 		       wish->lacking, applied->frontend_ids.n_taken, applied->frontend_ids.limit,
-		       applied->backend_ids.n_taken, applied->backend_ids.limit, applied->space.n_taken * TABLE_UNIT,
-		       applied->limits.table_slots);
+		       applied->backend_ids.n_taken, applied->backend_ids.limit,
+		       applied->space.n_taken * TABLE_UNIT, applied->limits.table_slots);
 	text = strbuf_take(&why);
 	if (!text)
 		return -ENOMEM;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Usable endpoints of one service port: see endpoints.h. The letters name the rules in endpoints.h's terms:
- * E2 topology from hints of ready endpoints, E3 the cluster's list, E4 this node's, E5 whether there is any. */
+ * E2 topology from hints of ready endpoints, E3 the cluster's list, E4 this node's, E5 whether there is any.
+ */
 #include "userspace/core/endpoints.h"
 
 #include <errno.h>
@@ -56,8 +57,8 @@ static bool serves_while_terminating(const struct endpoint *endpoint)
 	return endpoint->serving && endpoint->terminating;
 }
 
-/* By address and port; of equal ones the entry that counts comes first: not terminating before terminating, of two that
- * are not terminating a ready one, else the first by slice name. */
+/* By address and port; of equal ones the entry that counts comes first: not terminating before terminating,
+ * of two that are not terminating a ready one, else the first by slice name. */
 static int candidate_compare(const void *a, const void *b)
 {
 	const struct candidate *left = a, *right = b;
@@ -84,8 +85,8 @@ static bool slice_counts(const struct endpoint_slice *slice, enum addr_family fa
 	return slice->family == family && !labels_find(&slice->meta.labels, LABEL_HEADLESS);
 }
 
-static int collect_slice(struct candidates *candidates, const struct endpoint_slice *slice, enum addr_family family,
-			 uint16_t port)
+static int collect_slice(struct candidates *candidates, const struct endpoint_slice *slice,
+			 enum addr_family family, uint16_t port)
 {
 	const struct endpoint *endpoint;
 	size_t i;
@@ -106,8 +107,8 @@ static int collect_slice(struct candidates *candidates, const struct endpoint_sl
 }
 
 /* The endpoints of a service port over all its slices, sorted, each address:port once. */
-static int collect(struct candidates *candidates, const struct cluster *cluster, const struct service *service,
-		   const struct service_port *port, enum addr_family family)
+static int collect(struct candidates *candidates, const struct cluster *cluster,
+		   const struct service *service, const struct service_port *port, enum addr_family family)
 {
 	const struct endpoint_slice *const *slices;
 	size_t n_slices, i, j, kept = 0;
@@ -138,7 +139,8 @@ static int collect(struct candidates *candidates, const struct cluster *cluster,
 	return 0;
 }
 
-/* --- topology -------------------------------------------------------------------------------------------- */
+/* --- topology --------------------------------------------------------------------------------------------
+ */
 
 enum topology_mode { TOPOLOGY_NONE, TOPOLOGY_SAME_NODE, TOPOLOGY_SAME_ZONE };
 
@@ -157,11 +159,14 @@ static bool strings_hold(const struct strings *strings, const char *text)
 	return false;
 }
 
-/* E2: hints hold only if every ready endpoint carries them and one of them means us; node hints come first. */
-static struct topology topology_of(const struct candidates *candidates, const struct cluster *cluster, const char *node)
+/* E2: hints hold only if every ready endpoint carries them and one of them means us; node hints come first.
+ */
+static struct topology topology_of(const struct candidates *candidates, const struct cluster *cluster,
+				   const char *node)
 {
 	const struct node *self = node ? cluster_find_node(cluster, node) : NULL;
-	struct topology topology = { TOPOLOGY_NONE, node, self ? labels_find(&self->meta.labels, LABEL_ZONE) : NULL };
+	struct topology topology = { TOPOLOGY_NONE, node,
+				     self ? labels_find(&self->meta.labels, LABEL_ZONE) : NULL };
 	bool all_nodes = true, all_zones = true, our_node = false, our_zone = false;
 	const struct endpoint *endpoint;
 	size_t i;
@@ -195,7 +200,8 @@ static bool topology_allows(const struct topology *topology, const struct endpoi
 	return true;
 }
 
-/* --- the lists -------------------------------------------------------------------------------------------- */
+/* --- the lists --------------------------------------------------------------------------------------------
+ */
 
 static int backends_reserve(struct arena *arena, struct backends *backends, size_t n)
 {
@@ -203,7 +209,8 @@ static int backends_reserve(struct arena *arena, struct backends *backends, size
 	return backends->items ? 0 : -ENOMEM;
 }
 
-static void backends_push(struct backends *backends, const struct candidate *candidate, bool local, uint16_t weight)
+static void backends_push(struct backends *backends, const struct candidate *candidate, bool local,
+			  uint16_t weight)
 {
 	backends->items[backends->n++] = (struct backend){
 		.addr = candidate->endpoint->addr,
@@ -238,17 +245,19 @@ static struct tally count(const struct candidates *candidates, const struct topo
 	return tally;
 }
 
-static void fill(struct endpoint_choice *choice, const struct candidates *candidates, const struct topology *topology,
-		 const struct tally *tally)
+static void fill(struct endpoint_choice *choice, const struct candidates *candidates,
+		 const struct topology *topology, const struct tally *tally)
 {
 	size_t i;
 
 	for (i = 0; i < candidates->n; i++) {
 		const struct candidate *candidate = &candidates->items[i];
 		const struct endpoint *endpoint = candidate->endpoint;
-		bool local = is_local(endpoint, topology->node), fallback = serves_while_terminating(endpoint);
+		bool local = is_local(endpoint, topology->node),
+		     fallback = serves_while_terminating(endpoint);
 
-		if (tally->allowed ? endpoint->ready && topology_allows(topology, endpoint) : fallback) /* E3 */
+		if (tally->allowed ? endpoint->ready && topology_allows(topology, endpoint)
+				   : fallback) /* E3 */
 			backends_push(&choice->cluster, candidate, local, 1);
 		if (local && (tally->local_ready ? endpoint->ready : fallback)) /* E4 */
 			backends_push(&choice->local, candidate, local, 1);
@@ -276,7 +285,8 @@ int endpoints_choose(struct arena *arena, const struct cluster *cluster, const s
 		return r;
 	topology = topology_of(&candidates, cluster, node);
 	tally = count(&candidates, &topology);
-	if (backends_reserve(arena, &choice.cluster, tally.allowed ? tally.allowed : tally.serving_terminating) < 0 ||
+	if (backends_reserve(arena, &choice.cluster,
+			     tally.allowed ? tally.allowed : tally.serving_terminating) < 0 ||
 	    backends_reserve(arena, &choice.local,
 			     tally.local_ready ? tally.local_ready : tally.local_serving_terminating) < 0 ||
 	    backends_reserve(arena, &choice.terminating, tally.serving_terminating) < 0 ||
@@ -284,8 +294,8 @@ int endpoints_choose(struct arena *arena, const struct cluster *cluster, const s
 	    backends_reserve(arena, &choice.keep, tally.serving ? tally.serving : candidates.n) < 0)
 		return -ENOMEM;
 	fill(&choice, &candidates, &topology, &tally);
-	/* E5. Whatever the policies are: an empty cluster list means that nothing is ready (hints hold only if they leave
-	 * one) and nothing serves while it terminates, so there is nothing local either. */
+	/* E5. Whatever the policies are: an empty cluster list means that nothing is ready (hints hold only
+	 * if they leave one) and nothing serves while it terminates, so there is nothing local either. */
 	choice.any = choice.cluster.n > 0;
 	choice.n_ready = tally.ready;
 	choice.n_total = candidates.n;
@@ -344,8 +354,8 @@ static int addr_pointer_compare(const void *a, const void *b)
 }
 
 /* Adds the addresses behind one port that count. */
-static int collect_local_ready(const struct candidates *candidates, const char *node, const struct addr ***addresses,
-			       size_t *n, size_t *capacity)
+static int collect_local_ready(const struct candidates *candidates, const char *node,
+			       const struct addr ***addresses, size_t *n, size_t *capacity)
 {
 	size_t i;
 	int r;
@@ -363,8 +373,8 @@ static int collect_local_ready(const struct candidates *candidates, const char *
 	return 0;
 }
 
-int endpoints_count_local_ready(const struct cluster *cluster, const struct service *service, enum addr_family family,
-				const char *node, size_t *ret)
+int endpoints_count_local_ready(const struct cluster *cluster, const struct service *service,
+				enum addr_family family, const char *node, size_t *ret)
 {
 	cleanup(freep) const struct addr **addresses = NULL;
 	size_t n = 0, capacity = 0, distinct = 0, i;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plan, routes and steps as text: see explain.h. The JSON's objects are spread over lines down to frontends; what is
- * listed inside of one (a backend, a route, a problem) takes one line, so that two outputs can be compared by eye. */
+/* Plan, routes and steps as text: see explain.h. The JSON's objects are spread over lines down to frontends;
+ * what is listed inside of one (a backend, a route, a problem) takes one line, so that two outputs can be
+ * compared by eye. */
 #include "userspace/core/explain.h"
 
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 
-/* --- what is shown of a frontend -------------------------------------------------------------------------------- */
+/* --- what is shown of a frontend  --- */
 
 static bool is_closed(const struct frontend *frontend)
 {
@@ -43,7 +44,7 @@ static bool is_listed(const struct service_plan *service)
 	return service->n_frontends || service->health_check_port;
 }
 
-/* --- problems of all sources ------------------------------------------------------------------------------------- */
+/* --- problems of all sources  --- */
 
 struct problem_list {
 	const struct problem **items;
@@ -71,7 +72,8 @@ static void list_problems(struct problem_list *list, const struct problems *prob
 
 static int problem_pointer_compare(const void *a, const void *b)
 {
-	const struct problem *left = *(const struct problem *const *)a, *right = *(const struct problem *const *)b;
+	const struct problem *left = *(const struct problem *const *)a,
+			     *right = *(const struct problem *const *)b;
 	int order = strcmp(left->object, right->object);
 
 	if (!order)
@@ -79,8 +81,8 @@ static int problem_pointer_compare(const void *a, const void *b)
 	return order ? order : strcmp(left->message, right->message);
 }
 
-static void list_all_problems(struct problem_list *list, const struct node_plan *plan, const struct routes *routes,
-			      const struct problems *problems)
+static void list_all_problems(struct problem_list *list, const struct node_plan *plan,
+			      const struct routes *routes, const struct problems *problems)
 {
 	size_t i, kept = 0;
 
@@ -98,7 +100,8 @@ static void list_all_problems(struct problem_list *list, const struct node_plan 
 	list->n = kept + 1;
 }
 
-bool explain_has_problems(const struct node_plan *plan, const struct routes *routes, const struct problems *problems)
+bool explain_has_problems(const struct node_plan *plan, const struct routes *routes,
+			  const struct problems *problems)
 {
 	size_t i;
 
@@ -110,7 +113,9 @@ bool explain_has_problems(const struct node_plan *plan, const struct routes *rou
 	return false;
 }
 
-/* --- JSON ---------------------------------------------------------------------------------------------------------- */
+/* --- JSON
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void key(struct strbuf *json, const char *name)
 {
@@ -166,7 +171,8 @@ static void source_ranges(struct strbuf *json, const struct frontend *frontend)
 
 	strbuf_append(json, "[");
 	for (i = 0; i < frontend->n_source_ranges; i++)
-		strbuf_appendf(json, "%s\"%s\"", i ? ", " : "", prefix_format(&frontend->source_ranges[i], text));
+		strbuf_appendf(json, "%s\"%s\"", i ? ", " : "",
+			       prefix_format(&frontend->source_ranges[i], text));
 	strbuf_append(json, "]");
 }
 
@@ -197,7 +203,8 @@ static void frontend_item(struct strbuf *json, const void *items, size_t i)
 	strbuf_appendf(json, ",\n%s", indent);
 	key(json, "draining");
 	array(json, indent, set->draining.items, set->draining.n, backend_item);
-	strbuf_appendf(json, ",\n%s\"affinitySeconds\": %" PRIu32 ", \"sourceRanges\": ", indent, frontend->affinity_sec);
+	strbuf_appendf(json, ",\n%s\"affinitySeconds\": %" PRIu32 ", \"sourceRanges\": ", indent,
+		       frontend->affinity_sec);
 	source_ranges(json, frontend);
 	strbuf_append(json, ", ");
 	text_member(json, "sourceRangesPolicy", frontend->source_ranges_deny ? "deny" : "allow", " }");
@@ -213,7 +220,8 @@ static void service_item(struct strbuf *json, const struct service_plan *service
 	key(json, "frontends");
 	array(json, "      ", &frontends, service->n_frontends, frontend_item);
 	if (service->health_check_port)
-		strbuf_appendf(json, ",\n      \"healthCheck\": { \"port\": %u, \"localEndpoints\": %" PRIu32 " }",
+		strbuf_appendf(json,
+			       ",\n      \"healthCheck\": { \"port\": %u, \"localEndpoints\": %" PRIu32 " }",
 			       service->health_check_port, service->health_check_local);
 	strbuf_append(json, " }");
 }
@@ -245,7 +253,8 @@ static void route_item(struct strbuf *json, const void *items, size_t i)
 	text_member(json, "peer", route->peer, ", ");
 	strbuf_appendf(json, "\"localPref\": %" PRIu32 ", \"communities\": [", route->local_pref);
 	for (j = 0; j < route->n_communities; j++)
-		strbuf_appendf(json, "%s\"%s\"", j ? ", " : "", community_format(&route->communities[j], community));
+		strbuf_appendf(json, "%s\"%s\"", j ? ", " : "",
+			       community_format(&route->communities[j], community));
 	strbuf_append(json, "], \"services\": [");
 	for (j = 0; j < route->services.n; j++) {
 		strbuf_append(json, j ? ", " : "");
@@ -283,7 +292,8 @@ void explain_plan_json(struct strbuf *json, const struct node_plan *plan, const 
 	json->failed |= list.failed;
 }
 
-/* --- lines for people ----------------------------------------------------------------------------------------------- */
+/* --- lines for people
+ * ----------------------------------------------------------------------------------------------- */
 
 static void address_port(struct strbuf *text, const struct addr *addr, uint16_t port)
 {
@@ -306,7 +316,8 @@ static void backend_lines(struct strbuf *text, const char *what, const struct ba
 	}
 }
 
-static void frontend_lines(struct strbuf *text, const struct service_plan *service, const struct frontend *frontend)
+static void frontend_lines(struct strbuf *text, const struct service_plan *service,
+			   const struct frontend *frontend)
 {
 	const struct backend_set *set = &service->sets[frontend->set];
 	char range[PREFIX_TEXT_MAX];
@@ -314,14 +325,17 @@ static void frontend_lines(struct strbuf *text, const struct service_plan *servi
 
 	strbuf_appendf(text, "  %s ", frontend_type_name(frontend->type));
 	address_port(text, &frontend->addr, frontend->port);
-	strbuf_appendf(text, "/%s policy %s: %s", l4_protocol_name(frontend->protocol), policy_name(frontend->policy),
-		       shown_verdict(frontend));
+	strbuf_appendf(text, "/%s policy %s: %s", l4_protocol_name(frontend->protocol),
+		       policy_name(frontend->policy), shown_verdict(frontend));
 	if (*shown_reason(frontend))
 		strbuf_appendf(text, " (%s)", shown_reason(frontend));
 	if (frontend->affinity_sec)
 		strbuf_appendf(text, ", affinity %" PRIu32 " s", frontend->affinity_sec);
 	for (i = 0; i < frontend->n_source_ranges; i++)
-		strbuf_appendf(text, "%s%s", i ? ", " : frontend->source_ranges_deny ? ", not from " : ", only from ",
+		strbuf_appendf(text, "%s%s",
+			       i			      ? ", "
+			       : frontend->source_ranges_deny ? ", not from "
+							      : ", only from ",
 			       prefix_format(&frontend->source_ranges[i], range));
 	strbuf_append(text, "\n");
 	backend_lines(text, "to", &set->active);
@@ -333,8 +347,8 @@ static void route_line(struct strbuf *text, const struct route *route)
 	char prefix[PREFIX_TEXT_MAX], community[COMMUNITY_TEXT_MAX];
 	size_t i;
 
-	strbuf_appendf(text, "announce %s (%s) to %s", prefix_format(&route->prefix, prefix), route_kind_name(route->kind),
-		       route->peer);
+	strbuf_appendf(text, "announce %s (%s) to %s", prefix_format(&route->prefix, prefix),
+		       route_kind_name(route->kind), route->peer);
 	if (route->local_pref)
 		strbuf_appendf(text, ", local-pref %" PRIu32, route->local_pref);
 	for (i = 0; i < route->n_communities; i++)
@@ -372,7 +386,9 @@ void explain_plan_text(struct strbuf *text, const struct node_plan *plan, const 
 	text->failed |= list.failed;
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------------ */
+/* --- steps
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static const char *backend_state_name(enum backend_state state)
 {
@@ -391,13 +407,14 @@ static void backend_step(struct strbuf *text, const char *what, const struct app
 {
 	strbuf_appendf(text, "%s backend %" PRIu32 ".%" PRIu32 " ", what, backend->id, backend->generation);
 	address_port(text, &backend->addr, backend->port);
-	strbuf_appendf(text, "/%s %s %s", l4_protocol_name(backend->protocol), backend_state_name(backend->state),
-		       backend->local ? "local" : "remote");
+	strbuf_appendf(text, "/%s %s %s", l4_protocol_name(backend->protocol),
+		       backend_state_name(backend->state), backend->local ? "local" : "remote");
 }
 
 static void frontend_step(struct strbuf *text, const char *what, const struct applied_frontend *frontend)
 {
-	strbuf_appendf(text, "%s frontend %" PRIu32 ".%" PRIu32 " ", what, frontend->id, frontend->generation);
+	strbuf_appendf(text, "%s frontend %" PRIu32 ".%" PRIu32 " ", what, frontend->id,
+		       frontend->generation);
 	address_port(text, &frontend->addr, frontend->port);
 	strbuf_appendf(text, "/%s", l4_protocol_name(frontend->protocol));
 }
@@ -409,7 +426,8 @@ void explain_step(struct strbuf *text, const struct step *step)
 		backend_step(text, "set", &step->backend);
 		break;
 	case STEP_TABLE_WRITE:
-		strbuf_appendf(text, "write table %" PRIu32 "+%" PRIu32, step->table_offset, step->table_size);
+		strbuf_appendf(text, "write table %" PRIu32 "+%" PRIu32, step->table_offset,
+			       step->table_size);
 		break;
 	case STEP_FRONTEND_SET:
 		frontend_step(text, "set", &step->frontend);

@@ -37,7 +37,7 @@ bool service_is_ours(const struct service *service, bool default_class)
 	return !strcmp(service->load_balancer_class, FAIRWAY_CLASS);
 }
 
-/* --- addresses that belong to somebody -------------------------------------------------------------------- */
+/* --- addresses that belong to somebody  --- */
 
 static int own_compare(const void *a, const void *b)
 {
@@ -83,12 +83,13 @@ static int own_collect(struct arena *arena, const struct cluster *cluster, const
 	for (i = 0; r == 0 && i < options->n_extra_addresses; i++)
 		r = own_add(arena, own, &options->extra_addresses[i], "an interface of this node", "", false);
 	for (i = 0; r == 0 && i < cluster->n_peers; i++)
-		r = own_add(arena, own, &cluster->peers[i]->peer_address, "BGPPeer ", cluster->peers[i]->meta.name, true);
+		r = own_add(arena, own, &cluster->peers[i]->peer_address, "BGPPeer ",
+			    cluster->peers[i]->meta.name, true);
 	return r;
 }
 
-int own_addresses_collect(struct arena *arena, const struct cluster *cluster, const struct plan_options *options,
-			  struct own_addresses *ret)
+int own_addresses_collect(struct arena *arena, const struct cluster *cluster,
+			  const struct plan_options *options, struct own_addresses *ret)
 {
 	struct own_addresses own = { 0 };
 	int r = own_collect(arena, cluster, options, &own);
@@ -117,7 +118,8 @@ const struct own_address *own_addresses_find(const struct own_addresses *own, co
 	return low < own->n && addr_equal(&own->items[low].addr, addr) ? &own->items[low] : NULL;
 }
 
-/* --- families ----------------------------------------------------------------------------------------------- */
+/* --- families
+ * ----------------------------------------------------------------------------------------------- */
 
 static void families_add(struct families *families, const struct addr *addr)
 {
@@ -137,7 +139,8 @@ static struct addr cluster_ip_of_family(const struct service *service, enum addr
 
 	for (i = 0; i < service->n_cluster_ips; i++)
 		if (service->cluster_ips[i].family == family &&
-		    (!service->n_ip_families || (i < service->n_ip_families && service->ip_families[i] == family)))
+		    (!service->n_ip_families ||
+		     (i < service->n_ip_families && service->ip_families[i] == family)))
 			return service->cluster_ips[i];
 	return (struct addr){ 0 };
 }
@@ -177,7 +180,8 @@ struct families service_families(const struct service *service, const struct pla
 	return families;
 }
 
-/* --- drafts ------------------------------------------------------------------------------------------------- */
+/* --- drafts
+ * ------------------------------------------------------------------------------------------------- */
 
 struct maker {
 	const struct cluster *cluster;
@@ -216,8 +220,8 @@ static int report(struct maker *maker, const char *field, const char *value, con
 				   "%s %s: not served; the service's other addresses are", value, why);
 }
 
-static int add(struct maker *maker, enum frontend_type type, const struct addr *addr, size_t source, size_t port,
-	       uint16_t number)
+static int add(struct maker *maker, enum frontend_type type, const struct addr *addr, size_t source,
+	       size_t port, uint16_t number)
 {
 	struct drafts *drafts = &maker->drafts;
 
@@ -244,8 +248,8 @@ static int add_all_ports(struct maker *maker, enum frontend_type type, const str
 	return r;
 }
 
-/* An address that cannot be one or belongs to somebody is refused; 0 with *ret_fine false, 0 or -ENOMEM. A node may lend
- * its own address as an external IP (the administrator wrote it), never as a VIP. */
+/* An address that cannot be one or belongs to somebody is refused; 0 with *ret_fine false, 0 or -ENOMEM. A
+ * node may lend its own address as an external IP (the administrator wrote it), never as a VIP. */
 static int vet(struct maker *maker, const struct draft *draft, bool *ret_fine)
 {
 	const char *unusable = addr_why_unusable(&draft->addr);
@@ -411,7 +415,8 @@ static int sort_unique(struct maker *maker)
 	for (i = 1; i < maker->drafts.n; i++) {
 		if (place_compare(&items[kept], &items[i])) {
 			items[++kept] = items[i];
-		} else if (items[kept].type == items[i].type && items[kept].service_port != items[i].service_port) {
+		} else if (items[kept].type == items[i].type &&
+			   items[kept].service_port != items[i].service_port) {
 			r = report_twice(maker, &items[i], items[kept].service_port);
 			if (r < 0)
 				return r;
@@ -422,10 +427,12 @@ static int sort_unique(struct maker *maker)
 	return 0;
 }
 
-int drafts_make(const struct cluster *cluster, const struct plan_options *options, const struct own_addresses *own,
-		const struct service *service, struct drafts *ret, struct problems *problems)
+int drafts_make(const struct cluster *cluster, const struct plan_options *options,
+		const struct own_addresses *own, const struct service *service, struct drafts *ret,
+		struct problems *problems)
 {
-	struct maker maker = { cluster, options, own, service, service_families(service, options), { 0 }, problems };
+	struct maker maker = { cluster, options, own, service, service_families(service, options),
+			       { 0 },	problems };
 	int r;
 
 	if (!maker.families.v4 && !maker.families.v6) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which addresses and ports a service asks for on this node, before endpoints or other services are looked at: families,
- * types, proxy mode, and the vetting of addresses against what is known of nodes and routers. Used by plan alone. */
+/* Which addresses and ports a service asks for on this node, before endpoints or other services are looked
+ * at: families, types, proxy mode, and the vetting of addresses against what is known of nodes and routers.
+ * Used by plan alone. */
 #ifndef FAIRWAY_CORE_FRONTENDS_H
 #define FAIRWAY_CORE_FRONTENDS_H
 
@@ -36,7 +37,8 @@ struct own_addresses {
 };
 
 /* Strings are in the arena. 0 or -ENOMEM. */
-int own_addresses_collect(struct arena *, const struct cluster *, const struct plan_options *, struct own_addresses *ret);
+int own_addresses_collect(struct arena *, const struct cluster *, const struct plan_options *,
+			  struct own_addresses *ret);
 const struct own_address *own_addresses_find(const struct own_addresses *, const struct addr *);
 
 /* Families that the service is served in (S0.3, S0.4). */
@@ -47,8 +49,8 @@ struct families service_families(const struct service *, const struct plan_optio
 bool families_have(const struct families *, enum addr_family);
 
 /* Drafts of a service; none for one that is not proxied. `problems` may be NULL. 0 or -ENOMEM. */
-int drafts_make(const struct cluster *, const struct plan_options *, const struct own_addresses *, const struct service *,
-		struct drafts *ret, struct problems *problems);
+int drafts_make(const struct cluster *, const struct plan_options *, const struct own_addresses *,
+		const struct service *, struct drafts *ret, struct problems *problems);
 
 /* The field that a draft comes from, for problems. */
 #define DRAFT_FIELD_MAX 64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Maglev tables: see maglev.h. What is hashed and with which seeds is a contract between nodes that may run different
- * versions: change nothing here without a new table format. */
+/* Maglev tables: see maglev.h. What is hashed and with which seeds is a contract between nodes that may run
+ * different versions: change nothing here without a new table format. */
 #include "userspace/core/maglev.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #define SEED_SKIP   0x6661697277617932ULL
 #define SEED_DIGEST 0x6661697277617933ULL
 
-#define EMPTY UINT32_MAX
+#define EMPTY	    UINT32_MAX
 
 uint32_t maglev_size(size_t n_backends)
 {
@@ -36,7 +36,8 @@ static __attribute__((noinline)) uint64_t hash(const void *bytes, size_t length,
 	return XXH64(bytes, length, seed);
 }
 
-static void backend_key(const struct backend *backend, enum l4_protocol protocol, uint8_t key[static KEY_SIZE])
+static void backend_key(const struct backend *backend, enum l4_protocol protocol,
+			uint8_t key[static KEY_SIZE])
 {
 	key[0] = backend->addr.family;
 	memcpy(key + 1, backend->addr.bytes, 16);
@@ -100,8 +101,8 @@ int maglev_build(const struct backends *backends, enum l4_protocol protocol, uin
 	if (!walks)
 		return -ENOMEM;
 	memset(table, 0xff, size * sizeof(*table));
-	/* The heaviest takes a slot each round, the others as often as their credit reaches the same sum: a turn of w
-	 * slots at once would let a heavy one fill a small table before the light ones came. */
+	/* The heaviest takes a slot each round, the others as often as their credit reaches the same sum: a
+	 * turn of w slots at once would let a heavy one fill a small table before the light ones came. */
 	while (filled < size) {
 		for (i = 0; i < backends->n && filled < size; i++) {
 			walks[i].credit += walks[i].weight;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The plan of one node: see plan.h. A full plan walks all services; an update replaces the plans of the few that changed
- * and of those that share an address with them. How one service is planned is in service_plan.c. */
+/* The plan of one node: see plan.h. A full plan walks all services; an update replaces the plans of the few
+ * that changed and of those that share an address with them. How one service is planned is in service_plan.c.
+ */
 #include "userspace/core/plan.h"
 
 #include <errno.h>
@@ -78,7 +79,8 @@ static size_t position_of(const struct node_plan *plan, const char *namespace, c
 	return low;
 }
 
-const struct service_plan *node_plan_find(const struct node_plan *plan, const char *namespace, const char *name)
+const struct service_plan *node_plan_find(const struct node_plan *plan, const char *namespace,
+					  const char *name)
 {
 	size_t position = position_of(plan, namespace, name);
 
@@ -87,7 +89,8 @@ const struct service_plan *node_plan_find(const struct node_plan *plan, const ch
 	return plan->services[position];
 }
 
-/* --- all of it -------------------------------------------------------------------------------------------------- */
+/* --- all of it
+ * -------------------------------------------------------------------------------------------------- */
 
 static int report_unknown_node(struct node_plan *plan, const struct cluster *cluster, const char *node)
 {
@@ -95,9 +98,10 @@ static int report_unknown_node(struct node_plan *plan, const struct cluster *clu
 
 	if (cluster_find_node(cluster, node))
 		return 0;
-	return problems_add_object(&plan->problems, OBJECT_NODE, &meta, "metadata.name",
-				   "no such node: it has no NodePort addresses, no zone for topology hints, and announces "
-				   "nothing");
+	return problems_add_object(
+		&plan->problems, OBJECT_NODE, &meta, "metadata.name",
+		"no such node: it has no NodePort addresses, no zone for topology hints, and announces "
+		"nothing");
 }
 
 static int plan_all(struct node_plan *plan, const struct cluster *cluster, const struct plan_options *options)
@@ -142,7 +146,8 @@ int plan_node(const struct cluster *cluster, const struct plan_options *options,
 	return 0;
 }
 
-/* --- what changed ------------------------------------------------------------------------------------------------ */
+/* --- what changed
+ * ------------------------------------------------------------------------------------------------ */
 
 struct replacement {
 	const char *namespace, *name;
@@ -165,8 +170,8 @@ static void replacements_done(struct replacements *replacements)
 	arena_done(&replacements->arena);
 }
 
-static int replan_one(const struct node_plan *plan, const struct cluster *cluster, const struct plan_options *options,
-		      const char *text, struct replacements *replacements)
+static int replan_one(const struct node_plan *plan, const struct cluster *cluster,
+		      const struct plan_options *options, const char *text, struct replacements *replacements)
 {
 	const char *slash = strchr(text, '/');
 	struct replacement fresh = { 0 };
@@ -257,7 +262,8 @@ static int replan(struct node_plan *plan, const struct cluster *cluster, const s
 }
 
 /* After a failure the index no longer tells what depends on what: everything is planned anew, and touched. */
-static int start_over(struct node_plan *plan, const struct cluster *cluster, const struct plan_options *options)
+static int start_over(struct node_plan *plan, const struct cluster *cluster,
+		      const struct plan_options *options)
 {
 	cleanup(service_names_done) struct service_names names = { 0 };
 	struct node_plan fresh = { 0 };

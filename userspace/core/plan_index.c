@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Claims, and what an update does to them and to the shadows of plan_shadows.c: see plan_index.h. Sorted arrays: a full
- * build sorts once; an update touches them only if the claims of a service changed, with one pass to remove and one
- * merge to insert. */
+/* Claims, and what an update does to them and to the shadows of plan_shadows.c: see plan_index.h. Sorted
+ * arrays: a full build sorts once; an update touches them only if the claims of a service changed, with one
+ * pass to remove and one merge to insert. */
 #include "userspace/core/plan_index.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 
-/* --- owners ------------------------------------------------------------------------------------------------- */
+/* --- owners
+ * ------------------------------------------------------------------------------------------------- */
 
 static void owner_free(struct owner *owner)
 {
@@ -62,8 +63,8 @@ static struct owner *owner_find(const struct plan_index *index, const char *name
 }
 
 /* *ret is NULL for a service that claims nothing. */
-static int owner_new(const struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
-		     const struct service *service, struct owner **ret)
+static int owner_new(const struct plan_index *index, const struct cluster *cluster,
+		     const struct plan_options *options, const struct service *service, struct owner **ret)
 {
 	cleanup(owner_freep) struct owner *owner = calloc(1, sizeof(*owner));
 	int r;
@@ -95,16 +96,18 @@ static bool owner_equal(const struct owner *a, const struct owner *b)
 	for (i = 0; i < a->drafts.n; i++) {
 		const struct draft *left = &a->drafts.items[i], *right = &b->drafts.items[i];
 
-		if (left->type != right->type || left->port != right->port || left->protocol != right->protocol ||
-		    !addr_equal(&left->addr, &right->addr))
+		if (left->type != right->type || left->port != right->port ||
+		    left->protocol != right->protocol || !addr_equal(&left->addr, &right->addr))
 			return false;
 	}
 	return true;
 }
 
-/* --- claims ------------------------------------------------------------------------------------------------- */
+/* --- claims
+ * ------------------------------------------------------------------------------------------------- */
 
-static int place_compare(const struct claim *claim, const struct addr *addr, uint16_t port, enum l4_protocol protocol)
+static int place_compare(const struct claim *claim, const struct addr *addr, uint16_t port,
+			 enum l4_protocol protocol)
 {
 	int order = addr_compare(&claim->addr, addr);
 
@@ -124,7 +127,7 @@ static int claim_compare(const void *a, const void *b)
 }
 
 size_t plan_index_claim_position(const struct plan_index *index, const struct addr *addr, uint16_t port,
-			     enum l4_protocol protocol)
+				 enum l4_protocol protocol)
 {
 	size_t low = 0, high = index->n_claims, middle;
 
@@ -179,7 +182,8 @@ static int claims_append(struct plan_index *index, const struct owner *owner)
 }
 
 /* Everybody else who claims what this owner claims. */
-static int claims_rivals(const struct plan_index *index, const struct owner *owner, struct service_names *affected)
+static int claims_rivals(const struct plan_index *index, const struct owner *owner,
+			 struct service_names *affected)
 {
 	size_t i, j;
 	int r;
@@ -203,7 +207,8 @@ static int claims_rivals(const struct plan_index *index, const struct owner *own
 	return 0;
 }
 
-/* --- pools ------------------------------------------------------------------------------------------------- */
+/* --- pools -------------------------------------------------------------------------------------------------
+ */
 
 static int pool_ranges_collect(struct plan_index *index, const struct cluster *cluster)
 {
@@ -215,7 +220,8 @@ static int pool_ranges_collect(struct plan_index *index, const struct cluster *c
 		for (j = 0; j < cluster->pools[i]->addresses.n; j++) {
 			if (addr_range_parse(cluster->pools[i]->addresses.items[j], &range) < 0)
 				continue;
-			r = array_reserve(index->pool_ranges, index->n_pool_ranges, index->pool_ranges_capacity);
+			r = array_reserve(index->pool_ranges, index->n_pool_ranges,
+					  index->pool_ranges_capacity);
 			if (r < 0)
 				return r;
 			index->pool_ranges[index->n_pool_ranges++] = range;
@@ -233,7 +239,8 @@ bool plan_index_in_pool(const struct plan_index *index, const struct addr *addr)
 	return false;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------------ */
+/* --- the whole
+ * ------------------------------------------------------------------------------------------------ */
 
 void plan_index_free(struct plan_index *index)
 {
@@ -312,8 +319,9 @@ static void exchange_done(struct exchange *exchange)
 	free(exchange->come);
 }
 
-static int exchange_one(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
-			const char *text, struct exchange *exchange, struct service_names *affected)
+static int exchange_one(struct plan_index *index, const struct cluster *cluster,
+			const struct plan_options *options, const char *text, struct exchange *exchange,
+			struct service_names *affected)
 {
 	cleanup(owner_freep) struct owner *fresh = NULL;
 	cleanup(freep) char *namespace = NULL;
@@ -395,8 +403,8 @@ static void merge_owners(struct owner **owners, size_t n_head, struct owner **co
 	}
 }
 
-/* `come` is in the order of names, as `changed` is sorted by bytes of "namespace/name": close to, but not the same as,
- * the order of owners ('-' and '.' sort before '/'), so it is sorted here. */
+/* `come` is in the order of names, as `changed` is sorted by bytes of "namespace/name": close to, but not the
+ * same as, the order of owners ('-' and '.' sort before '/'), so it is sorted here. */
 static int owner_pointer_compare(const void *a, const void *b)
 {
 	const struct owner *left = *(const struct owner *const *)a, *right = *(const struct owner *const *)b;
@@ -428,8 +436,8 @@ static int take_in(struct plan_index *index, struct exchange *exchange)
 	return 0;
 }
 
-static int rescan_changed(struct plan_index *index, const struct cluster *cluster, const struct strings *changed,
-			  struct service_names *affected)
+static int rescan_changed(struct plan_index *index, const struct cluster *cluster,
+			  const struct strings *changed, struct service_names *affected)
 {
 	const struct endpoint_slice *const *slices;
 	size_t i, n_slices;
@@ -488,8 +496,9 @@ static int update(struct plan_index *index, const struct cluster *cluster, const
 	return r;
 }
 
-int plan_index_update(struct plan_index *index, const struct cluster *cluster, const struct plan_options *options,
-		      const struct strings *changed, struct service_names *affected)
+int plan_index_update(struct plan_index *index, const struct cluster *cluster,
+		      const struct plan_options *options, const struct strings *changed,
+		      struct service_names *affected)
 {
 	cleanup(exchange_done) struct exchange exchange = { 0 };
 	int r = update(index, cluster, options, changed, &exchange, affected);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ties services together, kept so that one changed service costs little: who claims which address, port and
- * protocol (the oldest wins), and which VIPs are some pod's address (they are refused). Used by plan alone.
+/* What ties services together, kept so that one changed service costs little: who claims which address, port
+ * and protocol (the oldest wins), and which VIPs are some pod's address (they are refused). Used by plan
+ * alone.
  *
  * After -ENOMEM from plan_index_update() the index is stale: build a new one. */
 #ifndef FAIRWAY_CORE_PLAN_INDEX_H
@@ -43,27 +44,32 @@ struct plan_index {
 	bool stale;
 };
 
-struct plan_index *plan_index_new(const struct cluster *, const struct plan_options *); /* NULL: out of memory */
+struct plan_index *plan_index_new(const struct cluster *,
+				  const struct plan_options *); /* NULL: out of memory */
 void plan_index_free(struct plan_index *);
 
-/* Services of which the Service or its slices changed. Services that gain or lose an address or a VIP's good standing
- * through it are added to *affected. 0 or -ENOMEM. */
+/* Services of which the Service or its slices changed. Services that gain or lose an address or a VIP's good
+ * standing through it are added to *affected. 0 or -ENOMEM. */
 int plan_index_update(struct plan_index *, const struct cluster *, const struct plan_options *,
 		      const struct strings *changed, struct service_names *affected);
 
 /* The owner whose claim holds: the eldest. NULL if nobody claims it. */
-const struct owner *plan_index_winner(const struct plan_index *, const struct addr *, uint16_t port, enum l4_protocol);
+const struct owner *plan_index_winner(const struct plan_index *, const struct addr *, uint16_t port,
+				      enum l4_protocol);
 bool plan_index_in_pool(const struct plan_index *, const struct addr *);
 /* "namespace/service" of an endpoint with this VIP's address, or NULL. */
 const char *plan_index_shadow(const struct plan_index *, const struct addr *);
 
-/* --- between plan_index.c and plan_shadows.c ----------------------------------------------------------------------------- */
+/* --- between plan_index.c and plan_shadows.c  --- */
 
 /* The first claim that is not before the place. */
-size_t plan_index_claim_position(const struct plan_index *, const struct addr *, uint16_t port, enum l4_protocol);
-bool plan_index_claims_vip(const struct plan_index *, const struct addr *); /* is it a VIP that somebody claims? */
+size_t plan_index_claim_position(const struct plan_index *, const struct addr *, uint16_t port,
+				 enum l4_protocol);
+bool plan_index_claims_vip(const struct plan_index *,
+			   const struct addr *); /* is it a VIP that somebody claims? */
 
-/* VIPs to look for in all slices: a dense, sorted array, since there may be many endpoints to hold against it. */
+/* VIPs to look for in all slices: a dense, sorted array, since there may be many endpoints to hold against
+ * it. */
 struct plan_vips {
 	struct addr *items;
 	size_t n, capacity;
@@ -72,11 +78,13 @@ void plan_vips_done(struct plan_vips *);
 int plan_vips_add_owner(struct plan_vips *, const struct owner *); /* unsorted; 0 or -ENOMEM */
 void plan_vips_sort(struct plan_vips *);
 
-/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; plan_shadows_sort() at the end. `affected` may be NULL. */
+/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; plan_shadows_sort() at the end.
+ * `affected` may be NULL. */
 int plan_shadows_scan(struct plan_index *, const struct endpoint_slice *const *slices, size_t n_slices,
 		      const struct plan_vips *vips, struct service_names *affected);
 void plan_shadows_sort(struct plan_index *);
-/* Shadows thrown by changed services, and those of addresses that nobody claims any more, go. 0 or -ENOMEM. */
+/* Shadows thrown by changed services, and those of addresses that nobody claims any more, go. 0 or -ENOMEM.
+ */
 int plan_shadows_drop(struct plan_index *, const struct strings *changed, struct service_names *affected);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* VIPs that are the address of some endpoint: see plan_index.h. Shadows are few, normally none; what costs is to look for
- * them, so that an update looks at the slices of changed services, and at all slices only for new VIPs. */
+/* VIPs that are the address of some endpoint: see plan_index.h. Shadows are few, normally none; what costs is
+ * to look for them, so that an update looks at the slices of changed services, and at all slices only for new
+ * VIPs. */
 #include "userspace/core/plan_index.h"
 
 #include <errno.h>
@@ -42,14 +43,16 @@ const char *plan_index_shadow(const struct plan_index *index, const struct addr 
 }
 
 /* Services that claim this VIP. */
-static int vip_claimants(const struct plan_index *index, const struct addr *addr, struct service_names *affected)
+static int vip_claimants(const struct plan_index *index, const struct addr *addr,
+			 struct service_names *affected)
 {
 	size_t i;
 	int r;
 
 	for (i = plan_index_claim_position(index, addr, 0, (enum l4_protocol)0);
 	     i < index->n_claims && addr_equal(&index->claims[i].addr, addr); i++) {
-		r = service_names_add(affected, index->claims[i].owner->namespace, index->claims[i].owner->name);
+		r = service_names_add(affected, index->claims[i].owner->namespace,
+				      index->claims[i].owner->name);
 		if (r < 0)
 			return r;
 	}
@@ -82,7 +85,8 @@ int plan_vips_add_owner(struct plan_vips *vips, const struct owner *owner)
 	for (i = 0; i < owner->drafts.n; i++) {
 		const struct draft *draft = &owner->drafts.items[i];
 
-		if (draft->type != FRONTEND_LOAD_BALANCER || (vips->n && addr_equal(&vips->items[vips->n - 1], &draft->addr)))
+		if (draft->type != FRONTEND_LOAD_BALANCER ||
+		    (vips->n && addr_equal(&vips->items[vips->n - 1], &draft->addr)))
 			continue;
 		if (array_reserve(vips->items, vips->n, vips->capacity) < 0)
 			return -ENOMEM;
@@ -104,14 +108,16 @@ void plan_vips_sort(struct plan_vips *vips)
 
 static bool vips_hold(const struct plan_vips *vips, const struct addr *addr)
 {
-	if (!vips->n || addr_compare(addr, &vips->items[0]) < 0 || addr_compare(addr, &vips->items[vips->n - 1]) > 0)
+	if (!vips->n || addr_compare(addr, &vips->items[0]) < 0 ||
+	    addr_compare(addr, &vips->items[vips->n - 1]) > 0)
 		return false;
 	return bsearch(addr, vips->items, vips->n, sizeof(*vips->items), addr_pointer_compare);
 }
 
-/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; call plan_shadows_sort() at the end. */
+/* Looks for `vips`, or for every claimed VIP if that is NULL. Appends; call plan_shadows_sort() at the end.
+ */
 int plan_shadows_scan(struct plan_index *index, const struct endpoint_slice *const *slices, size_t n_slices,
-			const struct plan_vips *vips, struct service_names *affected)
+		      const struct plan_vips *vips, struct service_names *affected)
 {
 	size_t i, j;
 	int r;

@@ -101,8 +101,8 @@ int problems_add(struct problems *problems, const char *object, const char *fiel
 	return r;
 }
 
-int problems_add_object(struct problems *problems, enum object_kind kind, const struct meta *meta, const char *field,
-			const char *format, ...)
+int problems_add_object(struct problems *problems, enum object_kind kind, const struct meta *meta,
+			const char *field, const char *format, ...)
 {
 	cleanup(strbuf_done) struct strbuf object = { 0 };
 	bool namespaced = meta->namespace && *meta->namespace;

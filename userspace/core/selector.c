@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Labels and selectors: matching as the API server does it, and kubectl's text syntax. Declared in cluster.h. */
+/* Labels and selectors: matching as the API server does it, and kubectl's text syntax. Declared in cluster.h.
+ */
 #include "userspace/core/cluster.h"
 
 #include <ctype.h>
@@ -135,7 +136,8 @@ static bool word_is(const struct word *word, const char *text)
 	return word->length == strlen(text) && !memcmp(word->text, text, word->length);
 }
 
-/* The name part of a key, and a value that is not empty: [A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?, at most 63. */
+/* The name part of a key, and a value that is not empty: [A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?, at
+ * most 63. */
 static bool is_label_text(const char *text, size_t length)
 {
 	size_t i;
@@ -177,7 +179,8 @@ static int parse_value(struct parser *parser, const char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* One value after = or !=; a list in parentheses after in or notin, where an empty place means the empty value. */
+/* One value after = or !=; a list in parentheses after in or notin, where an empty place means the empty
+ * value. */
 static int parse_values(struct parser *parser, bool list, struct strings *ret)
 {
 	cleanup(freep) const char **items = NULL;
@@ -222,23 +225,23 @@ static int parse_requirement(struct parser *parser, struct selector_requirement 
 		return -ENOMEM;
 	skip_blanks(parser);
 	if (!*parser->at || *parser->at == ',') {
-		requirement.operator = negated ? SELECTOR_DOES_NOT_EXIST : SELECTOR_EXISTS;
+		requirement.operator= negated ? SELECTOR_DOES_NOT_EXIST : SELECTOR_EXISTS;
 		*ret = requirement;
 		return 0;
 	}
 	if (negated)
 		return refuse(parser, "!key takes no operator");
 	if (accept(parser, "!=")) {
-		requirement.operator = SELECTOR_NOT_IN;
+		requirement.operator= SELECTOR_NOT_IN;
 	} else if (accept(parser, "==") || accept(parser, "=")) {
-		requirement.operator = SELECTOR_IN;
+		requirement.operator= SELECTOR_IN;
 	} else {
-		operator = next_word(parser);
+		operator= next_word(parser);
 		list = true;
 		if (word_is(&operator, "in"))
-			requirement.operator = SELECTOR_IN;
+			requirement.operator= SELECTOR_IN;
 		else if (word_is(&operator, "notin"))
-			requirement.operator = SELECTOR_NOT_IN;
+			requirement.operator= SELECTOR_NOT_IN;
 		else
 			return refuse(parser, "an operator is not one of =, ==, !=, in, notin");
 	}

@@ -14,6 +14,7 @@ void service_names_done(struct service_names *);
 int service_names_add(struct service_names *, const char *namespace, const char *name); /* 0 or -ENOMEM */
 void service_names_sort_unique(struct service_names *);
 
-char *service_full_name(const char *namespace, const char *name); /* "namespace/name", the caller frees; NULL: out of memory */
+char *service_full_name(const char *namespace,
+			const char *name); /* "namespace/name", the caller frees; NULL: out of memory */
 
 #endif

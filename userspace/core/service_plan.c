@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The plan of one service, in three steps: which addresses and ports it asks for (frontends.c), which of them it gets
- * beside the others (plan_index.c), and who is behind them (endpoints.c). What a packet then meets are the verdicts of
- * SEMANTICS P1 to P3. */
+/* The plan of one service, in three steps: which addresses and ports it asks for (frontends.c), which of them
+ * it gets beside the others (plan_index.c), and who is behind them (endpoints.c). What a packet then meets
+ * are the verdicts of SEMANTICS P1 to P3. */
 #include "userspace/core/service_plan.h"
 
 #include <errno.h>
@@ -64,28 +64,29 @@ static void planner_done(struct planner *planner)
 	free(planner->nodes);
 }
 
-/* --- what it gets ---------------------------------------------------------------------------------------------- */
+/* --- what it gets
+ * ---------------------------------------------------------------------------------------------- */
 
 static int report_shadow(struct planner *planner, const struct draft *draft, const char *by)
 {
 	char field[DRAFT_FIELD_MAX], addr[ADDR_TEXT_MAX];
 
-	return problems_add_object(&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta,
-				   draft_field(draft, field),
-				   "%s is the own address of a pod (an endpoint of Service %s): not served; the service's "
-				   "other addresses are",
-				   addr_format(&draft->addr, addr), by);
+	return problems_add_object(
+		&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta, draft_field(draft, field),
+		"%s is the own address of a pod (an endpoint of Service %s): not served; the service's "
+		"other addresses are",
+		addr_format(&draft->addr, addr), by);
 }
 
 static int report_conflict(struct planner *planner, const struct draft *draft, const struct owner *winner)
 {
 	char field[DRAFT_FIELD_MAX], addr[ADDR_TEXT_MAX];
 
-	return problems_add_object(&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta,
-				   draft_field(draft, field),
-				   "%s port %u/%s belongs to the older Service %s/%s, which is served there; not this one",
-				   addr_format(&draft->addr, addr), draft->port, l4_protocol_name(draft->protocol),
-				   winner->namespace, winner->name);
+	return problems_add_object(
+		&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta, draft_field(draft, field),
+		"%s port %u/%s belongs to the older Service %s/%s, which is served there; not this one",
+		addr_format(&draft->addr, addr), draft->port, l4_protocol_name(draft->protocol),
+		winner->namespace, winner->name);
 }
 
 /* Whether the service gets what the draft asks for; says why not. */
@@ -125,7 +126,8 @@ static int keep_granted(struct planner *planner)
 	return 0;
 }
 
-/* --- who is behind it ------------------------------------------------------------------------------------------- */
+/* --- who is behind it
+ * ------------------------------------------------------------------------------------------- */
 
 /* The plan outlives the slices, so that names of nodes are copied, each once. */
 static int keep_node_name(struct planner *planner, const char *name, const char **ret)
@@ -152,7 +154,8 @@ static int keep_node_name(struct planner *planner, const char *name, const char 
 	*ret = arena_string(&planner->plan->arena, name);
 	if (!*ret)
 		return -ENOMEM;
-	memmove(planner->nodes + low + 1, planner->nodes + low, (planner->n_nodes - low) * sizeof(*planner->nodes));
+	memmove(planner->nodes + low + 1, planner->nodes + low,
+		(planner->n_nodes - low) * sizeof(*planner->nodes));
 	planner->nodes[low] = *ret;
 	planner->n_nodes++;
 	return 0;
@@ -167,7 +170,8 @@ static int backend_compare(const struct backend *a, const struct backend *b)
 	return (a->port > b->port) - (a->port < b->port);
 }
 
-/* Copies `from` without what is in `without` or `without_too`, and without remote ones if only_local. All sorted. */
+/* Copies `from` without what is in `without` or `without_too`, and without remote ones if only_local. All
+ * sorted. */
 static int copy_backends(struct planner *planner, const struct backends *from, const struct backends *without,
 			 const struct backends *without_too, bool only_local, struct backends *ret)
 {
@@ -183,7 +187,8 @@ static int copy_backends(struct planner *planner, const struct backends *from, c
 		for (j = 0; j < ARRAY_SIZE(minus); j++) {
 			if (!minus[j])
 				continue;
-			while (at[j] < minus[j]->n && backend_compare(&minus[j]->items[at[j]], &from->items[i]) < 0)
+			while (at[j] < minus[j]->n &&
+			       backend_compare(&minus[j]->items[at[j]], &from->items[i]) < 0)
 				at[j]++;
 			if (at[j] < minus[j]->n && !backend_compare(&minus[j]->items[at[j]], &from->items[i]))
 				wanted[i] = false;
@@ -214,8 +219,8 @@ static int choose(struct planner *planner, size_t port, int family, struct port_
 
 	if (!found->chosen) {
 		r = endpoints_choose(&planner->scratch, planner->cluster, planner->service,
-				     &planner->service->ports[port], family_of[family], planner->options->node,
-				     &found->choice);
+				     &planner->service->ports[port], family_of[family],
+				     planner->options->node, &found->choice);
 		if (r < 0)
 			return r;
 		found->chosen = true;
@@ -229,7 +234,8 @@ static int fill_set(struct planner *planner, struct backend_set *set, const stru
 	bool local = set->policy == POLICY_LOCAL;
 	int r;
 
-	r = copy_backends(planner, local ? &choice->local : &choice->cluster, NULL, NULL, false, &set->active);
+	r = copy_backends(planner, local ? &choice->local : &choice->cluster, NULL, NULL, false,
+			  &set->active);
 	if (r == 0)
 		r = copy_backends(planner, &choice->terminating, &set->active, NULL, local, &set->draining);
 	if (r == 0)
@@ -242,7 +248,8 @@ static int fill_set(struct planner *planner, struct backend_set *set, const stru
 }
 
 /* The set for one port, family and policy; made when first asked for. */
-static int find_set(struct planner *planner, const struct draft *draft, enum traffic_policy policy, size_t *ret)
+static int find_set(struct planner *planner, const struct draft *draft, enum traffic_policy policy,
+		    size_t *ret)
 {
 	const struct service_port *port = &planner->service->ports[draft->service_port];
 	struct service_plan *plan = planner->plan;
@@ -299,14 +306,16 @@ static int add_frontend(struct planner *planner, const struct draft *draft)
 		.addr = draft->addr,
 		.port = draft->port,
 		.protocol = draft->protocol,
-		.policy = draft->type == FRONTEND_CLUSTER_IP ? service->internal_policy : service->external_policy,
+		.policy = draft->type == FRONTEND_CLUSTER_IP ? service->internal_policy
+							     : service->external_policy,
 		.affinity_sec = service->affinity_sec,
 	};
 	r = find_set(planner, draft, frontend->policy, &frontend->set);
 	if (r < 0)
 		return r;
 	frontend->port_name = plan->sets[frontend->set].port_name;
-	decide_verdict(frontend, &planner->ports[draft->service_port][family].choice, &plan->sets[frontend->set]);
+	decide_verdict(frontend, &planner->ports[draft->service_port][family].choice,
+		       &plan->sets[frontend->set]);
 	if (draft->type == FRONTEND_LOAD_BALANCER) { /* R2: VIPs only */
 		frontend->source_ranges = planner->ranges[family].items;
 		frontend->n_source_ranges = planner->ranges[family].n;
@@ -338,18 +347,20 @@ static int add_frontends(struct planner *planner)
 	return 0;
 }
 
-/* --- the rest ----------------------------------------------------------------------------------------------------- */
+/* --- the rest
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* An enum addr_family is the version number as people write it. */
 static int report_closed(struct planner *planner, int family)
 {
 	if (!planner->ranges[family].closed || !families_have(&planner->families, family_of[family]))
 		return 0;
-	return problems_add_object(&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta,
-				   "spec.loadBalancerSourceRanges",
-				   "which IPv%d sources are meant cannot be told: nobody is let in to the service's IPv%d "
-				   "addresses until the broken entry is mended",
-				   family_of[family], family_of[family]);
+	return problems_add_object(
+		&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta,
+		"spec.loadBalancerSourceRanges",
+		"which IPv%d sources are meant cannot be told: nobody is let in to the service's IPv%d "
+		"addresses until the broken entry is mended",
+		family_of[family], family_of[family]);
 }
 
 static int read_source_ranges(struct planner *planner)
@@ -393,10 +404,11 @@ static int collect_vips(struct planner *planner)
 		plan->vips[plan->n_vips++] = frontend->addr;
 		if (plan_index_in_pool(planner->index, &frontend->addr))
 			continue;
-		r = problems_add_object(&plan->problems, OBJECT_SERVICE, &planner->service->meta,
-					draft_field(&planner->drafts.items[i], field),
-					"no ServiceIPPool contains %s: served all the same, for the status says so",
-					addr_format(&frontend->addr, text));
+		r = problems_add_object(
+			&plan->problems, OBJECT_SERVICE, &planner->service->meta,
+			draft_field(&planner->drafts.items[i], field),
+			"no ServiceIPPool contains %s: served all the same, for the status says so",
+			addr_format(&frontend->addr, text));
 		if (r < 0)
 			return r;
 	}
@@ -439,8 +451,8 @@ static int decide_health_check(struct planner *planner)
 	for (family = 0; family < FAMILIES; family++) {
 		if (!families_have(&planner->families, family_of[family]))
 			continue;
-		r = endpoints_count_local_ready(planner->cluster, service, family_of[family], planner->options->node,
-						&count);
+		r = endpoints_count_local_ready(planner->cluster, service, family_of[family],
+						planner->options->node, &count);
 		if (r < 0)
 			return r;
 		if (count > plan->health_check_local)
@@ -467,7 +479,8 @@ static int report_endpoints(struct planner *planner)
 			if (!why || slices[i]->family == ADDR_NONE || endpoint->addr.family == ADDR_NONE)
 				continue;
 			snprintf(field, sizeof(field), "endpoints[%zu].addresses[0]", j);
-			r = problems_add_object(&planner->plan->problems, OBJECT_ENDPOINT_SLICE, &slices[i]->meta, field,
+			r = problems_add_object(&planner->plan->problems, OBJECT_ENDPOINT_SLICE,
+						&slices[i]->meta, field,
 						"%s is %s: such endpoints are left out, the others are used",
 						addr_format(&endpoint->addr, addr), why);
 			if (r < 0)
@@ -489,9 +502,10 @@ static void reserve_memory(struct planner *planner)
 		n += slices[i]->n_endpoints;
 	if (n > 1000)
 		return; /* many ports may share few endpoints or the other way round: chunks as they come */
-	arena_reserve(&planner->plan->arena, 192 + n * (sizeof(struct backend) + 16) +
-						     planner->drafts.n * (sizeof(struct frontend) + sizeof(struct backend_set) +
-									  sizeof(struct addr) + 16));
+	arena_reserve(&planner->plan->arena,
+		      192 + n * (sizeof(struct backend) + 16) +
+			      planner->drafts.n * (sizeof(struct frontend) + sizeof(struct backend_set) +
+						   sizeof(struct addr) + 16));
 }
 
 static int make(struct planner *planner)
@@ -529,8 +543,8 @@ static int make(struct planner *planner)
 	return r;
 }
 
-int service_plan_new(const struct cluster *cluster, const struct plan_options *options, const struct plan_index *index,
-		     const struct service *service, struct service_plan **ret)
+int service_plan_new(const struct cluster *cluster, const struct plan_options *options,
+		     const struct plan_index *index, const struct service *service, struct service_plan **ret)
 {
 	cleanup(service_plan_freep) struct service_plan *plan = NULL;
 	cleanup(planner_done) struct planner planner = {

@@ -20,8 +20,8 @@ struct reader {
 	struct problems *problems; /* NULL: nobody listens */
 	struct prefix *items;
 	size_t n, capacity;
-	bool everybody;	 /* a /0 of the family */
-	bool broken;	 /* an entry that is, or could have been meant for, the family */
+	bool everybody; /* a /0 of the family */
+	bool broken;	/* an entry that is, or could have been meant for, the family */
 };
 
 /* The family that broken text was meant for; ADDR_NONE: cannot be told. */
@@ -81,13 +81,15 @@ static int read_all(struct reader *reader)
 		snprintf(field, sizeof(field), "spec.loadBalancerSourceRanges[%zu]", i);
 		r = read_range(reader, field, texts->items[i], strlen(texts->items[i]));
 	}
-	/* R5: the annotation counts when the field is empty, as for the cloud controllers whose place Fairway takes. */
+	/* R5: the annotation counts when the field is empty, as for the cloud controllers whose place Fairway
+	 * takes. */
 	list = texts->n ? NULL : labels_find(&reader->service->meta.annotations, ANNOTATION_RANGES);
 	if (!list || !list[strspn(list, BLANKS)])
 		return r;
 	for (; r == 0; list = end + 1) {
 		end = strchrnul(list, ',');
-		r = read_range(reader, "metadata.annotations[" ANNOTATION_RANGES "]", list, (size_t)(end - list));
+		r = read_range(reader, "metadata.annotations[" ANNOTATION_RANGES "]", list,
+			       (size_t)(end - list));
 		if (!*end)
 			break;
 	}
@@ -137,7 +139,8 @@ int source_ranges_of(struct arena *arena, const struct service *service, enum ad
 	if (r == 0)
 		r = read_all(&reader);
 	ranges.closed = reader.broken && (ranges.deny || !reader.n);
-	/* R3: a /0 lets everybody in, which is the same as no range. Denied, it is kept: it keeps everybody out. */
+	/* R3: a /0 lets everybody in, which is the same as no range. Denied, it is kept: it keeps everybody
+	 * out. */
 	if (r == 0 && !ranges.closed && (ranges.deny || !reader.everybody))
 		r = store(arena, &reader, &ranges);
 	free(reader.items);

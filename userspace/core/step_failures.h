@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must not be executed because something that it builds on failed: a table that names a backend which is not there, a
- * frontend whose table was not written. Whoever executes steps notes each failure and asks before each step; what is
- * blocked counts as failed. `{ 0 }` is a valid empty one. */
+/* What must not be executed because something that it builds on failed: a table that names a backend which is
+ * not there, a frontend whose table was not written. Whoever executes steps notes each failure and asks
+ * before each step; what is blocked counts as failed. `{ 0 }` is a valid empty one. */
 #ifndef FAIRWAY_CORE_STEP_FAILURES_H
 #define FAIRWAY_CORE_STEP_FAILURES_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Table ranges: see table_space.h. Neighbouring free ranges need no merging: freedom is a property of units. */
+/* Table ranges: see table_space.h. Neighbouring free ranges need no merging: freedom is a property of units.
+ */
 #include "userspace/core/table_space.h"
 
 #include <errno.h>
@@ -9,7 +10,8 @@
 #include "userspace/base/array.h"
 #include "userspace/core/maglev.h"
 
-_Static_assert(MAGLEV_SMALL <= TABLE_UNIT && MAGLEV_MEDIUM <= 16 * TABLE_UNIT && MAGLEV_LARGE <= 128 * TABLE_UNIT,
+_Static_assert(MAGLEV_SMALL <= TABLE_UNIT && MAGLEV_MEDIUM <= 16 * TABLE_UNIT &&
+		       MAGLEV_LARGE <= 128 * TABLE_UNIT,
 	       "units of a table: 1, 16, 128");
 
 static uint32_t units_of(uint32_t size)
@@ -19,7 +21,8 @@ static uint32_t units_of(uint32_t size)
 
 int table_space_init(struct table_space *space, uint32_t slots)
 {
-	*space = (struct table_space){ .taken = calloc(slots / TABLE_UNIT + 1, 1), .n_units = slots / TABLE_UNIT };
+	*space = (struct table_space){ .taken = calloc(slots / TABLE_UNIT + 1, 1),
+				       .n_units = slots / TABLE_UNIT };
 	return space->taken ? 0 : -ENOMEM;
 }
 
@@ -105,7 +108,7 @@ void table_space_rest(struct table_space *space, uint32_t offset, uint32_t size,
 	/* Without memory for the note the range stays taken for ever: less space, never a wrong table. */
 	if (array_reserve(space->resting, space->n_resting, space->resting_capacity) < 0)
 		return;
-	space->resting[space->n_resting++] = (struct resting_range){
-		offset / TABLE_UNIT, units_of(offset % TABLE_UNIT + size), until_msec
-	};
+	space->resting[space->n_resting++] =
+		(struct resting_range){ offset / TABLE_UNIT, units_of(offset % TABLE_UNIT + size),
+					until_msec };
 }
