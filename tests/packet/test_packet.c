@@ -216,6 +216,45 @@ static void test_row(void **state)
 	assert_true(good);
 }
 
+/* --- a UDP sum that comes out as zero is sent as 0xffff: zero would mean that there is none ------------- */
+
+static void zero_sum_run(int family, enum hook hook)
+{
+	struct frame in = { .src = "client", .dst = "vip", .protocol = UDP, .sport = 40000, .dport = 53 },
+		     out = in;
+	uint8_t frame[FRAME_MAX], expected[FRAME_MAX], found[FRAME_MAX];
+	size_t at = family == 4 ? 40 : 60, n, n_found;
+	struct frame named, quote;
+	char payload[3] = { 0 };
+
+	out.dst = "pod";
+	out.dport = 5353;
+	in.payload = out.payload = payload;
+	in.payload_size = out.payload_size = 2;
+	for (unsigned i = 0x0101; i <= 0xffff; i++) {
+		payload[0] = (char)(i >> 8);
+		payload[1] = (char)i;
+		named = fixture_frame(&out, family, &quote);
+		n = frame_build(&named, expected);
+		if (payload[0] && payload[1] && expected[at] == 0xff && expected[at + 1] == 0xff)
+			break;
+	}
+	assert_true(expected[at] == 0xff && expected[at + 1] == 0xff);
+	named = fixture_frame(&in, family, &quote);
+	n = frame_build(&named, frame);
+	assert_int_equal(world_run(world, hook, frame, n, found, &n_found), PASS);
+	assert_true(frames_equal("zero sum", expected, n, found, n_found));
+}
+
+static void test_zero_sum(void **state)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		world_forget_flows(world);
+		zero_sum_run(family, HOOK_XDP_INGRESS);
+		zero_sum_run(family, HOOK_TC_INGRESS);
+	}
+}
+
 /* --- no room for an answer: see cramped.bpf.c ----------------------------------------------------- */
 
 static void cramped_run(struct cramped_bpf *cramped, int family)
@@ -271,18 +310,19 @@ static void test_every_reason_is_reached(void **state)
 int main(void)
 {
 	const size_t n_rows = sizeof(rows) / sizeof(*rows);
-	static struct CMUnitTest tests[sizeof(rows) / sizeof(*rows) + 2];
+	static struct CMUnitTest tests[sizeof(rows) / sizeof(*rows) + 3];
 	int r;
 
 	for (size_t i = 0; i < n_rows; i++)
 		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL, (void *)&rows[i] };
 	tests[n_rows] =
 		(struct CMUnitTest){ "no room for an answer", test_no_room_for_an_answer, NULL, NULL, NULL };
-	tests[n_rows + 1] = (struct CMUnitTest){ "every reason is reached", test_every_reason_is_reached,
+	tests[n_rows + 1] = (struct CMUnitTest){ "zero sum", test_zero_sum, NULL, NULL, NULL };
+	tests[n_rows + 2] = (struct CMUnitTest){ "every reason is reached", test_every_reason_is_reached,
 						 NULL, NULL, NULL };
 	world = world_new(NULL);
 	fixture_fill(world);
-	r = _cmocka_run_group_tests("packets", tests, n_rows + 2, NULL, NULL);
+	r = _cmocka_run_group_tests("packets", tests, n_rows + 3, NULL, NULL);
 	world_free(world);
 	return r;
 }
