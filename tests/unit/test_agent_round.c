@@ -73,6 +73,22 @@ static void each_problem_is_told_when_it_comes_and_when_it_goes(void **state)
 	}
 }
 
+static void equal_digests_mean_equal_problems(void **state)
+{
+	static const struct problem shifted[] = { { "a", "bc", "d" }, { "ab", "c", "d" }, { "a", "b", "cd" } };
+	struct problems one = { .n = 1 };
+	uint64_t digests[3];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(shifted); i++) {
+		one.items = (struct problem *)&shifted[i];
+		digests[i] = problems_digest(1, &one);
+		assert_int_equal(digests[i], problems_digest(1, &one));
+		assert_true(digests[i] != problems_digest(2, &one));
+	}
+	assert_true(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
+}
+
 static void a_services_problem_is_found(void **state)
 {
 	cleanup(problems_done) struct problems problems = { 0 };
@@ -204,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_united_sorted_and_once),
 		cmocka_unit_test(each_problem_is_told_when_it_comes_and_when_it_goes),
+		cmocka_unit_test(equal_digests_mean_equal_problems),
 		cmocka_unit_test(a_services_problem_is_found),
 		cmocka_unit_test(a_frontend_goes_after_withdrawal_and_drain_delay),
 		cmocka_unit_test(an_unconfirmed_withdrawal_is_given_up),

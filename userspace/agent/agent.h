@@ -84,6 +84,7 @@ struct agent {
 	bool datapath_told;
 
 	struct problems problems; /* of all parts, sorted; what changed since the last round was logged */
+	uint64_t problems_digest;
 	struct problems frr_problems;
 
 	struct debounce *reconcile;

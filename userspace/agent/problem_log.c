@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 static int compare(const struct problem *a, const struct problem *b)
 {
 	int order = strcmp(a->object, b->object);
@@ -35,6 +38,20 @@ void problems_compare(const struct problems *before, const struct problems *now,
 		i += order <= 0;
 		j += order >= 0;
 	}
+}
+
+uint64_t problems_digest(uint64_t seed, const struct problems *problems)
+{
+	const struct problem *problem;
+	size_t i;
+
+	for (i = 0; i < problems->n; i++) { /* the NULs keep the texts apart */
+		problem = &problems->items[i];
+		seed = XXH64(problem->object, strlen(problem->object) + 1, seed);
+		seed = XXH64(problem->field, strlen(problem->field) + 1, seed);
+		seed = XXH64(problem->message, strlen(problem->message) + 1, seed);
+	}
+	return seed;
 }
 
 int problems_add_all(struct problems *to, const struct problems *from)

@@ -12,6 +12,9 @@ typedef void problem_fn(void *userdata, const struct problem *);
 void problems_compare(const struct problems *before, const struct problems *now, problem_fn *appeared,
 		      problem_fn *vanished, void *userdata);
 
+/* A digest of the texts in their order, chained by `seed`: equal lists give equal digests. */
+uint64_t problems_digest(uint64_t seed, const struct problems *);
+
 /* Adds copies of all of `from`. 0 or -ENOMEM. */
 int problems_add_all(struct problems *, const struct problems *from);
 

@@ -119,23 +119,44 @@ static void log_vanished(void *userdata, const struct problem *problem)
 			 problem->message);
 }
 
-static int collect_problems(const struct agent *agent, const struct problems *steps_problems,
-			    struct problems *all)
-{
-	size_t i;
-	int r;
+/* Where problems come from; the plan's services besides. */
+enum { N_PROBLEM_SOURCES = 5 };
 
-	r = problems_add_all(all, &manifests_result(agent->manifests)->problems);
-	if (r >= 0)
-		r = problems_add_all(all, &agent->plan.problems);
+static void problem_sources(const struct agent *agent, const struct problems *ret[static N_PROBLEM_SOURCES])
+{
+	ret[0] = &manifests_result(agent->manifests)->problems;
+	ret[1] = &agent->plan.problems;
+	ret[2] = &agent->steps.problems;
+	ret[3] = &agent->routes.problems;
+	ret[4] = &agent->frr_problems;
+}
+
+/* Thousands of bad objects shall not make every round dear: copying and sorting is for when something changed. */
+static uint64_t digest_of_problems(const struct agent *agent)
+{
+	const struct problems *sources[N_PROBLEM_SOURCES];
+	uint64_t digest = 1;
+	size_t i;
+
+	problem_sources(agent, sources);
+	for (i = 0; i < N_PROBLEM_SOURCES; i++)
+		digest = problems_digest(digest + sources[i]->n, sources[i]);
+	for (i = 0; i < agent->plan.n_services; i++)
+		digest = problems_digest(digest, &agent->plan.services[i]->problems);
+	return digest;
+}
+
+static int collect_problems(const struct agent *agent, struct problems *all)
+{
+	const struct problems *sources[N_PROBLEM_SOURCES];
+	size_t i;
+	int r = 0;
+
+	problem_sources(agent, sources);
+	for (i = 0; r >= 0 && i < N_PROBLEM_SOURCES; i++)
+		r = problems_add_all(all, sources[i]);
 	for (i = 0; r >= 0 && i < agent->plan.n_services; i++)
 		r = problems_add_all(all, &agent->plan.services[i]->problems);
-	if (r >= 0)
-		r = problems_add_all(all, steps_problems);
-	if (r >= 0)
-		r = problems_add_all(all, &agent->routes.problems);
-	if (r >= 0)
-		r = problems_add_all(all, &agent->frr_problems);
 	return r;
 }
 
@@ -143,9 +164,11 @@ static void update_problems(struct agent *agent)
 {
 	cleanup(problems_done) struct problems all = { 0 };
 	struct problem_lines lines = { 0 };
+	uint64_t digest = digest_of_problems(agent);
 
-	if (collect_problems(agent, &agent->steps.problems, &all) < 0)
+	if (digest == agent->problems_digest || collect_problems(agent, &all) < 0)
 		return; /* out of memory: the next round shows them */
+	agent->problems_digest = digest;
 	problems_sort_unique(&all);
 	problems_compare(&agent->problems, &all, log_appeared, log_vanished, &lines);
 	if (lines.appeared > PROBLEMS_LOGGED)
