@@ -15,8 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <systemd/sd-event.h>
 
 #include <cmocka.h>
@@ -700,6 +703,110 @@ static void test_deletion(void **state)
 	close_current();
 }
 
+/* --- killed at any moment ----------------------------------------------------------------------- */
+
+/* An agent that changes its frontends and backends as fast as it can, until it is killed. Tables are shared
+ * by some. */
+static void churn(unsigned seed, int ready_fd)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	struct datapath *datapath;
+	struct prefix ranges[3];
+
+	for (int i = 0; i < 3; i++)
+		ranges[i] = (struct prefix){ addr_v4(0xc6336400 + (i << 8)), 24 };
+	while (datapath_open(NULL, &options, &datapath) < 0)
+		; /* the one before is dying */
+	if (write(ready_fd, "", 1) != 1)
+		return;
+	for (;;) {
+		uint32_t id = rand_r(&seed) % 60, table = rand_r(&seed) % 4;
+		struct applied_frontend frontend = frontend_of(id, "192.0.2.1");
+		struct step step = { .kind = STEP_FRONTEND_SET };
+		const struct steps steps = { .items = &step, .n = 1 };
+		bool done;
+
+		frontend.addr = id % 2 ? addr_v4(0xc0000200 + id / 3) : frontend.addr;
+		frontend.port = 1000 + id;
+		frontend.table_offset = table * 1024; /* as core/diff gives them: in units */
+		frontend.digest = 100 + table;
+		frontend.source_ranges = ranges;
+		frontend.n_source_ranges = rand_r(&seed) % 4;
+		step.frontend = frontend;
+		if (id < 10 && rand_r(&seed) % 40 == 0) /* for good: nobody finds their ids unused */
+			step.kind = STEP_FRONTEND_DELETE;
+		if (rand_r(&seed) % 3 == 0)
+			step = backend_step(backend_of(id, "10.244.1.5", true)),
+			step.backend.port = 1000 + id;
+		datapath_execute(datapath, &steps, STEP_MAKE, &done);
+	}
+}
+
+/* How many frontends stand. */
+static size_t check_whole(struct datapath *datapath)
+{
+	const struct diff_limits limits = datapath_limits(datapath);
+	cleanup(applied_freep) struct applied *applied = applied_new(&limits);
+	const struct applied_frontend *frontends;
+	int filter = bpf_obj_get(MAPS "/lb_vip_filter"), vips = bpf_obj_get(MAPS "/lb_vips");
+	size_t n;
+
+	assert_int_equal(datapath_read_applied(datapath, applied), 0);
+	applied_backends(applied, &n);
+	assert_int_equal(used_index_slots(MAPS "/lb_be_index", 64), n);
+	frontends = applied_frontends(applied, &n);
+	assert_int_equal(used_index_slots(MAPS "/lb_fe_index", 32), n);
+	for (size_t i = 0; i < n; i++) {
+		struct lb_vip_key key = { .addr = { [10] = 0xff, [11] = 0xff } };
+		uint32_t bit = lb_filter_bit(frontends[i].addr.bytes, 0), word = bit >> 6;
+		struct lb_vip vip;
+		uint64_t bits;
+
+		memcpy(key.addr + 12, frontends[i].addr.bytes, 4);
+		assert_int_equal(bpf_map_lookup_elem(vips, &key, &vip), 0);
+		assert_int_equal(bpf_map_lookup_elem(filter, &word, &bits), 0);
+		assert_true(bits >> (bit & 63) & 1);
+		assert_true(!frontends[i].digest ||
+			    frontends[i].digest == 100 + frontends[i].table_offset / 1024);
+	}
+	close(filter);
+	close(vips);
+	return n;
+}
+
+/* Whatever moment it is, in the first start too: the next agent opens, and what it reads is whole. */
+static void test_killed(void **state)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	unsigned seed = 4711;
+	size_t standing = 0;
+
+	for (int round = 0; round < 8; round++) {
+		int ready[2];
+		char byte;
+		pid_t pid;
+
+		assert_int_equal(pipe(ready), 0);
+		pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			churn(round, ready[1]);
+			_exit(1);
+		}
+		/* Every other time while it opens, else while it works. */
+		if (round % 2)
+			assert_int_equal(read(ready[0], &byte, 1), 1);
+		usleep(rand_r(&seed) % (round % 2 ? 50000 : 500000));
+		close(ready[0]);
+		close(ready[1]);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		standing = check_whole(open_with(*state, &options));
+		close_current();
+	}
+	assert_true(standing > 0);
+}
+
 /* --- the collector ---------------------------------------------------------------------------- */
 
 struct unused {
@@ -1036,13 +1143,28 @@ static void test_counters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_steps_and_reading),	TEST(test_adoption),	 TEST(test_one_agent_at_a_time),
-		TEST(test_foreign_layout),	TEST(test_foreign_xdp),	 TEST(test_hook_moves),
-		TEST(test_failing_swap),	TEST(test_jumbo_frames), TEST(test_clsact),
-		TEST(test_clsact_of_others),	TEST(test_cleanup),	 TEST(test_own_bpffs),
-		TEST(test_failing_step),	TEST(test_mending),	 TEST(test_deletion),
-		TEST(test_unused_ids),		TEST(test_next_hops),	 TEST(test_interfaces_followed),
-		TEST(test_interfaces_by_route), TEST(test_host),	 TEST(test_counters),
+		TEST(test_steps_and_reading),
+		TEST(test_adoption),
+		TEST(test_one_agent_at_a_time),
+		TEST(test_foreign_layout),
+		TEST(test_foreign_xdp),
+		TEST(test_hook_moves),
+		TEST(test_failing_swap),
+		TEST(test_jumbo_frames),
+		TEST(test_clsact),
+		TEST(test_clsact_of_others),
+		TEST(test_cleanup),
+		TEST(test_own_bpffs),
+		TEST(test_failing_step),
+		TEST(test_mending),
+		TEST(test_deletion),
+		TEST(test_killed),
+		TEST(test_unused_ids),
+		TEST(test_next_hops),
+		TEST(test_interfaces_followed),
+		TEST(test_interfaces_by_route),
+		TEST(test_host),
+		TEST(test_counters),
 	};
 
 	sandbox_enter();
