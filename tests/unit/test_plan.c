@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -516,6 +517,45 @@ static void test_sets_are_shared(void **state)
 	assert_int_equal(shop->n_sets, 4); /* Local and Cluster, v4 and v6 */
 }
 
+/* However many ports and endpoints: one service leaves most of the table slots (16 million) to the others. */
+static void test_table_sizes(void **state)
+{
+	static const struct {
+		size_t ports, endpoints;
+		uint32_t size;
+	} rows[] = { { 1, 10, 1021 }, { 1, 160, 16381 }, { 8, 161, 131071 }, { 9, 161, 16381 }, { 9, 10, 1021 }, { 100, 1000, 16381 } };
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup(scene_done) struct scene scene;
+		cleanup(node_plan_done) struct node_plan plan = { 0 };
+		cleanup(strbuf_done) struct strbuf ports = { 0 }, list = { 0 };
+		const struct service_plan *shop;
+		uint64_t slots = 0;
+		char name[16];
+
+		scene_init(&scene);
+		scene.shop->n_ports = 0;
+		for (j = 0; j < rows[i].ports; j++) {
+			snprintf(name, sizeof(name), "p%zu", j);
+			world_service_port(&scene.world, scene.shop, name, L4_TCP, (uint16_t)(1000 + j), 0);
+			strbuf_appendf(&ports, "%s:TCP:%zu ", name, 2000 + j);
+		}
+		for (j = 0; j < rows[i].endpoints; j++)
+			strbuf_appendf(&list, "10.244.%zu.%zu ", j / 250, j % 250 + 1);
+		v4_only(&scene);
+		world_slice(&scene.world, "web/many", "shop", strbuf_text(&ports), strbuf_text(&list));
+		assert_int_equal(plan_node(world_cluster(&scene.world), &scene.options, &plan), 0);
+		shop = node_plan_find(&plan, "web", "shop");
+		assert_int_equal(shop->n_sets, rows[i].ports);
+		for (j = 0; j < shop->n_sets; j++) {
+			assert_int_equal(shop->sets[j].table_size, rows[i].size);
+			slots += shop->sets[j].table_size;
+		}
+		assert_true(slots <= 2000000);
+	}
+}
+
 /* --- JSON ------------------------------------------------------------------------------------------------------------ */
 
 static void test_json(void **state)
@@ -589,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_vips_are_ours_and_served),
 		cmocka_unit_test(test_keep_is_what_serves_elsewhere),
 		cmocka_unit_test(test_sets_are_shared),
+		cmocka_unit_test(test_table_sizes),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_empty),
 	};

@@ -42,7 +42,7 @@ struct backend_set {
 	struct backends draining; /* keep established ones: serving and terminating */
 	struct backends keep;	  /* neither of both, but still serving (other nodes' under Local, other zones'): backends that are
 				   * in the maps already keep their flows (P10); never added for that */
-	uint32_t table_size;	  /* maglev_size(active.n) */
+	uint32_t table_size;	  /* maglev_size(active.n); a class less for services of many ports */
 	uint64_t digest;	  /* maglev_digest(); 0 without active ones */
 };
 

@@ -229,6 +229,19 @@ static int choose(struct planner *planner, size_t port, int family, struct port_
 	return 0;
 }
 
+/* A service with many ports and many endpoints must not take the table slots of all others: 100 ports with 161
+ * endpoints in two families would ask for 26 million of 16. With the next smaller tables one service takes
+ * 3.3 million at most, and 16 slots for each of 1,000 backends are still an even spread. Decided by the object
+ * alone, as the size of every table, so that all nodes agree. */
+#define MANY_PORTS 8
+
+static uint32_t table_size(const struct service *service, size_t n_backends)
+{
+	uint32_t size = maglev_size(n_backends);
+
+	return size == MAGLEV_LARGE && service->n_ports > MANY_PORTS ? MAGLEV_MEDIUM : size;
+}
+
 static int fill_set(struct planner *planner, struct backend_set *set, const struct endpoint_choice *choice)
 {
 	bool local = set->policy == POLICY_LOCAL;
@@ -242,7 +255,7 @@ static int fill_set(struct planner *planner, struct backend_set *set, const stru
 		r = copy_backends(planner, &choice->keep, &set->active, &set->draining, false, &set->keep);
 	if (r < 0)
 		return r;
-	set->table_size = maglev_size(set->active.n);
+	set->table_size = table_size(planner->service, set->active.n);
 	set->digest = set->active.n ? maglev_digest(&set->active, set->protocol, set->table_size) : 0;
 	return 0;
 }
