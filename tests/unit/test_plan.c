@@ -523,33 +523,33 @@ static void test_table_sizes(void **state)
 	static const struct {
 		size_t ports, endpoints;
 		uint32_t size;
-	} rows[] = { { 1, 10, 1021 }, { 1, 160, 16381 }, { 8, 161, 131071 }, { 9, 161, 16381 }, { 9, 10, 1021 }, { 100, 1000, 16381 } };
+	} sizes[] = { { 1, 10, 1021 }, { 1, 160, 16381 }, { 8, 161, 131071 }, { 9, 161, 16381 }, { 9, 10, 1021 }, { 100, 1000, 16381 } };
 	size_t i, j;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		cleanup(scene_done) struct scene scene;
 		cleanup(node_plan_done) struct node_plan plan = { 0 };
 		cleanup(strbuf_done) struct strbuf ports = { 0 }, list = { 0 };
 		const struct service_plan *shop;
 		uint64_t slots = 0;
-		char name[16];
+		char name[32];
 
 		scene_init(&scene);
 		scene.shop->n_ports = 0;
-		for (j = 0; j < rows[i].ports; j++) {
+		for (j = 0; j < sizes[i].ports; j++) {
 			snprintf(name, sizeof(name), "p%zu", j);
 			world_service_port(&scene.world, scene.shop, name, L4_TCP, (uint16_t)(1000 + j), 0);
 			strbuf_appendf(&ports, "%s:TCP:%zu ", name, 2000 + j);
 		}
-		for (j = 0; j < rows[i].endpoints; j++)
+		for (j = 0; j < sizes[i].endpoints; j++)
 			strbuf_appendf(&list, "10.244.%zu.%zu ", j / 250, j % 250 + 1);
 		v4_only(&scene);
 		world_slice(&scene.world, "web/many", "shop", strbuf_text(&ports), strbuf_text(&list));
 		assert_int_equal(plan_node(world_cluster(&scene.world), &scene.options, &plan), 0);
 		shop = node_plan_find(&plan, "web", "shop");
-		assert_int_equal(shop->n_sets, rows[i].ports);
+		assert_int_equal(shop->n_sets, sizes[i].ports);
 		for (j = 0; j < shop->n_sets; j++) {
-			assert_int_equal(shop->sets[j].table_size, rows[i].size);
+			assert_int_equal(shop->sets[j].table_size, sizes[i].size);
 			slots += shop->sets[j].table_size;
 		}
 		assert_true(slots <= 2000000);
