@@ -490,7 +490,8 @@ static bool is_delivered(const struct manifests_source *source, uint64_t now_mse
 static int rebuild_result(struct manifests_source *source, uint64_t now_msec,
 			  struct manifests_result *ret_before)
 {
-	struct manifests_result result = { .delivered = is_delivered(source, now_msec) };
+	struct manifests_result result = { .delivered = is_delivered(source, now_msec),
+					   .statuses_missing = source->status_path && !source->status_read };
 	size_t capacity = 0;
 	int r = 0;
 

@@ -24,6 +24,9 @@ struct manifests_result {
 	 * most: then the others go on without it. Before that nothing may be removed, withdrawn or allocated.
 	 * Stays true once it is. */
 	bool delivered;
+	/* A status file was named and could not be read so far: Services may have addresses that nobody has
+	 * seen yet. On a fresh machine that is normal, for a restart it is not. */
+	bool statuses_missing;
 };
 
 /* Once, for offline commands and tests. `status_file` may be NULL; one that does not exist is empty. 0,

@@ -272,6 +272,7 @@ int source_read_status(struct manifests_source *source)
 		manifest_statuses_free(source->statuses, source->n_statuses);
 		source->statuses = list.items;
 		source->n_statuses = list.n;
+		source->status_read = true;
 	}
 	problems_done(&source->status_problems);
 	source->status_problems = problems;

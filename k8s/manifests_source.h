@@ -53,6 +53,7 @@ struct manifests_source {
 	size_t n_applied;
 	struct manifest_status *statuses; /* sorted by namespace, name */
 	size_t n_statuses;
+	bool status_read; /* at least once */
 	struct problems status_problems;
 	struct problems conflicts;     /* objects that stand twice */
 	const char *directory_trouble; /* why the directory counts as missing now, or NULL; static text */

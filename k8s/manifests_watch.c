@@ -252,6 +252,7 @@ static int update(struct manifests *manifests)
 		return r;
 	log_new_notices(&before, &source->result);
 	manifests->announce |= source->changed || before.delivered != source->result.delivered ||
+			       before.statuses_missing != source->result.statuses_missing ||
 			       !problems_equal(&before.problems, &source->result.problems);
 	source->changed = false;
 	return 0;

@@ -211,6 +211,24 @@ def test_an_agent_without_its_source_changes_nothing(bench):
         bench.kill_agent()
 
 
+def test_an_agent_without_the_status_file_changes_nothing(bench):
+    """A restarted one: to a fresh node a missing file means that nothing was given yet."""
+    bench.kill_agent()
+    status = f'{bench.directory}/status.json'
+    bench.start_agent('--status', status)
+    assert '"ready": false' in bench.get('/readyz') and bench.curl(VIP4) and bench.curl(VIP6)
+    with open(f'{status}.new', 'w') as file:
+        json.dump({'apiVersion': 'v1', 'kind': 'List', 'items': []}, file)
+    os.rename(f'{status}.new', status)
+    eventually(lambda: '"ready": true' in bench.get('/readyz'), 'the file is read')
+    assert bench.curl(VIP4)
+    bench.kill_agent()
+    assert bench.run_agent('--cleanup').returncode == 0
+    os.unlink(status)
+    bench.start_agent('--status', status)
+    bench.wait_served()
+
+
 def test_flows_to_other_nodes_outlive_an_agent_without_its_source(bench):
     """Their SNAT address comes from the Node object, which such an agent has not read."""
     bench.service('web/remote', ['203.0.113.30', '2001:db8:ff::30'])

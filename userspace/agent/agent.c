@@ -268,6 +268,7 @@ static int open_datapath(struct agent *agent)
 	const struct cluster *cluster = delivered ? store_cluster(agent->store) : NULL;
 	struct datapath_options options;
 	struct diff_limits limits;
+	size_t n_frontends;
 	int r;
 
 	agent_datapath_options(agent, cluster, &options);
@@ -291,6 +292,11 @@ static int open_datapath(struct agent *agent)
 			      "removes it)",
 			      r);
 	datapath_on_unused(agent->datapath, ids_unused, agent);
+	applied_frontends(agent->applied, &n_frontends);
+	agent->adopted = n_frontends > 0;
+	if (agent->adopted && manifests_result(agent->manifests)->statuses_missing)
+		log_warn("%s: not there or not readable; what stands in the maps and in FRR stays as it is until it is",
+			 agent->options->status_file);
 	return 0;
 }
 

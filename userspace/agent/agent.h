@@ -46,6 +46,7 @@ struct agent {
 	struct manifests *manifests;
 	struct host_addresses *host_addresses;
 	bool delivered;
+	bool adopted; /* frontends of an earlier agent stood in the maps */
 
 	/* What should be true. */
 	struct node_plan plan;

@@ -521,9 +521,13 @@ void agent_break(struct agent *agent)
 
 /* --- the round ----------------------------------------------------------------------------------- */
 
+/* Without the controller's answers Services look as if they had no addresses: on a fresh node that may be so, but not where
+ * frontends stand in the maps already. */
 static bool sources_delivered(struct agent *agent)
 {
-	if (!agent->delivered && manifests_result(agent->manifests)->delivered) {
+	const struct manifests_result *result = manifests_result(agent->manifests);
+
+	if (!agent->delivered && result->delivered && !(result->statuses_missing && agent->adopted)) {
 		agent->delivered = true;
 		log_info("%s: read; from now on the objects there decide", agent->options->manifests);
 	}
