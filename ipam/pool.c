@@ -169,7 +169,10 @@ static int pool_init(struct pool *pool, struct arena *arena, const struct servic
 	}
 	for (i = 0; i < spec->addresses.n; i++)
 		read_entry(pool, i, &why);
-	if (!spec->addresses.n)
+	if (spec->refused) {
+		pool->unreadable = true;
+		strbuf_append(&why, spec->refused);
+	} else if (!spec->addresses.n)
 		strbuf_append(&why, "spec.addresses is empty");
 	qsort(pool->ranges, pool->n_ranges, sizeof(*pool->ranges), range_compare);
 	measure(pool);

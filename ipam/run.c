@@ -15,6 +15,8 @@
 
 static bool is_ours(const struct service *service, bool default_class)
 {
+	if (service->unusable)
+		return false;
 	return service->load_balancer_class ? text_equal(service->load_balancer_class, OUR_CLASS) : default_class;
 }
 

@@ -51,20 +51,22 @@ static bool is_of(const struct status_entry *entry, const struct service *servic
 	return !*entry->uid || !*service->meta.uid || text_equal(entry->uid, service->meta.uid);
 }
 
-/* May the entry's Service be there all the same? Its own problem, or a whole file that could not be read (its problem has
- * the file's name, which has no '/'). A Service seen since the start would still be in the store. */
-static bool may_be_hidden(const struct status_entry *entry, const struct problems *problems)
+/* Is there a whole file that could not be read (its problem has the file's name, which has no '/')? What stood in it may be
+ * there all the same. An object that was refused for itself is in the cluster: see decode_remains(). */
+static bool a_file_is_hidden(const struct problems *problems)
 {
-	cleanup(strbuf_done) struct strbuf object = { 0 };
 	size_t i;
 
-	if (entry->seen || !entry->n_addresses)
-		return false;
-	strbuf_appendf(&object, "Service/%s/%s", entry->namespace, entry->name);
 	for (i = 0; i < problems->n; i++)
-		if (!strchr(problems->items[i].object, '/') || text_equal(problems->items[i].object, strbuf_text(&object)))
+		if (!strchr(problems->items[i].object, '/'))
 			return true;
-	return strbuf_failed(&object);
+	return false;
+}
+
+/* A Service seen since the start would still be in the store. */
+static bool may_be_hidden(const struct status_entry *entry, const struct problems *problems)
+{
+	return !entry->seen && entry->n_addresses && a_file_is_hidden(problems);
 }
 
 static int set_ingress(struct service *service, const struct status_entry *entry, struct arena *arena)
@@ -114,40 +116,20 @@ static int stand_in(const struct status_entry *entry, struct arena *arena, const
 	return set_ingress(service, entry, arena);
 }
 
-/* Does the problem hide a pool that is not in the cluster? *ret_name is then its name, "" if the file does not even tell. */
-static bool hides_pool(const struct problem *problem, const struct cluster *cluster, const char **ret_name)
-{
-	static const char kind[] = "ServiceIPPool/";
-
-	*ret_name = "";
-	if (!strchr(problem->object, '/'))
-		return true;
-	*ret_name = problem->object + strlen(kind);
-	return strncmp(problem->object, kind, strlen(kind)) == 0 && !cluster_find_pool(cluster, *ret_name);
-}
-
-/* A pool that was refused is not gone: what it holds is unknown, as with an entry that cannot be read. One such pool in
+/* A pool that stood in a hidden file is not gone: what it holds is unknown, as with one that was refused. One such pool in
  * the overlay is enough for allocate() to take no address away because no pool contains it. */
-static int stand_in_pool(const struct cluster *cluster, const struct problems *problems, struct arena *arena,
-			 struct cluster *overlay)
+static int stand_in_pool(const struct cluster *cluster, struct arena *arena, struct cluster *overlay)
 {
-	static const char *unreadable[] = { "?" };
 	const struct service_ip_pool **pools;
 	struct service_ip_pool *pool;
-	const char *name = NULL;
 	size_t i;
 
-	for (i = 0; i < problems->n; i++)
-		if (hides_pool(&problems->items[i], cluster, &name))
-			break;
-	if (i == problems->n)
-		return 0;
 	pools = arena_array(arena, cluster->n_pools + 1, sizeof(*pools));
 	pool = arena_alloc(arena, sizeof(*pool));
 	if (!pools || !pool)
 		return -ENOMEM;
-	pool->meta = (struct meta){ .namespace = "", .name = name, .uid = "", .created_sec = INT64_MAX };
-	pool->addresses = (struct strings){ unreadable, 1 };
+	pool->meta = (struct meta){ .namespace = "", .name = "", .uid = "", .created_sec = INT64_MAX };
+	pool->refused = "in a file that cannot be read";
 	for (i = 0; i < cluster->n_pools; i++)
 		pools[i] = cluster->pools[i];
 	pools[i] = pool;
@@ -183,7 +165,7 @@ int status_book_overlay(const struct status_book *book, const struct cluster *cl
 	}
 	overlay.services = services;
 	overlay.n_services = n;
-	r = stand_in_pool(cluster, problems, arena, &overlay);
+	r = a_file_is_hidden(problems) ? stand_in_pool(cluster, arena, &overlay) : 0;
 	if (r < 0)
 		return r;
 	*ret = overlay;
@@ -234,6 +216,13 @@ static int next_entry(struct status_book *next, const struct status_book *old, c
 	return copy_entry(next, &entry);
 }
 
+/* A Service that cannot be read gets no new answer: the old one stays in the file, and its addresses with it. */
+static bool stays_unanswered(const struct status_entry *entry, const struct service *service,
+			     const struct problems *problems)
+{
+	return service ? service->unusable && is_of(entry, service) : may_be_hidden(entry, problems);
+}
+
 int status_book_next(const struct status_book *old, const struct cluster *cluster, const struct problems *problems,
 		     const struct allocations *allocations, int64_t now_sec, struct status_book *ret)
 {
@@ -249,7 +238,7 @@ int status_book_next(const struct status_book *old, const struct cluster *cluste
 	for (i = 0; i < old->n_entries && r == 0; i++) {
 		const struct status_entry *entry = &old->entries[i];
 
-		if (!cluster_find_service(cluster, entry->namespace, entry->name) && may_be_hidden(entry, problems))
+		if (stays_unanswered(entry, cluster_find_service(cluster, entry->namespace, entry->name), problems))
 			r = copy_entry(&next, entry);
 	}
 	if (r < 0) {

@@ -31,8 +31,8 @@ void status_book_sort(struct status_book *);
 const struct status_entry *status_book_find(const struct status_book *, const char *namespace, const char *name);
 
 /* The cluster with the book laid over it, for allocate(): Services have the book's addresses; entries whose Service may be
- * hidden stand in as Services of another class, so that their addresses are not given; and a pool that was refused
- * stands in as an unreadable one, so that nobody loses an address to a typing error. `problems` are the source's.
+ * hidden in a file that cannot be read stand in as Services of another class, so that their addresses are not given; and so
+ * does a pool, so that nobody loses an address to a typing error. `problems` are the source's.
  * Borrows from all of them; lives in the arena. 0 or -ENOMEM. */
 int status_book_overlay(const struct status_book *, const struct cluster *, const struct problems *, struct arena *,
 			struct cluster *ret);

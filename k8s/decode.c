@@ -3,6 +3,7 @@
  * Kubernetes are in decode_core.c, Fairway's own in decode_fairway.c. */
 #include "k8s/decode.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "k8s/decode_common.h"
@@ -109,28 +110,78 @@ static const char *find_name(const struct json *metadata, const struct kind *kin
 	return name->text;
 }
 
-static enum decode_result decode_kind(const struct kind *kind, const struct json *root, const char *namespace,
-				      const char *name, struct object **ret_object, struct problems *problems)
+/* Fills a new object as far as its fields can be read. */
+static enum decode_result decode_fields(const struct kind *kind, const struct json *root,
+					const struct object_id *id, struct object *object,
+					struct problems *problems)
 {
-	cleanup(object_freep) struct object *object = object_new(kind->kind);
 	cleanup(strbuf_done) struct strbuf identity = { 0 };
 	struct decoder decoder = { .root = root, .problems = problems };
 
-	strbuf_appendf(&identity, "%s/%s%s%s", kind->name, namespace, *namespace ? "/" : "", name);
-	if (!object || strbuf_failed(&identity))
+	strbuf_appendf(&identity, "%s/%s%s%s", kind->name, id->namespace, *id->namespace ? "/" : "",
+		       id->name);
+	if (strbuf_failed(&identity))
 		return DECODE_NO_MEMORY;
 	decoder.arena = &object->arena;
 	decoder.object = strbuf_text(&identity);
-	object->meta.namespace = keep_text(&decoder, namespace);
-	object->meta.name = keep_text(&decoder, name);
+	object->meta.namespace = keep_text(&decoder, id->namespace);
+	object->meta.name = keep_text(&decoder, id->name);
 	decode_meta(&decoder, json_member(root, "metadata"), &object->meta);
 	kind->decode(&decoder, root, object);
-	if (decoder.no_memory)
+	return decoder.no_memory ? DECODE_NO_MEMORY : decoder.refused ? DECODE_REFUSED : DECODED;
+}
+
+static enum decode_result decode_kind(const struct kind *kind, const struct json *root,
+				      const struct object_id *id, struct object **ret_object,
+				      struct problems *problems)
+{
+	cleanup(object_freep) struct object *object = object_new(kind->kind);
+	enum decode_result result;
+
+	if (!object)
 		return DECODE_NO_MEMORY;
-	if (decoder.refused)
-		return DECODE_REFUSED;
-	*ret_object = take(object);
-	return DECODED;
+	result = decode_fields(kind, root, id, object, problems);
+	if (result == DECODED)
+		*ret_object = take(object);
+	return result;
+}
+
+/* Nothing else of a half-read object may be used: only what decode_remains() promises stays in it. */
+static int reduce(struct object *object, const struct problem *why)
+{
+	struct service *service = &object->service;
+	struct meta meta = object->meta;
+	cleanup(strbuf_done) struct strbuf text = { 0 };
+
+	switch (object->kind) {
+	case OBJECT_SERVICE:
+		/* Who has addresses in a status was of the type, whatever its spec says now. */
+		*service = (struct service){ .meta = meta,
+					     .unusable = true,
+					     .type = SERVICE_LOAD_BALANCER,
+					     .ingress = service->ingress,
+					     .n_ingress = service->n_ingress };
+		return 0;
+	case OBJECT_SERVICE_IP_POOL:
+		strbuf_appendf(&text, "%s%s%s", why->field, *why->field ? ": " : "", why->message);
+		object->pool = (struct service_ip_pool){ .meta = meta };
+		if (!strbuf_failed(&text))
+			object->pool.refused = arena_string(&object->arena, strbuf_text(&text));
+		return object->pool.refused ? 0 : -ENOMEM;
+	case OBJECT_BGP_ADVERTISEMENT:
+		object->advertisement = (struct bgp_advertisement){ .meta = meta, .unusable = true };
+		return 0;
+	case OBJECT_ENDPOINT_SLICE:
+	case OBJECT_NODE:
+	case OBJECT_NAMESPACE:
+	case OBJECT_SECRET:
+	case OBJECT_BGP_PEER:
+	case OBJECT_BFD_PROFILE:
+	case OBJECT_COMMUNITY:
+	case OBJECT_KIND_COUNT:
+		break;
+	}
+	return 1;
 }
 
 bool decode_is_list(const struct json *value, const struct json **ret_items)
@@ -227,7 +278,31 @@ enum decode_result decode_item(const struct json *list, const struct json *root,
 	name = find_name(json_member(root, "metadata"), kind, &namespace, &field, &why);
 	if (!name)
 		return refuse_nameless(problems, origin, field, root->line, why);
-	return decode_kind(kind, root, namespace, name, ret_object, problems);
+	return decode_kind(kind, root, &(struct object_id){ kind->kind, namespace, name }, ret_object,
+			   problems);
+}
+
+int decode_remains(const struct json *list, const struct json *item, struct object **ret)
+{
+	cleanup(problems_done) struct problems problems = { 0 };
+	struct type_meta type = type_of(list, item);
+	cleanup(object_freep) struct object *object = NULL;
+	struct object_id id;
+	int r;
+
+	*ret = NULL;
+	if (!decode_identity(list, item, &id))
+		return 0;
+	object = object_new(id.kind);
+	if (!object || decode_fields(find_kind(&type), item, &id, object, &problems) == DECODE_NO_MEMORY ||
+	    !problems.n)
+		return -ENOMEM;
+	r = reduce(object, &problems.items[0]);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		*ret = take(object);
+	return 0;
 }
 
 enum decode_result decode_object(const struct json *root, const char *origin, struct object **ret_object,

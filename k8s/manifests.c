@@ -347,31 +347,6 @@ static int shadow(struct manifests_source *source, const struct claim *winner, s
 				   loser->file->name, winner->file->name);
 }
 
-/* A refused BGPAdvertisement without a last good version: absent, it would open everything to every peer. */
-static int install_unusable(struct manifests_source *source, const struct object_id *id, struct manifest_applied *applied)
-{
-	struct object *object = object_new(id->kind);
-	int r;
-
-	if (!object)
-		return -ENOMEM;
-	object->meta.namespace = arena_string(&object->arena, id->namespace);
-	object->meta.name = arena_string(&object->arena, id->name);
-	object->meta.uid = "";
-	object->meta.created_sec = INT64_MAX;
-	object->advertisement.unusable = true;
-	if (!object->meta.namespace || !object->meta.name) {
-		object_free(object);
-		return -ENOMEM;
-	}
-	r = store_put(source->store, object);
-	if (r < 0)
-		return r;
-	source->changed = true;
-	*applied = (struct manifest_applied){ .object = object };
-	return 0;
-}
-
 /* Brings one identity into the store. `*applied` is what stands there (object NULL: nothing) and is updated.
  * 0, -ENOMEM, or 1: the winner's file must be read again. */
 static int install(struct manifests_source *source, struct claim *winner, struct manifest_applied *applied)
@@ -383,8 +358,6 @@ static int install(struct manifests_source *source, struct claim *winner, struct
 
 	entry->shadowed = false;
 	if (!object) {
-		if (entry->refused && !applied->object && entry->id.kind == OBJECT_BGP_ADVERTISEMENT)
-			return install_unusable(source, &entry->id, applied);
 		if (entry->refused || (applied->object && !was_shadowed))
 			return 0; /* the last good version, or nothing */
 		entry->shadowed = true;
@@ -393,7 +366,8 @@ static int install(struct manifests_source *source, struct claim *winner, struct
 		winner->file->dirty = true;
 		return 1;
 	}
-	if (applied->object && applied->digest == entry->digest) {
+	if (applied->object &&
+	    (applied->digest == entry->digest || (entry->refused && !object_is_remains(applied->object)))) {
 		object_free(object);
 		return 0;
 	}

@@ -335,10 +335,10 @@ static int adopt_problems(struct reading *reading, const struct problems *from, 
 	return 0;
 }
 
-static int add_entry(struct reading *reading, const struct object_id *id, uint64_t digest,
+static int add_entry(struct reading *reading, const struct object_id *id, uint64_t digest, bool refused,
 		     struct object *object)
 {
-	struct manifest_entry entry = { .id = { .kind = id->kind }, .digest = digest, .refused = !object };
+	struct manifest_entry entry = { .id = { .kind = id->kind }, .digest = digest, .refused = refused };
 
 	entry.id.namespace = arena_string(&reading->arena, id->namespace);
 	entry.id.name = arena_string(&reading->arena, id->name);
@@ -350,6 +350,14 @@ static int add_entry(struct reading *reading, const struct object_id *id, uint64
 	entry.object = object;
 	reading->entries[reading->n++] = entry;
 	return 0;
+}
+
+static bool has_last_good(const struct manifests_source *source, const struct object_id *id)
+{
+	const struct object *object =
+		source->live ? store_find(source->store, id->kind, id->namespace, id->name) : NULL;
+
+	return object && !object_is_remains(object);
 }
 
 static int read_item(struct reading *reading, const struct json *list, const struct json *item)
@@ -376,15 +384,16 @@ static int read_item(struct reading *reading, const struct json *list, const str
 		return skip(reading, list, item);
 	known = decode_identity(list, item, &id);
 	r = adopt_problems(reading, &problems,
-			   result == DECODE_REFUSED && source->live && known &&
-				   store_find(source->store, id.kind, id.namespace, id.name));
+			   result == DECODE_REFUSED && known && has_last_good(source, &id));
+	if (!r && result == DECODE_REFUSED && known)
+		r = decode_remains(list, item, &object);
 	if (!r && object)
 		r = merge_status(source, object, &digest);
 	if (r < 0 || !known) {
 		object_free(object);
 		return r;
 	}
-	return add_entry(reading, &id, digest, object);
+	return add_entry(reading, &id, digest, result == DECODE_REFUSED, object);
 }
 
 static int broken(struct reading *reading, const struct manifest_file *file, const char *format, ...)

@@ -12,8 +12,9 @@ struct manifest_entry {	       /* an object of a file */
 	struct object_id id;   /* texts in the file's arena */
 	uint64_t digest;       /* of its JSON and its merged status */
 	struct object *object; /* decoded and not yet in the store; owned */
-	bool refused;	       /* decoding failed: the last good version stays */
-	bool shadowed;	       /* an earlier file holds the same object */
+	bool refused; /* decoding failed: the last good version stays, else `object` is what remains of it, or
+			 NULL */
+	bool shadowed; /* an earlier file holds the same object */
 };
 
 struct manifest_file {

@@ -718,6 +718,58 @@ static void test_refused(void **state)
 }
 
 /* Wrong entries that are left out while the object stays. */
+/* What others must go on knowing of a refused object: see decode_remains(). */
+static void test_remains(void **state)
+{
+	static const struct {
+		const char *text, *why; /* why: of a pool; "": another kind; NULL: nothing remains */
+		size_t n_ingress;
+	} rows[] = {
+		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},"
+		  "\"spec\":{\"type\":7,"
+		  "\"ports\":[{\"port\":80},{\"port\":0}],\"healthCheckNodePort\":31000},"
+		  "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::1\"}"
+		  "]}}}",
+		  "", 2 },
+		{ "{\"apiVersion\":\"fairway.dev/"
+		  "v1alpha1\",\"kind\":\"ServiceIPPool\",\"metadata\":{\"name\":\"a\"},"
+		  "\"spec\":{\"addresses\":[\"192.0.2.0/24\"],\"quota\":{\"perNamespace\":-1}}}",
+		  "spec.quota.perNamespace: not in 0..2147483647: -1", 0 },
+		{ "{\"apiVersion\":\"fairway.dev/"
+		  "v1alpha1\",\"kind\":\"BGPAdvertisement\",\"metadata\":{\"name\":\"a\"},"
+		  "\"spec\":{\"localPref\":-1}}",
+		  "", 0 },
+		{ "{\"apiVersion\":\"fairway.dev/"
+		  "v1alpha1\",\"kind\":\"BGPPeer\",\"metadata\":{\"name\":\"a\"}}",
+		  NULL, 0 },
+		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"A B\"}}", NULL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup(json_document_done) struct json_document document = { 0 };
+		struct object *object = NULL;
+		struct json_error error;
+
+		assert_int_equal(json_parse(rows[i].text, strlen(rows[i].text), &document, &error), 0);
+		assert_int_equal(decode_remains(NULL, document.first, &object), 0);
+		assert_int_equal(object != NULL, rows[i].why != NULL);
+		if (!object)
+			continue;
+		assert_true(object_is_remains(object));
+		assert_string_equal(object->meta.name, "a");
+		if (*rows[i].why)
+			assert_string_equal(object->pool.refused, rows[i].why);
+		if (object->kind == OBJECT_SERVICE) {
+			assert_int_equal(object->service.type, SERVICE_LOAD_BALANCER);
+			assert_int_equal(object->service.n_ingress, rows[i].n_ingress);
+			assert_int_equal(object->service.n_ports + object->service.health_check_node_port, 0);
+			assert_string_equal(object->meta.uid, "u");
+		}
+		object_free(object);
+	}
+}
+
 static void test_reported(void **state)
 {
 	static const struct bad cases[] = {
@@ -924,6 +976,7 @@ int main(void)
 		cmocka_unit_test(test_bfd_and_community),
 		cmocka_unit_test(test_skipped),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_remains),
 		cmocka_unit_test(test_reported),
 		cmocka_unit_test(test_all_problems_but_bounded),
 		cmocka_unit_test(test_too_many),

@@ -92,10 +92,9 @@ static void test_hidden(void **state)
 		const char *problem, *outcome;
 		bool seen;
 	} rows[] = {
-		{ "Service/w/hidden", "hidden=192.0.2.0 new=192.0.2.1", false },
 		{ "objects.yaml", "hidden=192.0.2.0 new=192.0.2.1", false },
 		{ "Service/w/other", "new=192.0.2.0", false },
-		{ "Service/w/hidden", "new=192.0.2.0", true }, /* the store would have kept it: it was removed */
+		{ "objects.yaml", "new=192.0.2.0", true }, /* the store would have kept it: it was removed */
 	};
 	size_t i;
 
@@ -111,15 +110,42 @@ static void test_hidden(void **state)
 	}
 }
 
+/* What remains of a refused Service gets no answer: the book's stays. */
+static void test_refused_service(void **state)
+{
+	static const struct {
+		const char *uid, *outcome;
+	} rows[] = {
+		{ "", "new=192.0.2.1 refused=192.0.2.0" },
+		{ "u1", "new=192.0.2.1 refused=192.0.2.0" },
+		{ "u2", "new=192.0.2.0" }, /* the book's was another one */
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cleanup(fixture_done) struct fixture fixture = { 0 };
+		struct service *refused;
+		char text[200];
+
+		world_pool(&fixture.world, "p", "192.0.2.0/29");
+		world_service(&fixture.world, "w/new");
+		refused = world_service(&fixture.world, "w/refused");
+		refused->unusable = true;
+		refused->meta.uid = rows[i].uid;
+		add_entry(&fixture, "refused", "u1", "192.0.2.0")->seen = true;
+		assert_string_equal(round_of(&fixture, text, sizeof(text)), rows[i].outcome);
+	}
+}
+
 static void test_refused_pool(void **state)
 {
 	static const struct {
-		const char *problem, *outcome;
+		const char *problem, *refused, *outcome;
 	} rows[] = {
-		{ "ServiceIPPool/gone", "a=203.0.113.1" },
-		{ "objects.yaml", "a=203.0.113.1" },
-		{ "ServiceIPPool/p", "a=192.0.2.0" }, /* there, with its last good spec */
-		{ "BGPPeer/x", "a=192.0.2.0" },
+		{ "ServiceIPPool/other", "spec.quota: not a map", "a=203.0.113.1" },
+		{ "objects.yaml", NULL, "a=203.0.113.1" },
+		{ "ServiceIPPool/p", NULL, "a=192.0.2.0" }, /* there, with its last good spec */
+		{ "BGPPeer/x", NULL, "a=192.0.2.0" },
 	};
 	size_t i;
 
@@ -128,6 +154,8 @@ static void test_refused_pool(void **state)
 		char text[200];
 
 		world_pool(&fixture.world, "p", "192.0.2.0/29");
+		if (rows[i].refused)
+			world_pool(&fixture.world, "other", "")->refused = rows[i].refused;
 		world_service(&fixture.world, "w/a");
 		add_entry(&fixture, "a", "", "203.0.113.1");
 		problems_add(&fixture.problems, rows[i].problem, "", "broken");
@@ -177,6 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_over_the_cluster), cmocka_unit_test(test_hidden),
+		cmocka_unit_test(test_refused_service),
 		cmocka_unit_test(test_refused_pool),	 cmocka_unit_test(test_time_of_the_condition),
 		cmocka_unit_test(test_text),
 	};

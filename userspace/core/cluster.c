@@ -83,6 +83,28 @@ int object_compare(const struct object *a, const struct object *b)
 	return meta_compare(&a->meta, b->meta.namespace, b->meta.name);
 }
 
+bool object_is_remains(const struct object *object)
+{
+	switch (object->kind) {
+	case OBJECT_SERVICE:
+		return object->service.unusable;
+	case OBJECT_SERVICE_IP_POOL:
+		return object->pool.refused != NULL;
+	case OBJECT_BGP_ADVERTISEMENT:
+		return object->advertisement.unusable;
+	case OBJECT_ENDPOINT_SLICE:
+	case OBJECT_NODE:
+	case OBJECT_NAMESPACE:
+	case OBJECT_SECRET:
+	case OBJECT_BGP_PEER:
+	case OBJECT_BFD_PROFILE:
+	case OBJECT_COMMUNITY:
+	case OBJECT_KIND_COUNT:
+		break;
+	}
+	return false;
+}
+
 /* Every kind of object begins with its meta, so one search serves all arrays of pointers. The pointer is
  * copied by bytes because `struct service *` and `struct meta *` in memory are different types to the
  * compiler. */

@@ -91,6 +91,7 @@ struct ingress_address { /* status.loadBalancer.ingress[] */
 
 struct service {
 	struct meta meta;
+	bool unusable; /* refused when decoded, see decode_remains(): it has no port and is nobody's, but keeps its addresses */
 	enum service_type type;
 	bool headless;		  /* clusterIP: None */
 	struct addr cluster_ips[2]; /* in order of ip_families; ADDR_NONE: none */
@@ -174,6 +175,7 @@ struct service_allocation {
 
 struct service_ip_pool {
 	struct meta meta;
+	const char *refused; /* why it was when decoded, see decode_remains(): what it holds is unknown. NULL: it was not */
 	struct strings addresses; /* text: "CIDR" or "a-b" */
 	bool auto_assign, avoid_buggy_ips, disabled;
 	struct service_allocation allocation;
@@ -219,8 +221,8 @@ struct toleration {
 
 struct bgp_advertisement {
 	struct meta meta;
-	bool unusable; /* it is there, but was refused when decoded: it selects nothing, and like any other ends the rule that
-			* without advertisements everything is announced. A source puts it where no last good version is. */
+	bool unusable; /* refused when decoded, see decode_remains(): it selects nothing, and like any other ends the rule that
+			* without advertisements everything is announced */
 	enum advertisement_type type;
 	struct strings pools;
 	struct selectors pool_selectors, service_selectors, node_selectors;
@@ -291,6 +293,7 @@ struct object {
 struct object *object_new(enum object_kind); /* zeroed, kind set; NULL: out of memory */
 void object_free(struct object *);	      /* accepts NULL; wipes a secret's password */
 int object_compare(const struct object *, const struct object *); /* kind, namespace, name */
+bool object_is_remains(const struct object *); /* of one that was refused: see decode_remains() */
 
 /* Everything, borrowed. Arrays are sorted by namespace, name (bytes), slices by namespace, service, name.
  * The store (k8s/store.h) makes it; tests fill it by hand or from manifests. */

@@ -30,7 +30,7 @@ void drafts_trim(struct drafts *drafts)
 
 bool service_is_ours(const struct service *service, bool default_class)
 {
-	if (service->type != SERVICE_LOAD_BALANCER)
+	if (service->type != SERVICE_LOAD_BALANCER || service->unusable)
 		return false;
 	if (!service->load_balancer_class)
 		return default_class;

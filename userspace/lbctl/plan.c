@@ -87,7 +87,8 @@ static struct service *with_addresses(struct arena *arena, const struct service 
 	return service;
 }
 
-static int report_allocations(const struct allocations *allocations, struct problems *problems)
+static int report_allocations(const struct cluster *cluster, const struct allocations *allocations,
+			      struct problems *problems)
 {
 	int r = 0;
 
@@ -103,6 +104,8 @@ static int report_allocations(const struct allocations *allocations, struct prob
 		const struct pool_usage *pool = &allocations->pools[i];
 		struct meta meta = { .namespace = "", .name = pool->name };
 
+		if (cluster_find_pool(cluster, pool->name)->refused)
+			continue; /* told when it was read */
 		if (!pool->ready && !text_equal(pool->reason, "Disabled"))
 			r = problems_add_object(problems, OBJECT_SERVICE_IP_POOL, &meta, "spec.addresses",
 						"%s: %s", pool->reason, pool->message);
@@ -140,7 +143,7 @@ static int allocate_addresses(struct arena *arena, bool default_class, struct cl
 			return -ENOMEM;
 	}
 	cluster->services = services;
-	return report_allocations(&allocations, problems);
+	return report_allocations(cluster, &allocations, problems);
 }
 
 /* --- the command --------------------------------------------------------------------------------------- */
@@ -160,7 +163,8 @@ static int print(const struct plan_command *command, const struct node_plan *pla
 	}
 	if (strbuf_failed(&text))
 		return -ENOMEM;
-	return fputs(strbuf_text(&text), stdout) < 0 || fflush(stdout) ? -errno : 0;
+	fputs(strbuf_text(&text), stdout);
+	return 0;
 }
 
 static int plan_and_print(struct plan_command *command)
