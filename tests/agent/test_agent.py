@@ -71,6 +71,10 @@ def test_exit_codes(bench):
     assert bench.lbctl('svc', 'show').returncode == 2
     assert bench.lbctl('svc', 'ls', '-o', 'xml').returncode == 2
     assert bench.lbctl('flow', 'ls', '--vip', '300.1.1.1').returncode == 2
+    with open('/dev/full', 'w') as full:
+        lbctl = os.path.join(os.path.dirname(bench.agent_command()[3]), 'lbctl')
+        done = subprocess.run([lbctl, 'allocate', '--manifests', bench.manifests, '-o', 'json'], stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 1 and b'standard output' in done.stderr
     away = subprocess.run([os.path.join(os.path.dirname(bench.agent_command()[3]), 'lbctl'), 'svc', 'ls', '--socket', '/nonexistent/a.sock'],
                           capture_output=True, text=True)
     assert away.returncode == 3 and '/nonexistent/a.sock' in away.stderr

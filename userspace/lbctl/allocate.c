@@ -75,7 +75,8 @@ static int print(const struct allocations *allocations, enum output_format forma
 	case OUTPUT_TEXT:
 		return print_tables(&json);
 	case OUTPUT_JSON:
-		return fputs(strbuf_text(&json), stdout) == EOF ? -EIO : 0;
+		fputs(strbuf_text(&json), stdout);
+		return 0;
 	}
 	return -EINVAL;
 }

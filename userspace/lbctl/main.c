@@ -3,6 +3,7 @@
 #include "userspace/lbctl/lbctl.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,15 @@ static bool is_group(const char *word)
 	return false;
 }
 
+/* What a full disk swallowed was not answered. */
+static int flushed(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "lbctl: standard output: %s\n", strerror(errno));
+	return status == LBCTL_FINE ? LBCTL_NOT_FINE : status;
+}
+
 int main(int argc, char **argv)
 {
 	char program[64];
@@ -92,7 +102,7 @@ int main(int argc, char **argv)
 			continue;
 		snprintf(program, sizeof(program), "lbctl %s", commands[i].name);
 		argv[words] = program;
-		return commands[i].run(argc - words, argv + words);
+		return flushed(commands[i].run(argc - words, argv + words));
 	}
 	if (is_group(argv[1])) {
 		bool asked = argc > 2 && (text_equal(argv[2], "--help") || text_equal(argv[2], "-h"));
