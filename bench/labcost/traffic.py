@@ -6,14 +6,15 @@
     n3  .nftables: the VIP by kube-proxy's rules; the same pass program
     n4  .routing.offload: the pod's own address; nothing is attached and the uplink's offloads are on
 
-Each node has the router's link, the CNI's masquerade and the drop of invalid packets that every node of the laboratory has, so
-conntrack sees each of the four. The client sends: a stream, datagrams of 1400 bytes, or connections of which each is new.
+Each node has the router's link, FRR, the CNI's masquerade and the drop of invalid packets that every node of the laboratory
+has: conntrack sees the traffic of each, and so does bfdd, whose packet socket (FRR 8.4) makes the stack clone each IPv4 packet
+that is received and copy its head when it is forwarded. The client sends: a stream, datagrams of 1400 bytes, or connections of which each is new.
 Rounds are interleaved (n1 n2 n3 n4 n1 …) and every round's ratio is taken within the round.
 """
 import os
 import sys
 
-from fwlab import netns
+from fwlab import frr, netns
 from fwlab.lab import CLIENT_V4, CLIENT_V6, CLUSTER_CIDRS, Lab
 
 from . import kube_proxy, results
@@ -29,14 +30,15 @@ AGENT_NODE = 'n1'
 
 
 class TrafficLab(Lab):
-    """Only n1 has FRR and an agent; the pods run the benchmark's sink."""
+    """Only n1 has an agent, the others announce their PodCIDRs by FRR alone; the pods run the benchmark's sink."""
 
     def start_node_processes(self, node):
         if node == AGENT_NODE:
             super().start_node_processes(node)
-
-    def wait_sessions(self, nodes=None, timeout=30):
-        super().wait_sessions(nodes or [AGENT_NODE], timeout)
+            return
+        bgpd = frr.plain_node_config(node, self.router_addresses(node), self.pod_cidrs(node))
+        self.start_frr(node, self.write_frr_config(node, 'bfdd', f'hostname {node}\n'),
+                       self.write_frr_config(node, 'bgpd', bgpd))
 
     def start_server(self, name):
         self.processes.start(f'pod-{name}', netns.enter(self.ns(name), [f'{self.build}/bench/lab_sink', cpus()[1]]))
@@ -71,19 +73,14 @@ class Traffic:
         for node in ('n2', 'n4'):
             self.targets[node] = (pods[node]['ip4'], pods[node]['ip6'], False)
         self.targets['n3'] = (*NFTABLES_VIPS, True)
-        for _, node in VARIANTS[1:]:
-            self.route_to(node, lab.pod_cidrs(node))
-        self.route_to('n3', [f'{NFTABLES_VIPS[0]}/32', f'{NFTABLES_VIPS[1]}/128'])
+        netns.ip_batch(lab.ns('tor'), [f'route add {vip} via {gateway}'
+                                       for vip, gateway in zip(NFTABLES_VIPS, lab.node_addresses('n3'))])
         for family, pod, cidr, vip in zip(('ip', 'ip6'), (pods['n3']['ip4'], pods['n3']['ip6']), CLUSTER_CIDRS, NFTABLES_VIPS):
             services = [(vip, protocol.lower(), port, target) for _, port, target, protocol in PORTS]
             netns.run_in(lab.ns('n3'), ['nft', '-f', '-'], stdin=kube_proxy.rules(family, pod, cidr, services))
         for node in ('n2', 'n3'):
             self.pass_programs(node)
         self.nothing_attached('n4')
-
-    def route_to(self, node, prefixes):
-        netns.ip_batch(self.lab.ns('tor'), [f'route add {prefix} via {gateway}'
-                                            for prefix, gateway in zip(prefixes, self.lab.node_addresses(node))])
 
     def pass_programs(self, node):
         """On the hook that the agent took on its node, or the comparison would not be one."""
