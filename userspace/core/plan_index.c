@@ -123,6 +123,9 @@ static int claim_compare(const void *a, const void *b)
 	const struct claim *left = a, *right = b;
 	int order = place_compare(left, &right->addr, right->port, right->protocol);
 
+	/* Everything else is given by the control plane; an external IP is whatever its author wrote. */
+	if (!order)
+		order = (left->type == FRONTEND_EXTERNAL_IP) - (right->type == FRONTEND_EXTERNAL_IP);
 	return order ? order : owner_age_compare(left->owner, right->owner);
 }
 
@@ -207,8 +210,7 @@ static int claims_rivals(const struct plan_index *index, const struct owner *own
 	return 0;
 }
 
-/* --- pools -------------------------------------------------------------------------------------------------
- */
+/* --- pools, PodCIDRs --- */
 
 static int pool_ranges_collect(struct plan_index *index, const struct cluster *cluster)
 {
@@ -227,6 +229,31 @@ static int pool_ranges_collect(struct plan_index *index, const struct cluster *c
 			index->pool_ranges[index->n_pool_ranges++] = range;
 		}
 	return 0;
+}
+
+static int pod_cidrs_collect(struct plan_index *index, const struct cluster *cluster)
+{
+	size_t i, j;
+	int r;
+
+	for (i = 0; i < cluster->n_nodes; i++)
+		for (j = 0; j < cluster->nodes[i]->n_pod_cidrs; j++) {
+			r = array_reserve(index->pod_cidrs, index->n_pod_cidrs, index->pod_cidrs_capacity);
+			if (r < 0)
+				return r;
+			index->pod_cidrs[index->n_pod_cidrs++] = cluster->nodes[i]->pod_cidrs[j];
+		}
+	return 0;
+}
+
+bool plan_index_in_pod_cidr(const struct plan_index *index, const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < index->n_pod_cidrs; i++)
+		if (prefix_contains(&index->pod_cidrs[i], addr))
+			return true;
+	return false;
 }
 
 bool plan_index_in_pool(const struct plan_index *index, const struct addr *addr)
@@ -257,6 +284,7 @@ void plan_index_free(struct plan_index *index)
 	free(index->shadows);
 	free(index->own.items);
 	free(index->pool_ranges);
+	free(index->pod_cidrs);
 	arena_done(&index->arena);
 	free(index);
 }
@@ -270,7 +298,7 @@ struct plan_index *plan_index_new(const struct cluster *cluster, const struct pl
 	size_t i;
 
 	if (!index || own_addresses_collect(&index->arena, cluster, options, &index->own) < 0 ||
-	    pool_ranges_collect(index, cluster) < 0)
+	    pool_ranges_collect(index, cluster) < 0 || pod_cidrs_collect(index, cluster) < 0)
 		return NULL;
 	for (i = 0; i < cluster->n_services; i++) { /* sorted, so owners are */
 		if (owner_new(index, cluster, options, cluster->services[i], &owner) < 0)

@@ -17,7 +17,7 @@ struct owner { /* a service that claims something; its strings are its own */
 	bool stale;	      /* inside plan_index_update(): leaves with its claims */
 };
 
-struct claim { /* sorted by address, port, protocol, then the elder owner */
+struct claim { /* sorted by address, port, protocol, external IPs last, then the elder owner */
 	struct addr addr;
 	uint16_t port;
 	enum l4_protocol protocol;
@@ -35,6 +35,8 @@ struct plan_index {
 	struct own_addresses own;
 	struct addr_range *pool_ranges; /* of all pools, broken ones left out */
 	size_t n_pool_ranges, pool_ranges_capacity;
+	struct prefix *pod_cidrs; /* of all nodes */
+	size_t n_pod_cidrs, pod_cidrs_capacity;
 	struct owner **owners; /* sorted by namespace, name */
 	size_t n_owners, owners_capacity;
 	struct claim *claims;
@@ -53,18 +55,22 @@ void plan_index_free(struct plan_index *);
 int plan_index_update(struct plan_index *, const struct cluster *, const struct plan_options *,
 		      const struct strings *changed, struct service_names *affected);
 
-/* The owner whose claim holds: the eldest. NULL if nobody claims it. */
+/* The owner whose claim holds: the eldest, of those with more than an external IP if there are any. NULL:
+ * nobody. */
 const struct owner *plan_index_winner(const struct plan_index *, const struct addr *, uint16_t port,
 				      enum l4_protocol);
 bool plan_index_in_pool(const struct plan_index *, const struct addr *);
-/* "namespace/service" of an endpoint with this VIP's address, or NULL. */
-const char *plan_index_shadow(const struct plan_index *, const struct addr *);
+/* "namespace/service" of an endpoint that is a pod with this VIP's address, or NULL. Endpoints are a tenant's
+ * word: in another namespace than the VIP's they count only where no pool has the address, or a node has it
+ * for pods. */
+const char *plan_index_shadow(const struct plan_index *, const char *namespace, const struct addr *);
 
 /* --- between plan_index.c and plan_shadows.c  --- */
 
 /* The first claim that is not before the place. */
 size_t plan_index_claim_position(const struct plan_index *, const struct addr *, uint16_t port,
 				 enum l4_protocol);
+bool plan_index_in_pod_cidr(const struct plan_index *, const struct addr *);
 bool plan_index_claims_vip(const struct plan_index *,
 			   const struct addr *); /* is it a VIP that somebody claims? */
 

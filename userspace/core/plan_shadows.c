@@ -33,13 +33,24 @@ static size_t shadow_position(const struct plan_index *index, const struct addr 
 	return low;
 }
 
-const char *plan_index_shadow(const struct plan_index *index, const struct addr *addr)
+static bool is_in_namespace(const char *full_name, const char *namespace)
 {
-	size_t position = shadow_position(index, addr);
+	size_t length = strlen(namespace);
 
-	if (position == index->n_shadows || !addr_equal(&index->shadows[position].addr, addr))
-		return NULL;
-	return index->shadows[position].by;
+	return !strncmp(full_name, namespace, length) && full_name[length] == '/';
+}
+
+const char *plan_index_shadow(const struct plan_index *index, const char *namespace, const struct addr *addr)
+{
+	size_t i = shadow_position(index, addr);
+	bool anybodys = false;
+
+	if (i < index->n_shadows && addr_equal(&index->shadows[i].addr, addr))
+		anybodys = !plan_index_in_pool(index, addr) || plan_index_in_pod_cidr(index, addr);
+	for (; i < index->n_shadows && addr_equal(&index->shadows[i].addr, addr); i++)
+		if (anybodys || is_in_namespace(index->shadows[i].by, namespace))
+			return index->shadows[i].by;
+	return NULL;
 }
 
 /* Services that claim this VIP. */

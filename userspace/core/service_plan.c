@@ -84,9 +84,9 @@ static int report_conflict(struct planner *planner, const struct draft *draft, c
 
 	return problems_add_object(
 		&planner->plan->problems, OBJECT_SERVICE, &planner->service->meta, draft_field(draft, field),
-		"%s port %u/%s belongs to the older Service %s/%s, which is served there; not this one",
+		"%s port %u/%s belongs to %sService %s/%s, which is served there; not this one",
 		addr_format(&draft->addr, addr), draft->port, l4_protocol_name(draft->protocol),
-		winner->namespace, winner->name);
+		draft->type == FRONTEND_EXTERNAL_IP ? "" : "the older ", winner->namespace, winner->name);
 }
 
 /* Whether the service gets what the draft asks for; says why not. */
@@ -98,7 +98,7 @@ static int grant(struct planner *planner, const struct draft *draft, bool *ret_g
 
 	*ret_granted = false;
 	if (draft->type == FRONTEND_LOAD_BALANCER)
-		by = plan_index_shadow(planner->index, &draft->addr);
+		by = plan_index_shadow(planner->index, meta->namespace, &draft->addr);
 	if (by)
 		return report_shadow(planner, draft, by);
 	winner = plan_index_winner(planner->index, &draft->addr, draft->port, draft->protocol);
@@ -229,10 +229,10 @@ static int choose(struct planner *planner, size_t port, int family, struct port_
 	return 0;
 }
 
-/* A service with many ports and many endpoints must not take the table slots of all others: 100 ports with 161
- * endpoints in two families would ask for 26 million of 16. With the next smaller tables one service takes
- * 3.3 million at most, and 16 slots for each of 1,000 backends are still an even spread. Decided by the object
- * alone, as the size of every table, so that all nodes agree. */
+/* A service with many ports and many endpoints must not take the table slots of all others: 100 ports with
+ * 161 endpoints in two families would ask for 26 million of 16. With the next smaller tables one service
+ * takes 3.3 million at most, and 16 slots for each of 1,000 backends are still an even spread. Decided by the
+ * object alone, as the size of every table, so that all nodes agree. */
 #define MANY_PORTS 8
 
 static uint32_t table_size(const struct service *service, size_t n_backends)
