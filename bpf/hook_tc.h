@@ -106,6 +106,13 @@ lb_inline int hook_resize(hook_ctx *ctx, int grow, __u32 length)
 	return 0;
 }
 
+/* 0: the kernel looks at the skb instead. What GRO put together is longer than any MTU, and leaves in
+ * segments. */
+lb_inline __u16 hook_fib_length(__u16 length)
+{
+	return 0;
+}
+
 lb_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 {
 	return (int)bpf_redirect(ifindex, 0);

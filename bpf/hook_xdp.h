@@ -80,6 +80,12 @@ lb_inline int hook_resize(hook_ctx *ctx, int grow, __u32 length)
 	return (int)bpf_xdp_adjust_tail(ctx, (int)(length - bpf_xdp_get_buff_len(ctx)));
 }
 
+/* The packet's length, as bpf_fib_lookup() holds it against the route's MTU. */
+lb_inline __u16 hook_fib_length(__u16 length)
+{
+	return length;
+}
+
 lb_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 {
 	return ifindex == ctx->ingress_ifindex ? XDP_TX : (int)bpf_redirect(ifindex, 0);

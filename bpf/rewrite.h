@@ -216,7 +216,7 @@ lb_inline struct lb_link *next_hop(const struct selection *selection, __u64 *ret
 lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2], __u16 length,
 			    const bool v6)
 {
-	struct bpf_fib_lookup fib = { .ifindex = hook_ifindex(ctx), .tot_len = length };
+	struct bpf_fib_lookup fib = { .ifindex = hook_ifindex(ctx), .tot_len = hook_fib_length(length) };
 	long r;
 
 	if (v6) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Frames of several buffers, as a large MTU brings them to XDP: headers lie in the first, lengths count all
- * of them. */
+ * of them. And what GRO put together before TC: longer than the MTU, and none the less to be sent on. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,22 +11,29 @@
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-#define LARGE 6000 /* bytes of payload: two buffers */
+#define LARGE  6000 /* bytes of payload: two buffers */
+#define MERGED 3000 /* more than an MTU, less than what a test run takes at TC */
 
 static struct world *world;
 
-static void check(const struct frame *in, enum action wanted, const struct frame *out, int family)
+static void check_at(enum hook hook, const struct frame *in, enum action wanted, const struct frame *out,
+		     int family)
 {
 	struct frame quote, out_quote, sent = fixture_frame(in, family, &quote),
 				       expected = fixture_frame(out, family, &out_quote);
 	uint8_t frame[FRAME_MAX], wanted_frame[FRAME_MAX], found[FRAME_MAX];
 	size_t n = frame_build(&sent, frame), n_wanted = frame_build(&expected, wanted_frame), n_found;
 
-	assert_int_equal(world_run(world, HOOK_XDP_INGRESS, frame, n, found, &n_found), wanted);
+	assert_int_equal(world_run(world, hook, frame, n, found, &n_found), wanted);
 	if (n_found != n_wanted || memcmp(wanted_frame, found, n_wanted)) {
 		frame_print_difference("large", wanted_frame, n_wanted, found, n_found);
 		fail();
 	}
+}
+
+static void check(const struct frame *in, enum action wanted, const struct frame *out, int family)
+{
+	check_at(HOOK_XDP_INGRESS, in, wanted, out, family);
 }
 
 static void test_forwarded(void **state)
@@ -118,12 +125,54 @@ static void test_cut_short(void **state)
 		check(&udp, DROP, &udp, family);
 }
 
+static void test_merged(void **state)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct frame in = { .src = "client",
+				    .dst = "vip-far",
+				    .sport = 40001,
+				    .dport = 80,
+				    .flags = ACK,
+				    .payload_size = MERGED };
+		struct frame out = { .src_mac = MAC_NODE,
+				     .dst_mac = MAC_FAR,
+				     .src = "node",
+				     .dst = "pod-far",
+				     .sport = 61000,
+				     .dport = 8080,
+				     .flags = ACK,
+				     .payload_size = MERGED,
+				     .ttl = 63 };
+		struct frame reply = { .src_mac = MAC_FAR,
+				       .src = "pod-far",
+				       .dst = "node",
+				       .sport = 8080,
+				       .dport = 61000,
+				       .flags = ACK,
+				       .payload_size = MERGED };
+		struct frame back = { .src_mac = MAC_NODE,
+				      .dst_mac = MAC_ROUTER,
+				      .src = "vip-far",
+				      .dst = "client",
+				      .sport = 80,
+				      .dport = 40001,
+				      .flags = ACK,
+				      .payload_size = MERGED,
+				      .ttl = 63 };
+
+		world_forget_flows(world);
+		check_at(HOOK_TC_INGRESS, &in, REDIRECT, &out, family);
+		check_at(HOOK_TC_INGRESS, &reply, REDIRECT, &back, family);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_answered),
 		cmocka_unit_test(test_cut_short),
+		cmocka_unit_test(test_merged),
 	};
 	int r;
 

@@ -433,6 +433,8 @@ enum action world_run(struct world *world, enum hook hook, const uint8_t *frame,
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)n, .data_out = out,
 		    .data_size_out = FRAME_MAX, .repeat = 1);
 
+	if (n > WORLD_MTU + 14) /* at TC only what GRO put together is so long */
+		skb.gso_size = WORLD_MTU - 100;
 	opts.ctx_in = hook == HOOK_XDP_INGRESS ? (void *)&xdp : (void *)&skb;
 	opts.ctx_size_in = hook == HOOK_XDP_INGRESS ? sizeof(xdp) : sizeof(skb);
 	if (bpf_prog_test_run_opts(world_fd(world, hook), &opts)) {

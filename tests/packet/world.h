@@ -15,8 +15,9 @@ enum hook { HOOK_XDP_INGRESS, HOOK_TC_INGRESS, HOOK_TC_EGRESS };
 enum action { PASS, DROP, TX, REDIRECT, OTHER }; /* what XDP and TC call by different names; TC has no TX */
 
 #define WORLD_FLOW_BUCKETS 1024
-#define WORLD_UPLINK	   2 /* ifindex; frames come in here */
-#define WORLD_SECOND	   4 /* of the other uplink */
+#define WORLD_UPLINK	   2	/* ifindex; frames come in here */
+#define WORLD_SECOND	   4	/* of the other uplink */
+#define WORLD_MTU	   1500 /* of both */
 
 struct world {
 	struct lb_xdp_bpf *xdp;
