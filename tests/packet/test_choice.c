@@ -46,6 +46,16 @@ static bool went_to(const struct sent *sent, const char *name, int family)
 	return !memcmp(sent->out + (family == 4 ? 30 : 38), addr, family == 4 ? 4 : 16);
 }
 
+/* The reply of a local backend, as it leaves. */
+static bool leaves_from(const struct frame *reply, const char *name, int family)
+{
+	struct sent sent = send_frame(HOOK_TC_EGRESS, reply, family);
+	uint8_t addr[16];
+
+	address_bytes(fixture_address(name, family), addr);
+	return sent.action == PASS && !memcmp(sent.out + (family == 4 ? 26 : 22), addr, family == 4 ? 4 : 16);
+}
+
 #define assert_goes_to(frame, name, family)                                                                  \
 	do {                                                                                                 \
 		struct sent sent_ = send_in(frame, family);                                                  \
@@ -225,13 +235,16 @@ static void test_other_life_of_a_frontend_in(int family)
 	uint32_t other = id_of(BE_OTHER_DNS, family);
 	uint16_t port = port_of_pod(family);
 	struct frame frame = dns(port);
+	struct frame reply = { .src = "pod", .dst = "client", .protocol = UDP, .sport = 5353, .dport = port };
 
+	assert_true(leaves_from(&reply, "vip-many", family));
 	new.generation++;
 	new.backends = &other;
 	new.n_backends = 1;
 	world_remove_frontend(world, &old);
 	assert_int_equal(send_in(&frame, family).action, TX); /* port unreachable */
 	world_add_frontend(world, &new);
+	assert_true(leaves_from(&reply, "pod", family)); /* whoever has the id now did not ask */
 	assert_goes_to(&frame, "pod-other", family);
 	world_remove_frontend(world, &new);
 	world_add_frontend(world, &old);
