@@ -73,6 +73,23 @@ def test_a_rollout_of_a_local_service_under_load_loses_nothing(lab, service):
     roll_under_load(lab, 'web/local', addresses, 5000)
 
 
+def test_udp_flows_leave_a_pod_that_is_gone(lab, service):
+    """A socket that goes on sending reaches the new pod: nothing in UDP would ever tell it to begin anew."""
+    addresses = service('web/udp', {'n1': 1})
+    lab.wait_announced(addresses, lab.nodes)
+    sources = {4: CLIENT_V4[:1], 6: CLIENT_V6[:1]}
+    loads = [lab.load('udp', target(a, 5000), from_=sources[6 if ':' in a else 4], ports='45000-45099', interval=100,
+                      timeout=500, seconds=60, per_flow=True) for a in addresses]
+    with under_load(lab, loads) as results:
+        time.sleep(0.5)
+        new = lab.roll('web/udp')
+        gone = time.time()
+        time.sleep(2)
+    for result in results:
+        assert set(result['flows']) == set(new), story(result)
+        assert result['lastFailureBegan'] < gone + 1, story(result)
+
+
 def test_killing_each_agent_under_load_loses_and_moves_nothing(lab, shop):
     flows = {4: CLIENT_V4[:2], 6: CLIENT_V6[:2]}
     loads = [lab.load('http', to, rate=300, seconds=120) for to in both(shop)]
