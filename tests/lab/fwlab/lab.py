@@ -150,7 +150,7 @@ class Lab:
             raise LabError(f"laboratory '{self.name}' is there already: tests/lab/lab down --name {self.name}") from None
         try:
             self.state.clear()
-            self.state.update(nodes=[f'n{i + 1}' for i in range(n_nodes)], agents=agents, ordinal=0, maker=os.getpid())
+            self.state.update(nodes=[f'n{i + 1}' for i in range(n_nodes)], agents=agents, ordinal=0)
             self.world = world.World(self.manifests, self.state)
             self.make_directories()
             self.processes.start_supervisor()
