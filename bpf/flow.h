@@ -165,6 +165,13 @@ lb_inline __u32 flow_mask(const bool v6)
 	return v6 ? lb_config.flow6_mask : lb_config.flow4_mask;
 }
 
+/* IPv6 slots have a word to spare: in slot 0 it says whether any key of this first bucket had to go to its
+ * second. Most did not, and a bucket of IPv6 is two cache lines. */
+lb_inline volatile __u32 *flow_bucket_spilled(void *bucket)
+{
+	return bucket + offsetof(struct lb_flow6, spilled);
+}
+
 lb_inline bool flow_find(void *table, const struct flow_key *key, struct flow_ref *ref, const bool v6)
 {
 	void *bucket;
@@ -173,13 +180,15 @@ lb_inline bool flow_find(void *table, const struct flow_key *key, struct flow_re
 	bucket = flow_bucket(table, ref->bucket);
 	if (bucket && flow_bucket_find(bucket, key, ref, v6))
 		return true;
+	if (v6 && bucket && !*flow_bucket_spilled(bucket))
+		return false;
 	ref->bucket = lb_bucket2(key->hash, flow_mask(v6));
 	bucket = flow_bucket(table, ref->bucket);
 	return bucket && flow_bucket_find(bucket, key, ref, v6);
 }
 
-/* Asks for the lines of both buckets without waiting: an atomic waits for all loads before it, so those that
- * will be needed behind one are begun together before it. */
+/* Asks for the lines that a search begins with, without waiting: an atomic waits for all loads before it, so
+ * those that will be needed behind one are begun together before it. */
 lb_inline void flow_warm(void *table, __u64 hash, const bool v6)
 {
 	volatile __u64 *first = flow_bucket(table, lb_bucket1(hash, flow_mask(v6)));
@@ -187,9 +196,10 @@ lb_inline void flow_warm(void *table, __u64 hash, const bool v6)
 
 	if (!first || !second)
 		return;
-	asm volatile("" ::"r"(first[0]), "r"(second[0]));
 	if (v6)
-		asm volatile("" ::"r"(first[8]), "r"(second[8]));
+		asm volatile("" ::"r"(first[0]), "r"(first[8]));
+	else
+		asm volatile("" ::"r"(first[0]), "r"(second[0]));
 }
 
 /* --- marks on a live slot ------------------------------------------------------------------------- */
@@ -318,7 +328,7 @@ lb_inline bool flow_slot_take(volatile __u64 *slot, __u64 was, const struct flow
 	if (v6) {
 		slot[0] = open->client[0];
 		slot[1] = open->client[1];
-		slot[2] = ports;
+		*(volatile __u32 *)&slot[2] = (__u32)ports; /* and not the word behind: it is the bucket's */
 	} else {
 		slot[0] = (__u32)open->client[0] | ports << 32;
 	}
@@ -352,13 +362,26 @@ lb_inline __u32 flow_free_first(__u32 free)
 	return 0x0102010301020100ull >> (free * 4) & 3;
 }
 
-lb_inline bool flow_bucket_claim(void *bucket, const struct flow_open *open, const bool v6)
+/* Into the second bucket: who looks for the key must know that before it is there. */
+lb_inline bool flow_spill(void *first, volatile __u64 *slot, __u64 was, const struct flow_open *open,
+			  const bool v6)
 {
-	for (__u32 i = 0; i < LB_SLOTS; i++) {
-		volatile __u64 *slot = flow_slot(bucket, i, v6);
+	if (v6 && !*flow_bucket_spilled(first)) {
+		*flow_bucket_spilled(first) = 1;
+		memory_order();
+	}
+	return flow_slot_take(slot, was, open, v6);
+}
+
+/* Slot by slot, when another CPU was faster. */
+lb_inline bool flow_claim_any(void *first, void *second, const struct flow_open *open, const bool v6)
+{
+	for (__u32 i = 0; i < 2 * LB_SLOTS; i++) {
+		volatile __u64 *slot = flow_slot(i < LB_SLOTS ? first : second, i, v6);
 		__u64 was = *flow_slot_control(slot, v6);
 
-		if (!(was & LB_CTL_STATE) && flow_slot_take(slot, was, open, v6))
+		if (!(was & LB_CTL_STATE) && (i < LB_SLOTS ? flow_slot_take(slot, was, open, v6)
+							   : flow_spill(first, slot, was, open, v6)))
 			return true;
 	}
 	return false;
@@ -369,29 +392,28 @@ lb_inline bool flow_bucket_claim(void *bucket, const struct flow_open *open, con
  * are in the second. */
 lb_inline bool flow_claim(void *table, __u64 hash, const struct flow_open *open, const bool v6)
 {
-	__u32 one = lb_bucket1(hash, flow_mask(v6)), other = lb_bucket2(hash, flow_mask(v6));
-	void *bucket = flow_bucket(table, one), *second = flow_bucket(table, other), *chosen;
-	__u32 free, free_second;
+	void *first = flow_bucket(table, lb_bucket1(hash, flow_mask(v6)));
+	void *second = flow_bucket(table, lb_bucket2(hash, flow_mask(v6)));
+	__u32 free, free_second = 0;
 	volatile __u64 *slot;
 	__u64 was;
+	bool taken;
 
-	if (!bucket || !second)
+	if (!first || !second)
 		return false;
-	free = flow_bucket_free(bucket, v6);
-	free_second = flow_bucket_free(second, v6);
-	chosen = bucket;
-	if (flow_free_count(free) < 3 && flow_free_count(free_second) > flow_free_count(free)) {
-		chosen = second;
-		free = free_second;
+	free = flow_bucket_free(first, v6);
+	if (flow_free_count(free) < 3)
+		free_second = flow_bucket_free(second, v6);
+	if (flow_free_count(free_second) > flow_free_count(free)) {
+		slot = flow_slot(second, flow_free_first(free_second), v6);
+		was = *flow_slot_control(slot, v6);
+		taken = !(was & LB_CTL_STATE) && flow_spill(first, slot, was, open, v6);
+	} else {
+		slot = flow_slot(first, flow_free_first(free), v6);
+		was = *flow_slot_control(slot, v6);
+		taken = !(was & LB_CTL_STATE) && flow_slot_take(slot, was, open, v6);
 	}
-	if (!free)
-		return false;
-	slot = flow_slot(chosen, flow_free_first(free), v6);
-	was = *flow_slot_control(slot, v6);
-	if (!(was & LB_CTL_STATE) && flow_slot_take(slot, was, open, v6))
-		return true;
-	/* another CPU was faster; rare */
-	return flow_bucket_claim(bucket, open, v6) || flow_bucket_claim(second, open, v6);
+	return taken || flow_claim_any(first, second, open, v6);
 }
 
 /* What stands under the flow's key, into `open`. Under the key's lock. */

@@ -446,7 +446,7 @@ struct lb_flow6 {
 	__u8 client[16];
 	__be16 client_port;
 	__be16 reply_port;
-	__u32 reserved;
+	__u32 spilled; /* of slot 0: a key whose first choice is this bucket went to its second (programs; never cleared) */
 	__u64 control;
 };
 
