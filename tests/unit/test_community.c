@@ -24,6 +24,7 @@ static void test_text(void **state)
 		{ "no-advertise", "65535:65282" },
 		{ "no-export-subconfed", "65535:65283" },
 		{ "local-as", "65535:65283" },
+		{ "local-AS", "65535:65283" },
 		{ "no-peer", "65535:65284" },
 		{ "blackhole", "65535:666" },
 		{ "graceful-shutdown", "65535:0" },

@@ -28,6 +28,7 @@ static const struct well_known {
 	{ "no-advertise", 65282 },
 	{ "no-export-subconfed", 65283 },
 	{ "local-as", 65283 },
+	{ "local-AS", 65283 }, /* as FRR writes it */
 	{ "no-peer", 65284 },
 };
 

@@ -260,7 +260,7 @@ static int vet(struct maker *maker, const struct draft *draft, bool *ret_fine)
 	draft_field(draft, field);
 	addr_format(&draft->addr, text);
 	if (unusable) {
-		snprintf(why, sizeof(why), "is %s%s", strchr("aeiou", unusable[0]) ? "an " : "a ", unusable);
+		snprintf(why, sizeof(why), "is %s%s", strchr("aeiouI", unusable[0]) ? "an " : "a ", unusable);
 		return report(maker, field, text, strcat(why, " address"));
 	}
 	if (own && (own->router || draft->type == FRONTEND_LOAD_BALANCER)) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "userspace/base/parse.h"
 #include "userspace/lbctl/lbctl.h"
@@ -54,6 +55,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 const struct argp offline_argp = { .options = options, .parser = parse };
 
+/* An agent waits for the controller's first answers; who names a file here means one that is there. */
+static int report_status(struct offline *offline)
+{
+	struct problems *problems = &offline->result.problems;
+
+	if (!offline->result.statuses_missing || access(offline->status, F_OK) == 0)
+		return 0;
+	return problems_add(problems, offline->status, "", "%s: the manifests' own statuses are used",
+			    strerror(errno));
+}
+
 int offline_open(struct offline *offline)
 {
 	int r = 0;
@@ -63,6 +75,8 @@ int offline_open(struct offline *offline)
 		r = -ENOMEM;
 	else
 		r = manifests_read(offline->manifests, offline->status, offline->store, &offline->result);
+	if (!r)
+		r = report_status(offline);
 	if (r < 0) {
 		fprintf(stderr, "lbctl: %s: cannot be read: %s\n", offline->manifests, strerror(-r));
 		return LBCTL_NOT_FINE;
