@@ -89,7 +89,7 @@ static struct peer_state *peer_state_of(struct agent *agent, const char *name)
 	return &grown[agent->n_peer_states++];
 }
 
-static void log_session(const struct frr_peer_view *peer, bool established)
+static void log_session(const struct frr_peer_view *peer, bool established, bool is_new)
 {
 	char address[ADDR_TEXT_MAX];
 	const char *where =
@@ -97,6 +97,8 @@ static void log_session(const struct frr_peer_view *peer, bool established)
 
 	if (established)
 		log_info("peer %s (%s): session is up", peer->name, where);
+	else if (is_new)
+		log_info("peer %s (%s), AS %u: waiting for its session", peer->name, where, peer->remote_asn);
 	else
 		log_warn("peer %s (%s): session is down (%s)%s%s", peer->name, where, peer->state,
 			 *peer->last_error ? ": " : "", peer->last_error);
@@ -140,10 +142,11 @@ static void frr_changed(void *userdata)
 	for (i = 0; i < n; i++) {
 		established = text_equal(peers[i].state, "Established");
 		state = peer_state_of(agent, peers[i].name);
-		if (!state || state->established == established)
+		if (!state || (state->told && state->established == established))
 			continue;
+		log_session(&peers[i], established, !state->told);
+		state->told = true;
 		state->established = established;
-		log_session(&peers[i], established);
 	}
 	forget_old_peers(agent, peers, n);
 	agent_break(agent);

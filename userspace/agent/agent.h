@@ -26,7 +26,7 @@
 
 struct peer_state { /* what was logged last of a session */
 	char *name;
-	bool established;
+	bool told, established;
 };
 
 struct peer_ends { /* where this node's BGP peers are: behind an address, or on an interface */
