@@ -76,6 +76,11 @@ static void wrong_type(struct scene *scene)
 	scene->service->type = SERVICE_CLUSTER_IP;
 }
 
+static void refused(struct scene *scene)
+{
+	scene->service->unusable = true;
+}
+
 static void wrong_class(struct scene *scene)
 {
 	scene->service->load_balancer_class = "other.example/lb";
@@ -171,6 +176,7 @@ static const struct {
 	void (*harm)(struct scene *);
 } rows[] = {
 	{ "", "192.0.2.10/32 to tor-a: announced", nothing },
+	{ "class", "refused when it was read", refused },
 	{ "class", "type is not LoadBalancer", wrong_type },
 	{ "class", "other.example/lb", wrong_class },
 	{ "class", "--default-class", no_class },

@@ -16,6 +16,14 @@ static bool step_class(const struct why_input *in, struct strbuf *out)
 {
 	const struct service *service = in->service;
 
+	if (service->unusable) {
+		const struct problem *problem =
+			problems_find_service(in->problems, service->meta.namespace, service->meta.name);
+
+		strbuf_appendf(out, "the object was refused when it was read: %s: %s",
+			       problem ? problem->field : "", problem ? problem->message : "see the log");
+		return false;
+	}
 	if (service->type != SERVICE_LOAD_BALANCER) {
 		strbuf_append(out, "its type is not LoadBalancer");
 		return false;
