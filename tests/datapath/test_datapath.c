@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -344,6 +345,29 @@ static void test_adoption(void **state)
 	assert_int_equal(count_flows(datapath, "198.51.100.5"), 1);
 	assert_int_equal(count_flows(datapath, "198.51.100.6"), 0);
 	close_current();
+}
+
+/* The node comes back as a new network namespace, with the same pin directory: nothing is taken for attached.
+ */
+static void test_another_netns(void **state)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	struct datapath *datapath = open_with(*state, &options);
+	uint32_t ifindex = if_nametoindex("up0");
+	int old;
+
+	make_world(datapath);
+	close_current();
+	old = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC); /* the old one lives on */
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	shell("ip link set lo up; ip link add up0 index %u type veth peer name down0; ip link set up0 up; "
+	      "ip link set down0 up",
+	      ifindex);
+	datapath = open_with(*state, &options);
+	check_world(datapath);
+	assert_int_not_equal(xdp_id("up0"), 0);
+	assert_int_equal(link_info("xdp", "up0").prog_id, xdp_id("up0"));
+	close(old);
 }
 
 static void test_one_agent_at_a_time(void **state)
@@ -1145,6 +1169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_steps_and_reading),
 		TEST(test_adoption),
+		TEST(test_another_netns),
 		TEST(test_one_agent_at_a_time),
 		TEST(test_foreign_layout),
 		TEST(test_foreign_xdp),

@@ -255,13 +255,31 @@ static struct uplinks_config uplinks_config(const struct datapath_options *optio
 	};
 }
 
+/* Links that were made in another network namespace (a node that was made anew, with its pin directory kept)
+ * hold interfaces that only share a number with ours: swapping their programs would attach nothing here. */
+static int leave_other_netns(struct datapath *datapath)
+{
+	int r = pins_note_netns(datapath->pins.home);
+
+	if (r <= 0)
+		return r;
+	log_warn("datapath: programs below %s were attached in another network namespace; they are detached "
+		 "there",
+		 datapath->pins.links);
+	return hooks_detach_all(datapath->pins.links);
+}
+
 static int open_hooks(struct datapath *datapath)
 {
 	const struct datapath_options *options = &datapath->options.options;
 	struct uplinks_config config = uplinks_config(options);
+	int r;
 
 	if (options->jit_bench)
 		return 0;
+	r = leave_other_netns(datapath);
+	if (r < 0)
+		return r;
 	reserve_ports(datapath);
 	return uplinks_new(datapath->event, datapath->netlink, &datapath->loaded.programs,
 			   datapath->pins.links, &config, &datapath->uplinks);

@@ -262,6 +262,42 @@ int pins_note_ports(const char *home, uint16_t first, uint16_t last)
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+struct netns_walk {
+	unsigned long ours;
+	bool other;
+};
+
+static int netns_visit(void *userdata, const char *name, const char *path)
+{
+	struct netns_walk *walk = userdata;
+	unsigned long inode;
+	int end = 0;
+
+	if (sscanf(name, "netns_%lu%n", &inode, &end) != 1 || name[end] || inode == walk->ours)
+		return 0;
+	walk->other = true;
+	return rmdir(path) < 0 ? -errno : 0;
+}
+
+int pins_note_netns(const char *home)
+{
+	struct netns_walk walk = { 0 };
+	char path[PATH_MAX];
+	struct stat st;
+	int r;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return -errno;
+	walk.ours = st.st_ino;
+	r = pins_each_entry(home, netns_visit, &walk);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/netns_%lu", home, walk.ours);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return walk.other;
+}
+
 struct ports_walk {
 	void (*fn)(void *userdata, uint16_t first, uint16_t last);
 	void *userdata;

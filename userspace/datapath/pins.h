@@ -6,6 +6,9 @@
  *	PIN_DIR/v1/maps/NAME		maps of layout 1
  *	PIN_DIR/v1/links/HOOK_IFINDEX	what is attached (see attach.h)
  *	PIN_DIR/v1/ports_FIRST_LAST/	these ports were reserved on the host by us; cleanup gives them back
+ *	PIN_DIR/v1/netns_INODE/		the network namespace in which the links are
+ *
+ *	PIN_DIR/v1/netns_INODE/		the network namespace in which the links are
  *
  * Only version directories are ever removed, so that a PIN_DIR that others use too loses nothing of theirs.
  */
@@ -40,6 +43,8 @@ int pins_each_version(const struct pins *, int (*fn)(void *userdata, unsigned ve
 int pins_note_ports(const char *home, uint16_t first, uint16_t last);
 int pins_each_ports(const char *home, void (*fn)(void *userdata, uint16_t first, uint16_t last),
 		    void *userdata);
+/* Notes the network namespace of this process. 1: another one was noted there before, 0, or -errno. */
+int pins_note_netns(const char *home);
 /* Removes every version directory, then the root and the bpffs that pins_open() mounted on it. Gives the lock
  * back. */
 int pins_remove(struct pins *);
