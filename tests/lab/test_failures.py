@@ -214,8 +214,9 @@ def test_a_node_killed_twenty_times(lab, shop, record_property, capsys):
         test_a_dead_node_costs_no_more_than_its_detection(lab, shop, record_property, capsys)
 
 
-def test_no_bad_checksum_nothing_invalid(lab, shop):
-    """Last in this file: what the tests before have left in the hosts' own counters."""
+def test_no_bad_checksum_nothing_masqueraded_no_crash(lab, shop):
+    """Last in this file: what the tests before have left in the hosts' own counters, and that nothing ended by itself."""
+    assert lab.processes.crashes() == {}
     assert lab.bad_checksums() == {}
     for node in lab.nodes:
         assert lab.host_counter(node, 'cni', 'masqueraded') == 0, node

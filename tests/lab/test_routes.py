@@ -76,3 +76,4 @@ def test_five_hundred_services_come_and_go_without_a_session_noticing(lab, servi
     after = lab.sessions()
     for address, session in sessions.items():
         assert (after[address]['established'], after[address]['flaps']) == (session['established'], session['flaps']), address
+    assert lab.processes.crashes() == {}

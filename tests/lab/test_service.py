@@ -155,8 +155,9 @@ def test_a_service_without_endpoints_on_a_shared_vip_is_refused(lab, service, fa
     assert wire.send_one(lab.ns('client'), 'udp', clients(family, 1)[0], vip, 82) == ['unreachable']
 
 
-def test_no_bad_checksum_nothing_invalid_nothing_masqueraded(lab, spread_service):
-    """Last in this file: what all the tests before have left in the hosts' own counters."""
+def test_no_bad_checksum_nothing_invalid_nothing_masqueraded_no_crash(lab, spread_service):
+    """Last in this file: what the tests before have left in the hosts' own counters, and that nothing ended by itself."""
+    assert lab.processes.crashes() == {}
     for family in (4, 6):
         result = lab.load('http', target(of_family(spread_service, family), 80), requests=1000).result()
         assert result['failed'] == 0, story(result)

@@ -17,6 +17,7 @@ class Processes:
         self.pid_path = f'{directory}/supervisor.pid'
         self.log_path = f'{directory}/log/supervisor.log'
         self.log_dir = f'{directory}/log'
+        self.killed = {}  # name: how often this object has killed it since its start
 
     def start_supervisor(self):
         with open(self.log_path, 'ab') as log:
@@ -46,6 +47,7 @@ class Processes:
 
     def start(self, name, argv, restart=None):
         """Starts a process; with `restart` it comes back so many seconds after each end, until stop()."""
+        self.killed[name] = 0
         self.call('start', name=name, argv=list(map(str, argv)), restart=restart, log=f'{self.log_dir}/{name}.log')
 
     def list(self):
@@ -62,6 +64,7 @@ class Processes:
     def kill(self, name, number=signal.SIGKILL):
         """Sends a signal; a process with `restart` comes back if it dies of it."""
         self.call('kill', name=name, signal=int(number))
+        self.killed[name] = self.killed.get(name, 0) + (number in (signal.SIGKILL, signal.SIGTERM))
 
     def stop(self, name, number=signal.SIGTERM, patience=5.0):
         """Ends a process for good and waits for it."""
@@ -75,6 +78,10 @@ class Processes:
                 end = time.monotonic() + 5
             time.sleep(0.02)
         self.call('forget', name=name)
+
+    def crashes(self):
+        """{name: restarts} of what ended more often than this object has killed it."""
+        return {n: p['restarts'] for n, p in self.list().items() if p['restarts'] > self.killed.get(n, 0)}
 
     def supervisor_pid(self):
         """The supervisor's process id if that process is still the one that wrote it, else None."""
