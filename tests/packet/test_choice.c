@@ -248,6 +248,12 @@ static void test_other_life_of_a_frontend_in(int family)
 	assert_goes_to(&frame, "pod-other", family);
 	world_remove_frontend(world, &new);
 	world_add_frontend(world, &old);
+	/* Between index and entry the id changed hands: nothing is opened for the one before. */
+	frame.sport = port ^ 1;
+	world->frontends[old.id].generation++;
+	assert_int_equal(send_in(&frame, family).action, TX);
+	world->frontends[old.id].generation--;
+	assert_int_equal(send_in(&frame, family).action, PASS);
 }
 BOTH(test_other_life_of_a_frontend)
 
@@ -460,13 +466,21 @@ BOTH(test_crowded_bucket)
 static void test_hashed_key_is_verified(void **state)
 {
 	struct frame syn = { .src = "client", .dst = "vip", .sport = 40000, .dport = 80, .flags = SYN };
+	struct frame reply = {
+		.src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = SYN | ACK
+	};
 	struct lb_frontend *entry = &world->frontends[FE_WEB + FIXTURE_V6], saved = *entry;
+	struct lb_backend *backend = &world->backends[BE_POD + FIXTURE_V6];
 
 	restore(6);
 	assert_int_equal(send_in(&syn, 6).action, PASS);
 	entry->addr[15] ^= 1;
 	assert_int_equal(send_in(&syn, 6).action, TX);
 	*entry = saved;
+	assert_true(leaves_from(&reply, "vip", 6));
+	backend->addr[15] ^= 1;
+	assert_true(leaves_from(&reply, "pod", 6));
+	backend->addr[15] ^= 1;
 }
 
 /* --- counters and events -------------------------------------------------------------------------- */
