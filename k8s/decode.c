@@ -24,20 +24,25 @@ struct kind {
 	enum object_kind kind;
 	bool namespaced;
 	decode_fn *decode;
+	const char *const
+		*fields; /* of its spec, ends with NULL; NULL: a kind of which Fairway reads a part */
 };
 
 static const struct kind kinds[] = {
-	{ "v1", "Service", OBJECT_SERVICE, true, decode_service },
-	{ "discovery.k8s.io/v1", "EndpointSlice", OBJECT_ENDPOINT_SLICE, true, decode_endpoint_slice },
-	{ "discovery.k8s.io/v1beta1", "EndpointSlice", OBJECT_ENDPOINT_SLICE, true, decode_endpoint_slice },
-	{ "v1", "Node", OBJECT_NODE, false, decode_node },
-	{ "v1", "Namespace", OBJECT_NAMESPACE, false, decode_namespace },
-	{ "v1", "Secret", OBJECT_SECRET, true, decode_secret },
-	{ FAIRWAY_API, "ServiceIPPool", OBJECT_SERVICE_IP_POOL, false, decode_service_ip_pool },
-	{ FAIRWAY_API, "BGPPeer", OBJECT_BGP_PEER, false, decode_bgp_peer },
-	{ FAIRWAY_API, "BGPAdvertisement", OBJECT_BGP_ADVERTISEMENT, false, decode_bgp_advertisement },
-	{ FAIRWAY_API, "BFDProfile", OBJECT_BFD_PROFILE, false, decode_bfd_profile },
-	{ FAIRWAY_API, "Community", OBJECT_COMMUNITY, false, decode_community },
+	{ "v1", "Service", OBJECT_SERVICE, true, decode_service, NULL },
+	{ "discovery.k8s.io/v1", "EndpointSlice", OBJECT_ENDPOINT_SLICE, true, decode_endpoint_slice, NULL },
+	{ "discovery.k8s.io/v1beta1", "EndpointSlice", OBJECT_ENDPOINT_SLICE, true, decode_endpoint_slice,
+	  NULL },
+	{ "v1", "Node", OBJECT_NODE, false, decode_node, NULL },
+	{ "v1", "Namespace", OBJECT_NAMESPACE, false, decode_namespace, NULL },
+	{ "v1", "Secret", OBJECT_SECRET, true, decode_secret, NULL },
+	{ FAIRWAY_API, "ServiceIPPool", OBJECT_SERVICE_IP_POOL, false, decode_service_ip_pool,
+	  service_ip_pool_fields },
+	{ FAIRWAY_API, "BGPPeer", OBJECT_BGP_PEER, false, decode_bgp_peer, bgp_peer_fields },
+	{ FAIRWAY_API, "BGPAdvertisement", OBJECT_BGP_ADVERTISEMENT, false, decode_bgp_advertisement,
+	  bgp_advertisement_fields },
+	{ FAIRWAY_API, "BFDProfile", OBJECT_BFD_PROFILE, false, decode_bfd_profile, bfd_profile_fields },
+	{ FAIRWAY_API, "Community", OBJECT_COMMUNITY, false, decode_community, community_fields },
 };
 
 /* What can be said about a value before it has a name: with the line, for the object is known by its file
@@ -249,6 +254,24 @@ bool decode_identity(const struct json *list, const struct json *item, struct ob
 		return false;
 	*ret = (struct object_id){ .kind = kind->kind, .namespace = namespace, .name = name };
 	return true;
+}
+
+const struct json *decode_unknown_field(const struct json *list, const struct json *item)
+{
+	struct type_meta type = type_of(list, item);
+	const struct kind *kind = type.kind && type.api_version ? find_kind(&type) : NULL;
+	const struct json *spec = json_member(item, "spec"), *member;
+	size_t i;
+
+	if (!kind || !kind->fields || !spec || spec->type != JSON_OBJECT)
+		return NULL;
+	for (member = spec->child; member; member = member->next) {
+		for (i = 0; kind->fields[i] && strcmp(kind->fields[i], member->key) != 0; i++)
+			;
+		if (!kind->fields[i])
+			return member;
+	}
+	return NULL;
 }
 
 void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *text)

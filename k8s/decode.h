@@ -41,6 +41,9 @@ struct object_id { /* borrowed from the JSON */
 };
 /* Whose value this is, also if decoding would refuse it. False: a kind that is not read, or no valid name. */
 bool decode_identity(const struct json *list, const struct json *item, struct object_id *ret);
+/* The first member of a fairway.dev object's spec that is none of its fields, or NULL. The API server would
+ * drop it and warn; unsaid, a mistyped or borrowed name (MetalLB's ipAddressPools) selects everything. */
+const struct json *decode_unknown_field(const struct json *list, const struct json *item);
 /* "Pod (v1)", for notices about kinds that are not read. */
 void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *);
 

@@ -81,4 +81,9 @@ decode_fn decode_service, decode_endpoint_slice, decode_node, decode_namespace, 
 decode_fn decode_service_ip_pool, decode_bgp_peer, decode_bgp_advertisement, decode_bfd_profile,
 	decode_community;
 
+/* Names of what stands in the spec of Fairway's kinds; each ends with NULL. */
+extern const char *const service_ip_pool_fields[],
+	*const bgp_peer_fields[], *const bgp_advertisement_fields[], *const bfd_profile_fields[],
+									     *const community_fields[];
+
 #endif

@@ -15,6 +15,55 @@
 #define MAX_TOLERATIONS 64
 #define INTERFACE_MAX	15 /* IFNAMSIZ without the NUL */
 
+/* What decode_unknown_field() knows; the decoders below read them. */
+const char *const service_ip_pool_fields[] = { "addresses",	    "autoAssign", "avoidBuggyIPs", "disabled",
+					       "serviceAllocation", "quota",	  "nodeSelectors", NULL };
+const char *const bgp_peer_fields[] = { "myASN",
+					"peerASN",
+					"dynamicASN",
+					"localASN",
+					"peerAddress",
+					"interface",
+					"peerPort",
+					"sourceAddress",
+					"routerID",
+					"holdTime",
+					"keepaliveTime",
+					"connectTime",
+					"nodeSelectors",
+					"password",
+					"passwordSecret",
+					"bfdProfile",
+					"allowASIn",
+					"enableGracefulRestart",
+					"gracefulRestartTime",
+					"ebgpMultiHop",
+					"ebgpMultiHopTTL",
+					"ttlSecurity",
+					"vrf",
+					"addressFamilies",
+					"maxPrefixesReceived",
+					NULL };
+const char *const bgp_advertisement_fields[] = { "advertisementType",
+						 "serviceIPPools",
+						 "serviceIPPoolSelectors",
+						 "serviceSelectors",
+						 "nodeSelectors",
+						 "peers",
+						 "aggregationLength",
+						 "aggregationLengthV6",
+						 "localPref",
+						 "communities",
+						 "maxNextHops",
+						 "onlyNodesWithEndpoints",
+						 "drainOnTaints",
+						 NULL };
+const char *const bfd_profile_fields[] = { "receiveInterval",  "transmitInterval",
+					   "detectMultiplier", "echoInterval",
+					   "echoMode",	       "passiveMode",
+					   "minimumTtl",       NULL };
+const char *const community_fields[] = { "communities", NULL };
+
 /* --- ServiceIPPool ------------------------------------------------------------------------------------- */
 
 void decode_service_ip_pool(struct decoder *decoder, const struct json *root, struct object *object)

@@ -366,7 +366,7 @@ static int read_item(struct reading *reading, const struct json *list, const str
 	cleanup(problems_done) struct problems problems = { 0 };
 	uint64_t digest = json_digest(item);
 	struct object *object = NULL;
-	const struct json *items, *child;
+	const struct json *items, *child, *unknown;
 	enum decode_result result;
 	struct object_id id;
 	bool known;
@@ -383,6 +383,12 @@ static int read_item(struct reading *reading, const struct json *list, const str
 	if (result == DECODE_SKIPPED)
 		return skip(reading, list, item);
 	known = decode_identity(list, item, &id);
+	unknown = decode_unknown_field(list, item);
+	if (unknown && add_notice(reading, "%s: line %u: spec.%.100s is not a field of this kind, ignored",
+				  reading->name, unknown->line, unknown->key) < 0) {
+		object_free(object);
+		return -ENOMEM;
+	}
 	r = adopt_problems(reading, &problems,
 			   result == DECODE_REFUSED && known && has_last_good(source, &id));
 	if (!r && result == DECODE_REFUSED && known)

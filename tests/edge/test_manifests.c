@@ -90,7 +90,7 @@ static void test_lists(void **state)
 		      "- {metadata: {name: bad, namespace: w}, spec: {ports: [{port: x}]}}\n");
 	scratch_write(&scratch, "c.yaml",
 		      "apiVersion: fairway.dev/v1alpha1\nkind: ServiceIPPoolList\nitems:\n"
-		      "- {metadata: {name: pool}, spec: {addresses: [192.0.2.0/24]}}\n");
+		      "- {metadata: {name: pool}, spec: {addresses: [192.0.2.0/24], autoassign: false}}\n");
 	scratch_write(&scratch, "d.yaml", "apiVersion: v1\nkind: NodeList\nitems: null\n");
 	assert_int_equal(manifests_read(scratch.path, NULL, store, &result), 0);
 	assert_int_equal(port_of(store, "one"), 1);
@@ -99,9 +99,10 @@ static void test_lists(void **state)
 	assert_int_equal(store_cluster(store)->n_pools, 1);
 	assert_int_equal(result.problems.n, 1);
 	expect_problem(&result, 0, "Service/w/bad", "spec.ports[0].port", "not a number: \"x\"");
-	assert_int_equal(result.n_notices, 1);
+	assert_int_equal(result.n_notices, 2);
 	assert_string_equal(result.notices[0],
 			    "a.yaml: line 5: Pod (v1) is not a kind that Fairway reads, skipped");
+	assert_string_equal(result.notices[1], "c.yaml: line 4: spec.autoassign is not a field of this kind, ignored");
 }
 
 static void test_broken_files(void **state)

@@ -22,10 +22,14 @@ static enum decode_result decode_text(const char *text, struct object **ret_obje
 {
 	cleanup(json_document_done) struct json_document document = { 0 };
 	struct json_error error = { 0 };
+	enum decode_result result;
 
 	if (yaml_parse(text, strlen(text), &document, &error) < 0)
 		fail_msg("line %u: %s\n%s", error.line, error.message, text);
-	return decode_object(document.first, "file.yaml", ret_object, problems);
+	result = decode_object(document.first, "file.yaml", ret_object, problems);
+	if (result == DECODED) /* whatever the decoders read is known */
+		assert_null(decode_unknown_field(NULL, document.first));
+	return result;
 }
 
 static struct object *decode(const char *text)
