@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Packets from a client to pods through one node, with the programs attached by the data path itself: a pod
- *behind the node and one behind another node, both families, TCP and UDP; and what goes on while no agent
- *runs.
+ * behind the node and one behind another node, both families, TCP and UDP; and what goes on while no agent
+ * runs.
  *
  *	client 10.0.0.100 ── up0 [node] ── pod0 ── 10.244.1.5
  *	                          └────── up1 ── other node, 10.244.2.5 */

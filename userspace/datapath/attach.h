@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs on interfaces (EDGE). What is attached is pinned, so that it outlives the agent and the next one
- *finds it:
+ * finds it:
  *
  *	xdp_IFINDEX			a native XDP link
  *	tcin_IFINDEX, tcout_IFINDEX	a TCX link
@@ -8,7 +8,7 @@
  *	clsact_IFINDEX			any program: the clsact qdisc is ours too
  *
  * Programs are swapped in place (link update, filter replace): no packet passes in between. Where XDP runs,
- *TC ingress is ours only while the hooks change; TC egress always. */
+ * TC ingress is ours only while the hooks change; TC egress always. */
 #ifndef FAIRWAY_DATAPATH_ATTACH_H
 #define FAIRWAY_DATAPATH_ATTACH_H
 

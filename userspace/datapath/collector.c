@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 #include "userspace/base/array.h"
+#include "userspace/datapath/clock.h"
 #include "userspace/datapath/expiry.h"
 
 #define TURN_USEC      (50 * 1000)
@@ -43,14 +43,6 @@ struct collector {
 };
 
 /* --- the flow clock --------------------------------------------------------------------------- */
-
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
-}
 
 /* It goes on from where the last agent left it: the time without an agent does not count as idle. */
 static void clock_start(struct collector *collector)

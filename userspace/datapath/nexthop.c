@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 #include <uthash.h>
 
 #include "userspace/base/array.h"
 #include "userspace/base/log.h"
+#include "userspace/datapath/clock.h"
 #include "userspace/datapath/prefix_set.h"
 
 #define ROUTES_SETTLE_USEC  (20 * 1000) /* a burst of route events is one reload … */
@@ -365,14 +365,6 @@ void nexthops_forget(struct nexthops *nexthops, uint32_t backend_id)
 }
 
 /* --- events and time -------------------------------------------------------------------------- */
-
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
-}
 
 static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
 {

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pin directory (EDGE): a directory on a bpffs that outlives the agent and belongs to one agent at a
- *time.
+/* The pin directory (EDGE): a directory on a bpffs that outlives the agent and belongs to one at a time.
  *
  *	PIN_DIR/			flock()ed while an agent runs
  *	PIN_DIR/v1/maps/NAME		maps of layout 1
  *	PIN_DIR/v1/links/HOOK_IFINDEX	what is attached (see attach.h)
+ *	PIN_DIR/v1/netns_INODE/		the network namespace in which the links are
  *	PIN_DIR/v1/ports_FIRST_LAST/	these ports were reserved on the host by us; cleanup gives them back
- *	PIN_DIR/v1/netns_INODE/		the network namespace in which the links are
  *
- *	PIN_DIR/v1/netns_INODE/		the network namespace in which the links are
- *
- * Only version directories are ever removed, so that a PIN_DIR that others use too loses nothing of theirs.
- */
+ * Only version directories are ever removed: others who use PIN_DIR lose nothing. */
 #ifndef FAIRWAY_DATAPATH_PINS_H
 #define FAIRWAY_DATAPATH_PINS_H
 

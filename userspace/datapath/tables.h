@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frontends, backends and Maglev slots in the mapped tables (EDGE): what a step changes, in the order that
- *lb_abi.h asks for, so that a program meets only whole entries and a killed agent leaves only what adoption
- *can mend.
+ * lb_abi.h asks for, so that a program meets only whole entries and a killed agent leaves only what adoption
+ * can mend.
  *
  *	tables.c	views of the mapped memory; backends, slots, next hops, links
  *	frontends.c	frontend entries with their index, addresses and source ranges
