@@ -22,7 +22,7 @@
 #define ANSWER_TTL	  64
 #define QUOTE_MAX	  160 /* bytes of the packet that an ICMP error repeats; even */
 
-/* ANSWERED: *ret_action is the way out; otherwise the packet is dropped. */
+/* SENT: *ret_action is the way out; otherwise the packet is dropped. */
 enum answer { ANSWER_NONE, ANSWER_SENT, ANSWER_FAILED };
 
 lb_inline bool address_answerable(const __u64 addr[2], const bool v6)

@@ -9,9 +9,10 @@
 #include "bpf/packet.h"
 #include "bpf/flow.h"
 
-#define SELECT_REOPEN_TICKS 8 /* a SYN on a flow that has been silent for four minutes is a new connection   \
-			       */
-#define SELECT_PORT_TRIES 64  /* candidates for a translated source port before it counts as exhausted */
+/* A SYN on a flow that has been silent for four minutes is a new connection. */
+#define SELECT_REOPEN_TICKS 8
+/* Candidates for a translated source port before it counts as exhausted. */
+#define SELECT_PORT_TRIES 64
 #define LB_NO_HANDLE	  (~0u)
 
 /* --- addresses of ours ---------------------------------------------------------------------------- */
