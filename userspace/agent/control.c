@@ -61,40 +61,6 @@ static void answer_services(struct agent *agent, const struct http_request *requ
 		view_services_json(&reply->body, agent->node, agent->generation, rows, n);
 }
 
-/* Why an object of this name is not among the Services: it was refused when it was read. NULL: nothing is known. */
-static const struct problem *refused_service(const struct agent *agent, const char *namespace, const char *name)
-{
-	const struct problem *problem;
-	const char *rest, *slash;
-	size_t i;
-
-	for (i = 0; i < agent->problems.n; i++) {
-		problem = &agent->problems.items[i];
-		if (strncmp(problem->object, "Service/", strlen("Service/")))
-			continue;
-		rest = problem->object + strlen("Service/");
-		slash = strchr(rest, '/');
-		if (slash && text_equal(slash + 1, name) &&
-		    (!namespace || (strlen(namespace) == (size_t)(slash - rest) &&
-				    !strncmp(rest, namespace, strlen(namespace)))))
-			return problem;
-	}
-	return NULL;
-}
-
-static void refuse_unknown(const struct agent *agent, const char *namespace, const char *name,
-			   struct http_reply *reply)
-{
-	const struct problem *problem = refused_service(agent, namespace, name);
-
-	if (problem)
-		refuse(reply, STATUS_NOT_FOUND, "%s is not in force: %s%s%s", problem->object, problem->field,
-		       *problem->field ? ": " : "", problem->message);
-	else
-		refuse(reply, STATUS_NOT_FOUND, "there is no service %s%s%s on node %s",
-		       namespace ? namespace : "", namespace ? "/" : "", name, agent->node);
-}
-
 /* The one Service that ?name= and ?namespace= mean, or NULL: then the reply says why. */
 static const struct service_row *requested_service(struct agent *agent, struct arena *arena,
 						   const struct http_request *request,
@@ -123,7 +89,8 @@ static const struct service_row *requested_service(struct agent *agent, struct a
 		refuse(reply, STATUS_CONFLICT, "service %s is in several namespaces (%s): say which with -n",
 		       name, strbuf_text(&found));
 	else
-		refuse_unknown(agent, namespace, name, reply);
+		refuse(reply, STATUS_NOT_FOUND, "there is no service %s%s%s on node %s",
+		       namespace ? namespace : "", namespace ? "/" : "", name, agent->node);
 	return NULL;
 }
 

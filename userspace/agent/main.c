@@ -172,6 +172,10 @@ static int clean_up(const struct agent_options *options)
 					 .config_file = options->frr_config };
 	int r, result;
 
+	if (datapath_is_held(options->pin_dir)) { /* by an agent with another --run-dir */
+		log_error("%s: an lbagent runs there: stop it first; nothing was changed", options->pin_dir);
+		return EXIT_FAILURE;
+	}
 	result = frr_withdraw_all(&frr);
 	if (result < 0)
 		log_warn("FRR at %s: routes may not be withdrawn: %s", options->frr_vty_dir,

@@ -211,7 +211,8 @@ static bool is_listed(const struct agent *agent, const struct service *service, 
 		return false;
 	if (name && !text_equal(service->meta.name, name))
 		return false;
-	return name || service_is_ours(service, agent->options->default_class) ||
+	/* Of a refused one nobody knows whose it is: it is listed, with what is wrong. */
+	return name || service->unusable || service_is_ours(service, agent->options->default_class) ||
 	       node_plan_find(&agent->plan, service->meta.namespace, service->meta.name);
 }
 

@@ -352,6 +352,16 @@ static int detach_version(void *userdata, unsigned version, const char *dir)
 	return r < 0 ? r : pins_each_ports(dir, release_ports, NULL);
 }
 
+bool datapath_is_held(const char *pin_dir)
+{
+	struct pins pins;
+	int r = pins_lock_existing(pin_dir, &pins);
+
+	if (r == 0)
+		pins_close(&pins);
+	return r == -EBUSY;
+}
+
 int datapath_cleanup(const char *pin_dir)
 {
 	struct pins pins;
