@@ -547,6 +547,10 @@ enum lb_reason {
 	LB_REASON_COUNT
 };
 
+/* lb_drops has room for reasons to come: it is adopted as it was pinned, and a program that finds no slot counts nothing. */
+#define LB_MAX_REASONS 64
+_Static_assert(LB_REASON_COUNT <= LB_MAX_REASONS, "each reason has its slot in a map of an older agent too");
+
 /* lb_events, a ring buffer: what the agent should look after now. Lost when the ring is full: the agent also checks all
  * next hops on its own. */
 enum lb_event_kind {

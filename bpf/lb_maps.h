@@ -32,7 +32,7 @@
  *   lb_locks        array of u32   programs          programs    no    LB_LOCKS
  *   lb_snat_next    array of u32   programs          programs    no    backends
  *   lb_fe_stats     per-CPU array  programs          agent       no    frontends
- *   lb_drops        per-CPU array  programs          agent       no    LB_REASON_COUNT (u64)
+ *   lb_drops        per-CPU array  programs          agent       no    LB_MAX_REASONS (u64)
  *   lb_events       ring buffer    programs          agent       -     64 KiB
  */
 #ifndef FAIRWAY_LB_MAPS_H
@@ -70,7 +70,7 @@ LB_MEMORY(lb_replies6, struct lb_flow6_bucket, LB_DEFAULT_FLOW6_BUCKETS);
 LB_MAP(lb_locks, BPF_MAP_TYPE_ARRAY, 0, __u32, __u32, LB_LOCKS);
 LB_MAP(lb_snat_next, BPF_MAP_TYPE_ARRAY, 0, __u32, __u32, LB_DEFAULT_BACKENDS);
 LB_MAP(lb_fe_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, struct lb_frontend_stats, LB_DEFAULT_FRONTENDS);
-LB_MAP(lb_drops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, __u64, LB_REASON_COUNT);
+LB_MAP(lb_drops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, __u32, __u64, LB_MAX_REASONS);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
