@@ -83,7 +83,7 @@ demo: deps ## show it: a client reaches pods by routes from FRR, pods roll, a no
 	$(Q)$(then_make) all
 	$(Q)tests/lab/demo --build $(BUILD) $(if $(filter-out 0,$(KEEP)),--keep)
 
-tests: $(UNIT_TEST_FILES) $(EDGE_TEST_FILES) ## build the tests
+tests: $(UNIT_TEST_FILES) $(EDGE_TEST_FILES) $(BENCH_FILES) ## build the tests
 
 clean: ## remove build/
 	$(Q)rm -rf build

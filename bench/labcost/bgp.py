@@ -97,8 +97,8 @@ def services(numbers, pod):
 
 
 class Bgp:
-    def __init__(self, lab):
-        self.lab = lab
+    def __init__(self, lab, quick=False):
+        self.lab, self.quick = lab, quick
         self.watch = None
         self.announced = set()
 
@@ -108,6 +108,9 @@ class Bgp:
         with lab.changing():
             self.pod = lab.pod_create('only', STEADY, [])
         self.watch = RouteWatch(lab.ns('tor'))
+
+    def times(self, runs):
+        return 1 if self.quick else runs
 
     def close(self):
         if self.watch:
@@ -152,7 +155,7 @@ class Bgp:
         flaps = self.flaps()
         self.once('warm', [0])
         for count, runs in RUNS.items():
-            samples = [self.once('bench', range(count), count == 10000) for _ in range(runs)]
+            samples = [self.once('bench', range(count), count == 10000) for _ in range(self.times(runs))]
             results.report(f'bgp.announce.{count}', 'ms', [s['announce'] for s in samples], 'lower')
             if count == 1:
                 results.report('bgp.withdraw.1', 'ms', [s['withdraw'] for s in samples], 'lower')
@@ -166,7 +169,7 @@ class Bgp:
         sample = {'beside': []}
         sample['announce'], prefixes = self.appear(name, numbers)
         if beside:
-            sample['beside'] = [self.once('beside', [len(numbers)]) for _ in range(BESIDE_RUNS)]
+            sample['beside'] = [self.once('beside', [len(numbers)]) for _ in range(self.times(BESIDE_RUNS))]
         sample['withdraw'] = self.vanish(name, prefixes)
         return sample
 
@@ -197,28 +200,29 @@ class Bgp:
             netns.run_in(self.lab.ns(host), ['nft', 'delete', 'table', 'netdev', 'cut'])
 
     def silent_node(self):
-        lab = self.lab
-        lab.start_node(SILENT)
-        samples = []
-        for _ in range(SILENT_RUNS):
-            own = [prefix for prefix, hops in lab.routes().items() if hops == [SILENT]]
-            if set(own) != set(lab.pod_cidrs(SILENT)):
-                raise RuntimeError(f'routes over {SILENT} alone: {own}')
-            self.watch.forget()
-            begin = self.cut()
-            samples.append((self.watch.wait(own, False, 20) - begin) * 1e3)
-            left = [prefix for prefix, hops in lab.routes().items() if SILENT in hops]
-            if left:
-                raise RuntimeError(f'the router still sends to {SILENT}: {left}')
-            self.mend()
-            lab.wait_sessions([SILENT])
+        self.lab.start_node(SILENT)
+        samples = [self.fall_silent() for _ in range(self.times(SILENT_RUNS))]
         results.report('bgp.silent-node', 'ms', samples, 'lower')
 
+    def fall_silent(self, attempts=3):
+        lab = self.lab
+        lab.wait_sessions([SILENT])
+        self.watch.forget()
+        begin = self.cut()
+        took = self.watch.wait(lab.pod_cidrs(SILENT), False, 20) - begin
+        left = [prefix for prefix, hops in lab.routes().items() if SILENT in hops]
+        self.mend()
+        if took < 0 and attempts:  # 150 ms without a BFD packet happen by themselves on a busy machine
+            return self.fall_silent(attempts - 1)
+        if left or took < 0:
+            raise RuntimeError(f'routes over {SILENT} went {took * 1e3:.0f} ms after the cut; left: {left}')
+        return took * 1e3
 
-def run(lab_name, build):
+
+def run(lab_name, build, quick):
     before, frr.BFD_INTERVAL_MSEC = frr.BFD_INTERVAL_MSEC, FAST_MSEC
     lab = BgpLab(lab_name, build)
-    bgp = Bgp(lab)
+    bgp = Bgp(lab, quick)
     try:
         bgp.prepare()
         bgp.announce()
