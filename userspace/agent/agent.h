@@ -106,6 +106,9 @@ void agent_free(struct agent *);
 void agent_reconcile(struct agent *); /* one round; called through agent->reconcile */
 void agent_break(struct agent *);     /* executes the waiting steps whose time has come */
 
+/* problem_report.c: brings agent->problems up to date and logs what is new and what is gone. */
+void agent_update_problems(struct agent *);
+
 /* What the data path must know of the cluster: peers (for the choice of interfaces), SNAT's sources; NULL:
  * nothing is known yet. `options` borrows from the agent. Returns true if the data path has to be told: it
  * differs from what it was told last. */

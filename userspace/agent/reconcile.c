@@ -16,16 +16,13 @@
 #include <time.h>
 
 #include "userspace/agent/agent.h"
-#include "userspace/agent/problem_log.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
-#include "userspace/core/explain.h"
 
 #define RETRY_FIRST_MSEC 100
 #define RETRY_MAX_MSEC	 30000
 #define UNFIT_FIRST_MSEC DIFF_TABLE_QUARANTINE_MSEC /* what does not fit may fit after it */
 #define NAMES_LOGGED	 4
-#define PROBLEMS_LOGGED	 20
 #define LARGE_ROUND	 1000 /* tables and backends written in one round */
 
 /* A withdrawal that bgpd does not confirm is waited for so long, or as long as the longest hold time of a
@@ -93,91 +90,6 @@ static int refresh_plan(struct agent *agent, const struct cluster *cluster, bool
 	store_changes_reset(agent->store);
 	*ret_changed = true;
 	return 0;
-}
-
-/* --- problems ------------------------------------------------------------------------------------ */
-
-struct problem_lines {
-	unsigned appeared, vanished;
-};
-
-static void log_appeared(void *userdata, const struct problem *problem)
-{
-	struct problem_lines *lines = userdata;
-
-	if (lines->appeared++ < PROBLEMS_LOGGED)
-		log_warn("problem: %s: %s%s%s", problem->object, problem->field, *problem->field ? ": " : "",
-			 problem->message);
-}
-
-static void log_vanished(void *userdata, const struct problem *problem)
-{
-	struct problem_lines *lines = userdata;
-
-	if (lines->vanished++ < PROBLEMS_LOGGED)
-		log_info("solved: %s: %s%s%s", problem->object, problem->field, *problem->field ? ": " : "",
-			 problem->message);
-}
-
-/* Where problems come from; the plan's services besides. */
-enum { N_PROBLEM_SOURCES = 5 };
-
-static void problem_sources(const struct agent *agent, const struct problems *ret[static N_PROBLEM_SOURCES])
-{
-	ret[0] = &manifests_result(agent->manifests)->problems;
-	ret[1] = &agent->plan.problems;
-	ret[2] = &agent->steps.problems;
-	ret[3] = &agent->routes.problems;
-	ret[4] = &agent->frr_problems;
-}
-
-/* Thousands of bad objects shall not make every round dear: copying and sorting is for when something changed. */
-static uint64_t digest_of_problems(const struct agent *agent)
-{
-	const struct problems *sources[N_PROBLEM_SOURCES];
-	uint64_t digest = 1;
-	size_t i;
-
-	problem_sources(agent, sources);
-	for (i = 0; i < N_PROBLEM_SOURCES; i++)
-		digest = problems_digest(digest + sources[i]->n, sources[i]);
-	for (i = 0; i < agent->plan.n_services; i++)
-		digest = problems_digest(digest, &agent->plan.services[i]->problems);
-	return digest;
-}
-
-static int collect_problems(const struct agent *agent, struct problems *all)
-{
-	const struct problems *sources[N_PROBLEM_SOURCES];
-	size_t i;
-	int r = 0;
-
-	problem_sources(agent, sources);
-	for (i = 0; r >= 0 && i < N_PROBLEM_SOURCES; i++)
-		r = problems_add_all(all, sources[i]);
-	for (i = 0; r >= 0 && i < agent->plan.n_services; i++)
-		r = problems_add_all(all, &agent->plan.services[i]->problems);
-	return r;
-}
-
-static void update_problems(struct agent *agent)
-{
-	cleanup(problems_done) struct problems all = { 0 };
-	struct problem_lines lines = { 0 };
-	uint64_t digest = digest_of_problems(agent);
-
-	if (digest == agent->problems_digest || collect_problems(agent, &all) < 0)
-		return; /* out of memory: the next round shows them */
-	agent->problems_digest = digest;
-	problems_sort_unique(&all);
-	problems_compare(&agent->problems, &all, log_appeared, log_vanished, &lines);
-	if (lines.appeared > PROBLEMS_LOGGED)
-		log_warn("%u more problems; lbctl node show lists them", lines.appeared - PROBLEMS_LOGGED);
-	if (lines.vanished > PROBLEMS_LOGGED)
-		log_info("%u more problems are solved", lines.vanished - PROBLEMS_LOGGED);
-	problems_done(&agent->problems);
-	agent->problems = all;
-	all = (struct problems){ 0 };
 }
 
 static double seconds_now(void)
@@ -589,7 +501,7 @@ void agent_reconcile(struct agent *agent)
 	int r;
 
 	if (!sources_delivered(agent)) {
-		update_problems(agent);
+		agent_update_problems(agent);
 		return;
 	}
 	agent->converged = false;
@@ -598,7 +510,7 @@ void agent_reconcile(struct agent *agent)
 		round.n_failed += !round.n_failed;
 		round.error = r;
 	}
-	update_problems(agent);
+	agent_update_problems(agent);
 	if (round.n_failed)
 		schedule_retry(agent, &round);
 	else
