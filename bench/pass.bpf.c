@@ -7,13 +7,13 @@
 #include <bpf/bpf_helpers.h>
 
 SEC("xdp")
-int bench_pass_xdp(struct xdp_md *ctx)
+int bench_pass_xdp(struct xdp_md *ctx __attribute__((unused)))
 {
 	return XDP_PASS;
 }
 
 SEC("tc")
-int bench_pass_tc(struct __sk_buff *ctx)
+int bench_pass_tc(struct __sk_buff *ctx __attribute__((unused)))
 {
 	return TC_ACT_UNSPEC; /* what comes after on the same hook decides: as without us */
 }

@@ -22,6 +22,7 @@
 #include "bgp/frr_state.h"
 #include "bgp/frr_sync.h"
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -364,7 +365,7 @@ static void on_bfdd_changed(void *userdata)
 	frr->bfd_json = NULL;
 }
 
-static int on_debounce(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_debounce(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct frr *frr = userdata;
 	struct frr_config old = frr->wanted;
@@ -398,7 +399,7 @@ static void audit(struct frr *frr)
 			 astray->interface ? astray->interface : "ADDRESS");
 }
 
-static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_tick(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct frr *frr = userdata;
 
@@ -549,7 +550,7 @@ const char *frr_daemon_state(const struct frr *frr)
 	return frr_link_name(frr_sync_link(frr->bgpd));
 }
 
-static void ignore_change(void *userdata)
+static void ignore_change(void *userdata _unused_)
 {
 }
 

@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "bgp/vty.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
@@ -101,7 +102,7 @@ static void on_reply(void *userdata, int error, int status, const char *text)
 		answer(daemon->userdata, status, text);
 }
 
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_retry(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct frr_daemon *daemon = userdata;
 	int r;

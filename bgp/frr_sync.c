@@ -13,6 +13,7 @@
 #include "bgp/frr_state.h"
 #include "bgp/vty.h"
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
@@ -183,7 +184,7 @@ static void batch_end(struct frr_sync *sync, bool complete)
 	step(sync);
 }
 
-static void on_left(void *userdata, int status, const char *text)
+static void on_left(void *userdata, int status _unused_, const char *text _unused_)
 {
 	batch_end(userdata, false);
 }

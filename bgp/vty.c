@@ -12,6 +12,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/strbuf.h"
 
@@ -123,7 +124,7 @@ static int arm(struct vty *vty)
 	return r < 0 ? r : 0;
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_deadline(sd_event_source *source _unused_, uint64_t usec, void *userdata)
 {
 	struct vty *vty = userdata;
 	int r;
@@ -144,7 +145,7 @@ static int watch(struct vty *vty)
 	return sd_event_source_set_io_events(vty->io, EPOLLIN | (unsent ? EPOLLOUT : 0));
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static int on_io(sd_event_source *source _unused_, int fd _unused_, uint32_t events, void *userdata)
 {
 	struct vty *vty = userdata;
 	int r = 0;

@@ -43,8 +43,8 @@ BODY_FUNCTION(refuse)
 /* --- ingress -------------------------------------------------------------------------------------- */
 
 /* A packet to an address of ours that no frontend serves: as a host would, but never by the host. */
-lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32 handle,
-			       enum lb_reason reason, const bool v6)
+lb_inline int ingress_unserved(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
+			       enum lb_reason reason lb_unused, const bool v6)
 {
 	int action = HOOK_DROP;
 
@@ -81,8 +81,8 @@ BODY_FUNCTION(icmp_error_to_client)
 
 /* A remote backend's reply, to the node's address: back to the client, never up. What is no reply of ours
  * goes up. */
-lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 handle, enum lb_reason reason,
-			    const bool v6)
+lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
+			    enum lb_reason reason lb_unused, const bool v6)
 {
 	struct reply_selection selection = { 0 };
 	struct lb_settings *set = settings();
@@ -127,8 +127,8 @@ lb_inline enum lb_reason ingress_forward(hook_ctx *ctx, const struct packet *pac
 }
 
 /* No flow that would serve the packet: one is opened. LB_REASON_COUNT, or why not. */
-lb_inline int ingress_open(hook_ctx *ctx, const struct packet *packet, __u32 frontend, enum lb_reason reason,
-			   const bool v6)
+lb_inline int ingress_open(hook_ctx *ctx lb_unused, const struct packet *packet, __u32 frontend,
+			   enum lb_reason reason lb_unused, const bool v6)
 {
 	struct flow_open open = {
 		.client = { packet->src[0], packet->src[1] },

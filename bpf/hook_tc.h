@@ -108,17 +108,17 @@ lb_inline int hook_resize(hook_ctx *ctx, int grow, __u32 length)
 
 /* 0: the kernel looks at the skb instead. What GRO put together is longer than any MTU, and leaves in
  * segments. */
-lb_inline __u16 hook_fib_length(__u16 length)
+lb_inline __u16 hook_fib_length(__u16 length lb_unused)
 {
 	return 0;
 }
 
-lb_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
+lb_inline int hook_send(hook_ctx *ctx lb_unused, __u32 ifindex)
 {
 	return (int)bpf_redirect(ifindex, 0);
 }
 
-lb_inline int hook_send_unresolved(hook_ctx *ctx, __u32 ifindex)
+lb_inline int hook_send_unresolved(hook_ctx *ctx lb_unused, __u32 ifindex)
 {
 	return (int)bpf_redirect_neigh(ifindex, NULL, 0, 0);
 }

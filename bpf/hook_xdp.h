@@ -31,13 +31,13 @@ lb_inline __u32 hook_ifindex(const hook_ctx *ctx)
 }
 
 /* The driver strips no tag before XDP: a tagged frame shows its EtherType. */
-lb_inline bool hook_tagged(const hook_ctx *ctx)
+lb_inline bool hook_tagged(const hook_ctx *ctx lb_unused)
 {
 	return false;
 }
 
 /* Headers lie in the first buffer, or the packet is one that we leave alone. */
-lb_inline void hook_pull(hook_ctx *ctx, __u32 length)
+lb_inline void hook_pull(hook_ctx *ctx lb_unused, __u32 length lb_unused)
 {
 }
 
@@ -52,7 +52,7 @@ lb_inline bool hook_has(hook_ctx *ctx, __u32 length)
 /* Takes the change of addresses and of ports into the sum at `offset`. Packet pointers stay valid. A UDP sum
  * of zero over IPv4 means "none" and stays. */
 lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 ports, __u8 protocol,
-			  const bool v6)
+			  const bool v6 lb_unused)
 {
 	void *data = hook_data(ctx);
 	__sum16 *sum = data + offset;
@@ -67,7 +67,7 @@ lb_inline int hook_l4_sum(hook_ctx *ctx, __u32 offset, __u64 addresses, __u64 po
 }
 
 /* A sum that a device is still to finish. */
-lb_inline bool hook_sum_is_partial(hook_ctx *ctx, __u32 offset)
+lb_inline bool hook_sum_is_partial(hook_ctx *ctx lb_unused, __u32 offset lb_unused)
 {
 	return false;
 }
@@ -92,7 +92,7 @@ lb_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 }
 
 /* The route is known, its neighbour is not: XDP cannot wait for one. */
-lb_inline int hook_send_unresolved(hook_ctx *ctx, __u32 ifindex)
+lb_inline int hook_send_unresolved(hook_ctx *ctx lb_unused, __u32 ifindex lb_unused)
 {
 	return -1;
 }

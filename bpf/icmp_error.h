@@ -209,8 +209,8 @@ lb_inline int icmp_dropped(enum lb_reason reason)
 	return HOOK_DROP;
 }
 
-lb_inline int icmp_error_to_backend(hook_ctx *ctx, const struct packet *packet, __u32 handle,
-				    enum lb_reason reason, const bool v6)
+lb_inline int icmp_error_to_backend(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
+				    enum lb_reason reason lb_unused, const bool v6)
 {
 	struct selection selection = { 0 };
 	struct lb_settings *set = settings();
@@ -279,8 +279,8 @@ lb_inline void translate_to_client(const struct packet *packet, const struct quo
 }
 
 /* To the node's address: about a SNATed packet, or none of our business. */
-lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, __u32 handle,
-				   enum lb_reason reason, const bool v6)
+lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
+				   enum lb_reason reason lb_unused, const bool v6)
 {
 	struct reply_selection selection = { 0 };
 	struct lb_settings *set = settings();
@@ -301,8 +301,8 @@ lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, _
 }
 
 /* Leaving by an uplink: a local pod's error, or the node's about a packet that it could not deliver. */
-lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u32 handle,
-				 enum lb_reason reason, const bool v6)
+lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
+				 enum lb_reason reason lb_unused, const bool v6)
 {
 	struct reply_selection selection = { 0 };
 	struct lb_settings *set = settings();

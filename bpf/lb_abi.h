@@ -24,6 +24,7 @@
 #define LB_ABI_VERSION 1
 
 #define lb_inline static inline __attribute__((always_inline, unused))
+#define lb_unused      __attribute__((unused)) /* a parameter that the shape of a function demands */
 
 /* --- limits --------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 
@@ -293,7 +294,8 @@ static void determine_families(struct request *request, const struct service *se
 	}
 }
 
-static int check_families(struct request *request, struct arena *arena, const struct service *service)
+static int check_families(struct request *request, struct arena *arena,
+			  const struct service *service _unused_)
 {
 	size_t i;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "k8s/decode_common.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/parse.h"
 
 #define MAX_PORTS	   100
@@ -424,7 +425,7 @@ void decode_node(struct decoder *decoder, const struct json *root, struct object
 #define NAME_LABEL "kubernetes.io/metadata.name"
 
 /* The API server labels each namespace with its own name, and selectors rely on it. */
-void decode_namespace(struct decoder *decoder, const struct json *root, struct object *object)
+void decode_namespace(struct decoder *decoder, const struct json *root _unused_, struct object *object)
 {
 	struct labels *labels = &object->meta.labels;
 	struct label *items;

@@ -16,6 +16,7 @@
 #include <systemd/sd-event.h>
 
 #include "k8s/manifests_source.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -114,7 +115,7 @@ static void on_manifest_event(struct manifests *manifests, uint32_t mask, const 
 	arm_burst(manifests);
 }
 
-static int on_directory_event(sd_event_source *event_source, const struct inotify_event *event,
+static int on_directory_event(sd_event_source *event_source _unused_, const struct inotify_event *event,
 			      void *userdata)
 {
 	struct manifests *manifests = userdata;
@@ -134,7 +135,8 @@ static int on_directory_event(sd_event_source *event_source, const struct inotif
 	return 0;
 }
 
-static int on_status_event(sd_event_source *event_source, const struct inotify_event *event, void *userdata)
+static int on_status_event(sd_event_source *event_source _unused_, const struct inotify_event *event,
+			   void *userdata)
 {
 	struct manifests *manifests = userdata;
 	bool gone = event->mask & (IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF | IN_MOVE_SELF);
@@ -196,7 +198,7 @@ static void look_after_all(struct manifests *manifests)
 	}
 }
 
-static int on_look(sd_event_source *event_source, uint64_t usec, void *userdata)
+static int on_look(sd_event_source *event_source, uint64_t usec _unused_, void *userdata)
 {
 	struct manifests *manifests = userdata;
 
@@ -258,7 +260,7 @@ static int update(struct manifests *manifests)
 	return 0;
 }
 
-static int on_burst(sd_event_source *event_source, uint64_t usec, void *userdata)
+static int on_burst(sd_event_source *event_source _unused_, uint64_t usec, void *userdata)
 {
 	struct manifests *manifests = userdata;
 

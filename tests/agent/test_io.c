@@ -23,6 +23,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/io/http_server.h"
 #include "userspace/io/loop.h"
@@ -38,7 +39,7 @@ struct server {
 
 /* --- the child ----------------------------------------------------------------------------------- */
 
-static void handle(void *userdata, const struct http_request *request, struct http_reply *reply)
+static void handle(void *userdata _unused_, const struct http_request *request, struct http_reply *reply)
 {
 	const char *name = http_query(request, "name");
 	size_t i;
@@ -231,7 +232,7 @@ static void the_socket_is_private(void **state)
 
 /* --- the lock ------------------------------------------------------------------------------------ */
 
-static void one_holder_at_a_time(void **state)
+static void one_holder_at_a_time(void **state _unused_)
 {
 	char directory[] = "/tmp/fairway-lock-XXXXXX", nested[64], path[96];
 	int fd, holder = 0, ready[2], other, status;
@@ -294,7 +295,7 @@ static int kick_ten_times(sd_event_source *source, void *userdata)
 }
 
 /* A burst is one run, after it. */
-static void a_burst_is_one_run(void **state)
+static void a_burst_is_one_run(void **state _unused_)
 {
 	struct busy busy = { 0 };
 
@@ -318,7 +319,7 @@ static int kick_for_ever(sd_event_source *source, void *userdata)
 }
 
 /* A loop that is never idle does not keep the run away: without the deadline this test would not end. */
-static void a_busy_loop_does_not_starve_it(void **state)
+static void a_busy_loop_does_not_starve_it(void **state _unused_)
 {
 	struct busy busy = { 0 };
 

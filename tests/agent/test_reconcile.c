@@ -18,6 +18,7 @@
 #include "k8s/decode.h"
 #include "k8s/yaml.h"
 #include "userspace/agent/agent.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 #define PATIENCE_USEC 15000000
@@ -70,7 +71,7 @@ static int execute_one(const struct step *step)
 	return -EINVAL;
 }
 
-int datapath_execute(struct datapath *datapath, const struct steps *steps, enum step_phase phase,
+int datapath_execute(struct datapath *datapath _unused_, const struct steps *steps, enum step_phase phase,
 		     bool *ret_done)
 {
 	int first = 0, r;
@@ -87,19 +88,21 @@ int datapath_execute(struct datapath *datapath, const struct steps *steps, enum 
 	return first;
 }
 
-int datapath_update_options(struct datapath *datapath, const struct datapath_options *options)
+int datapath_update_options(struct datapath *datapath _unused_,
+			    const struct datapath_options *options _unused_)
 {
 	return 0;
 }
 
-bool agent_datapath_options(struct agent *agent, const struct cluster *cluster, struct datapath_options *ret)
+bool agent_datapath_options(struct agent *agent, const struct cluster *cluster,
+			    struct datapath_options *ret _unused_)
 {
 	agent->n_peers = cluster->n_peers;
 	return false;
 }
 
-int frr_want(struct frr *frr, const struct cluster *cluster, const char *node, const struct routes *routes,
-	     struct problems *problems)
+int frr_want(struct frr *frr _unused_, const struct cluster *cluster _unused_, const char *node _unused_,
+	     const struct routes *routes, struct problems *problems _unused_)
 {
 	char text[PREFIX_TEXT_MAX];
 	char now[sizeof(wanted)] = "";
@@ -118,35 +121,35 @@ int frr_want(struct frr *frr, const struct cluster *cluster, const char *node, c
 	return 0;
 }
 
-bool frr_in_sync(const struct frr *frr)
+bool frr_in_sync(const struct frr *frr _unused_)
 {
 	return frr_synced;
 }
 
-bool frr_announces(const struct frr *frr, const struct prefix *prefix)
+bool frr_announces(const struct frr *frr _unused_, const struct prefix *prefix)
 {
 	char text[PREFIX_TEXT_MAX];
 
 	return strstr(announced, prefix_format(prefix, text));
 }
 
-size_t frr_peers(const struct frr *frr, const struct frr_peer_view **ret)
+size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **ret)
 {
 	*ret = NULL;
 	return 0;
 }
 
-const char *frr_daemon_state(const struct frr *frr)
+const char *frr_daemon_state(const struct frr *frr _unused_)
 {
 	return frr_state;
 }
 
-const struct manifests_result *manifests_result(const struct manifests *manifests)
+const struct manifests_result *manifests_result(const struct manifests *manifests _unused_)
 {
 	return &source;
 }
 
-const struct addr *host_addresses_list(const struct host_addresses *addresses, size_t *ret_n)
+const struct addr *host_addresses_list(const struct host_addresses *addresses _unused_, size_t *ret_n)
 {
 	*ret_n = 0;
 	return NULL;

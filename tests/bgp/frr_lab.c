@@ -20,6 +20,7 @@
 #include "k8s/decode.h"
 #include "k8s/store.h"
 #include "k8s/yaml.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/strbuf.h"
 #include "userspace/core/plan.h"
@@ -98,7 +99,7 @@ int frr_lab_pid(const char *host, const char *daemon)
 	return pid;
 }
 
-void frr_lab_kill(struct frr_lab *lab, const char *host, const char *daemon, int signal)
+void frr_lab_kill(struct frr_lab *lab _unused_, const char *host, const char *daemon, int signal)
 {
 	int pid = frr_lab_pid(host, daemon);
 

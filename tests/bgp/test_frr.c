@@ -14,12 +14,13 @@
 #include <cmocka.h>
 
 #include "tests/bgp/frr_lab.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
 static struct frr_lab lab;
 
-static int setup(void **state)
+static int setup(void **state _unused_)
 {
 	frr_lab_up(&lab);
 	frr_lab_configure(lab.router, "ip route 10.244.9.0/24 blackhole\n"
@@ -62,7 +63,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **state _unused_)
 {
 	frr_lab_down(&lab);
 	return 0;
@@ -94,7 +95,7 @@ static unsigned received_by_router(const char *neighbor)
 	return text ? (unsigned)atoi(text + strlen("\"pfxRcd\":")) : 0;
 }
 
-static void test_nothing_is_changed_before_the_first_want(void **state)
+static void test_nothing_is_changed_before_the_first_want(void **state _unused_)
 {
 	frr_lab_until(&lab, !strcmp(frr_daemon_state(lab.frr), "connected"), "connected");
 	frr_lab_run(&lab, 300);
@@ -103,7 +104,7 @@ static void test_nothing_is_changed_before_the_first_want(void **state)
 	assert_null(strstr(frr_lab_ask(lab.node, "show running-config"), "router bgp"));
 }
 
-static void test_routes_reach_the_router_and_pod_cidrs_come_back(void **state)
+static void test_routes_reach_the_router_and_pod_cidrs_come_back(void **state _unused_)
 {
 	const struct frr_peer_view *peer;
 	struct prefix prefix;
@@ -133,7 +134,7 @@ static void test_routes_reach_the_router_and_pod_cidrs_come_back(void **state)
 }
 
 /* A new driver, as of a restarted agent, finds everything as it shall be: not one command, before and after its want. */
-static void test_restart_of_the_agent_changes_nothing(void **state)
+static void test_restart_of_the_agent_changes_nothing(void **state _unused_)
 {
 	unsigned drops = drops_of_router();
 
@@ -146,7 +147,7 @@ static void test_restart_of_the_agent_changes_nothing(void **state)
 	assert_int_equal(drops_of_router(), drops);
 }
 
-static void test_many_services_never_touch_a_session(void **state)
+static void test_many_services_never_touch_a_session(void **state _unused_)
 {
 	unsigned drops = drops_of_router(), i;
 	char name[16], vip[32];
@@ -179,7 +180,7 @@ static void test_many_services_never_touch_a_session(void **state)
 }
 
 /* Communities change: the router sees one update, never a withdrawal. */
-static void test_attributes_change_without_a_gap(void **state)
+static void test_attributes_change_without_a_gap(void **state _unused_)
 {
 	unsigned drops = drops_of_router();
 	char log[64], line[256];
@@ -211,7 +212,7 @@ static void test_attributes_change_without_a_gap(void **state)
 	assert_int_equal(frr_lab_count(frr_lab_ask(lab.node, "show running-config"), " deny 65535"), 2 + 2 + 2 + 1);
 }
 
-static void test_bgpd_stopped(void **state)
+static void test_bgpd_stopped(void **state _unused_)
 {
 	frr_lab_kill(&lab, lab.node, "bgpd", SIGSTOP);
 	frr_lab_service(&lab, "late", "192.0.2.20");
@@ -232,7 +233,7 @@ static void check_file(void)
 	assert_int_equal(status.st_mode & 0777, 0600);
 }
 
-static void test_bgpd_killed(void **state)
+static void test_bgpd_killed(void **state _unused_)
 {
 	struct prefix prefix;
 
@@ -262,7 +263,7 @@ static void test_bgpd_killed(void **state)
 	assert_int_equal(frr_commands(lab.frr), 0); /* the file is what was wanted, to the letter */
 }
 
-static void test_password_and_bfd(void **state)
+static void test_password_and_bfd(void **state _unused_)
 {
 	unsigned drops;
 
@@ -301,7 +302,7 @@ static void test_password_and_bfd(void **state)
 
 /* What is written must be printed the same way, or every agent that starts would write it again: apply(apply(x)) is no
  * command, for every statement that there is. These peers are nowhere, and the one by interface is the router. */
-static void test_every_statement_comes_back_as_written(void **state)
+static void test_every_statement_comes_back_as_written(void **state _unused_)
 {
 	const char *running;
 
@@ -356,7 +357,7 @@ static void test_every_statement_comes_back_as_written(void **state)
 	frr_lab_until(&lab, !strstr(frr_lab_ask(lab.node, "show running-config"), "LBB-odd"), "the BFD profile gone");
 }
 
-static void test_drift_of_neighbours_is_told_from_ours(void **state)
+static void test_drift_of_neighbours_is_told_from_ours(void **state _unused_)
 {
 	frr_lab_configure(lab.node, "router bgp 65001\nneighbor 10.9.0.77 remote-as 65077\nneighbor 10.9.0.77 description theirs");
 	frr_lab_driver(&lab);
@@ -370,7 +371,7 @@ static void test_drift_of_neighbours_is_told_from_ours(void **state)
 }
 
 /* A router of another make: BIRD takes bgpd's place there. */
-static void test_bird_as_router(void **state)
+static void test_bird_as_router(void **state _unused_)
 {
 	static const char config[] = "log \"/dev/null\" all;\nrouter id 10.9.0.2;\nprotocol device { }\n"
 				     "protocol static { ipv4; route 10.244.9.0/24 blackhole; route 192.0.2.99/32 blackhole; }\n"
@@ -412,7 +413,7 @@ static void test_bird_as_router(void **state)
 	frr_lab_until(&lab, *frr_lab_peer(&lab, "tor4")->last_error, "a reason for it");
 }
 
-static void test_withdraw_all(void **state)
+static void test_withdraw_all(void **state _unused_)
 {
 	const struct frr_options options = { .vty_dir = lab.vty_dir, .config_file = lab.config_file };
 	const struct frr_options nobody = { .vty_dir = "/nonexistent" };

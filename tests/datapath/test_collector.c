@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "bpf/lb_abi.h"
+#include "userspace/base/attributes.h"
 #include "userspace/datapath/collector.h"
 
 #define BUCKETS	 16 /* of each table */
@@ -29,7 +30,7 @@ static struct tables tables;
 static struct collector *collector;
 static unsigned frontend_reports, backend_reports;
 
-static void note_unused(void *userdata, const uint32_t *backend_ids, size_t n_backends,
+static void note_unused(void *userdata _unused_, const uint32_t *backend_ids, size_t n_backends,
 			const uint32_t *frontend_ids, size_t n_frontends)
 {
 	for (size_t i = 0; i < n_backends; i++)
@@ -43,7 +44,7 @@ static void set_map(enum map_id id, void *memory, uint32_t entries)
 	maps[id] = (struct loaded_map){ .fd = -1, .memory = memory, .entries = entries };
 }
 
-static int begin(void **state)
+static int begin(void **state _unused_)
 {
 	settings = (struct lb_settings){ .tick = TICK, .seed = 1 };
 	memset(flows4, 0, sizeof(flows4));
@@ -72,7 +73,7 @@ static int begin(void **state)
 	return 0;
 }
 
-static int end(void **state)
+static int end(void **state _unused_)
 {
 	collector_free(collector);
 	return 0;
@@ -131,7 +132,7 @@ static void assert_reports(unsigned n)
 
 /* --- ids -------------------------------------------------------------------------------------- */
 
-static void test_two_whole_rounds(void **state)
+static void test_two_whole_rounds(void **state _unused_)
 {
 	collector_step(collector, 1);
 	retire();
@@ -146,7 +147,7 @@ static void test_two_whole_rounds(void **state)
 }
 
 /* A packet that was under way when the ids were retired opens its flow after the walk has passed there. */
-static void test_opened_behind_the_walk(void **state)
+static void test_opened_behind_the_walk(void **state _unused_)
 {
 	retire();
 	round_end();
@@ -163,7 +164,7 @@ static void test_opened_behind_the_walk(void **state)
 	assert_reports(1);
 }
 
-static void test_a_reply_alone_holds_ids(void **state)
+static void test_a_reply_alone_holds_ids(void **state _unused_)
 {
 	open_half(reply_slot(), (uint8_t)TICK);
 	retire();
@@ -177,7 +178,7 @@ static void test_a_reply_alone_holds_ids(void **state)
 	assert_int_equal(collector_totals(collector).freed_orphans, 1);
 }
 
-static void test_used_ids_are_never_reported(void **state)
+static void test_used_ids_are_never_reported(void **state _unused_)
 {
 	for (int i = 0; i < 5; i++)
 		round_end();
@@ -186,7 +187,7 @@ static void test_used_ids_are_never_reported(void **state)
 
 /* --- the halves of a flow --------------------------------------------------------------------- */
 
-static void test_both_halves_go(void **state)
+static void test_both_halves_go(void **state _unused_)
 {
 	uint64_t flow, reply;
 
@@ -202,7 +203,7 @@ static void test_both_halves_go(void **state)
 	assert_int_equal(collector_totals(collector).live, 0);
 }
 
-static void test_either_half_keeps_both(void **state)
+static void test_either_half_keeps_both(void **state _unused_)
 {
 	open_half(flow_slot(), (uint8_t)(TICK - 100));
 	open_half(reply_slot(), (uint8_t)TICK);
@@ -219,7 +220,7 @@ static void test_either_half_keeps_both(void **state)
 
 /* --- the clock -------------------------------------------------------------------------------- */
 
-static void test_the_clock_goes_on(void **state)
+static void test_the_clock_goes_on(void **state _unused_)
 {
 	round_end();
 	assert_in_range(settings.tick, TICK, TICK + 10); /* and not from 0, nor from the host's uptime */

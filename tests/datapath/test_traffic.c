@@ -22,6 +22,7 @@
 
 #include "bpf/lb_abi.h"
 #include "tests/datapath/sandbox.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/datapath/datapath.h"
 
@@ -125,7 +126,7 @@ static bool unresolved(void)
 	return false;
 }
 
-static int build(void **state)
+static int build(void **state _unused_)
 {
 	static const enum l4_protocol protocols[] = { L4_TCP, L4_UDP };
 	uint32_t id = 0;
@@ -180,7 +181,7 @@ static int build(void **state)
 	return 0;
 }
 
-static int demolish(void **state)
+static int demolish(void **state _unused_)
 {
 	close_datapath();
 	datapath_cleanup(SANDBOX_PINS);
@@ -279,7 +280,7 @@ static void tcp_exchange(int client_fd, int accepted)
 
 /* --- tests ------------------------------------------------------------------------------------ */
 
-static void test_udp(void **state)
+static void test_udp(void **state _unused_)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
 		const struct side *side = &sides[i];
@@ -302,7 +303,7 @@ static void test_udp(void **state)
 	}
 }
 
-static void test_tcp(void **state)
+static void test_tcp(void **state _unused_)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
 		const struct side *side = &sides[i];
@@ -325,7 +326,7 @@ static void test_tcp(void **state)
 	}
 }
 
-static int count_flow(void *userdata, const struct flow_view *view)
+static int count_flow(void *userdata, const struct flow_view *view _unused_)
 {
 	++*(int *)userdata;
 	return 0;
@@ -341,7 +342,7 @@ static int flows_of(const char *vip)
 }
 
 /* The agent dies and comes back: established flows of both kinds go on, new ones open, nothing moves. */
-static void test_without_an_agent(void **state)
+static void test_without_an_agent(void **state _unused_)
 {
 	const struct side *side = &sides[0];
 	int listener = server(place.pod, AF_INET, SOCK_STREAM, side->pod),
@@ -376,7 +377,7 @@ static void test_without_an_agent(void **state)
 }
 
 /* The hook changes under established flows. */
-static void test_hook_change(void **state)
+static void test_hook_change(void **state _unused_)
 {
 	const struct side *side = &sides[1];
 	static const char *const globs[] = { "up*" };
@@ -424,7 +425,7 @@ static void advance_clock(uint32_t ticks)
 
 /* A SYN that the client never followed up, whatever the pod says to it, soon gives its slot back; an
  * established connection that is as silent does not. */
-static void test_half_open(void **state)
+static void test_half_open(void **state _unused_)
 {
 	const struct side *side = &sides[0];
 	int listener = server(place.pod, AF_INET, SOCK_STREAM, side->pod),
@@ -453,7 +454,7 @@ static void test_half_open(void **state)
 	close(accepted);
 }
 
-static void test_counted(void **state)
+static void test_counted(void **state _unused_)
 {
 	struct frontend_counters counters;
 

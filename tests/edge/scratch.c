@@ -15,11 +15,14 @@
 
 #include <cmocka.h>
 
+#include "userspace/base/attributes.h"
+
 #define PATH(buffer, scratch, name)                                                                          \
 	char buffer[512];                                                                                    \
 	snprintf(buffer, sizeof(buffer), "%s/%s", (scratch)->path, name)
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+static int remove_one(const char *path, const struct stat *status _unused_, int type _unused_,
+		      struct FTW *ftw _unused_)
 {
 	return remove(path);
 }

@@ -15,6 +15,7 @@
 
 #include "k8s/manifests_source.h"
 #include "tests/edge/scratch.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 DEFINE_CLEANUP(struct store *, store_free);
@@ -43,7 +44,7 @@ static void expect_problem(const struct manifests_result *result, size_t i, cons
 	assert_string_equal(result->problems.items[i].message, message);
 }
 
-static void test_what_is_read(void **state)
+static void test_what_is_read(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -71,7 +72,7 @@ static void test_what_is_read(void **state)
 	assert_int_equal(port_of(store, "five"), 5);
 }
 
-static void test_lists(void **state)
+static void test_lists(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -105,7 +106,7 @@ static void test_lists(void **state)
 	assert_string_equal(result.notices[1], "c.yaml: line 4: spec.autoassign is not a field of this kind, ignored");
 }
 
-static void test_broken_files(void **state)
+static void test_broken_files(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -134,7 +135,7 @@ static void test_broken_files(void **state)
 	assert_true(result.delivered);
 }
 
-static void test_twice(void **state)
+static void test_twice(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -152,7 +153,7 @@ static void test_twice(void **state)
 	expect_problem(&result, 1, "Service/w/two", "", "stands twice in b.yaml; the first is used");
 }
 
-static void test_empty_and_missing(void **state)
+static void test_empty_and_missing(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -172,7 +173,7 @@ static const struct ingress_address *ingress_of(struct store *store, const char 
 	return object->service.ingress;
 }
 
-static void test_status_file(void **state)
+static void test_status_file(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new(), other = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -214,7 +215,7 @@ static void test_status_file(void **state)
 	ingress_of(store, "internal", 0);
 }
 
-static void test_status_file_missing_or_broken(void **state)
+static void test_status_file_missing_or_broken(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new(), other = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -241,7 +242,7 @@ static void step(struct manifests_source *source, uint64_t now_msec)
 	assert_int_equal(source_update(source, now_msec, &before), 0);
 }
 
-static void test_missing_for_a_while(void **state)
+static void test_missing_for_a_while(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -268,7 +269,7 @@ static void test_missing_for_a_while(void **state)
 	assert_int_equal(port_of(store, "two"), 1);
 }
 
-static void test_written_for_long(void **state)
+static void test_written_for_long(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
@@ -288,7 +289,7 @@ static void test_written_for_long(void **state)
 }
 
 /* A file that is broken from the start is waited for, but not for ever. */
-static void test_broken_from_the_start(void **state)
+static void test_broken_from_the_start(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "userspace/base/attributes.h"
+
 volatile bool load_stop;
 
 static const char usage[] =
@@ -30,7 +32,7 @@ static const char usage[] =
 	"  --path PATH         GET this (/)               --post BYTES        POST a body instead\n"
 	"  --per-flow          report which pod each flow reached\n";
 
-static void stop(int signal)
+static void stop(int signal _unused_)
 {
 	load_stop = true;
 }

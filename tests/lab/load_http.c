@@ -3,6 +3,7 @@
  * Both are the same state machine over a fixed array of places, one request each at a time. */
 #include "tests/lab/http.h"
 #include "tests/lab/load.h"
+#include "userspace/base/attributes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -318,7 +319,7 @@ static bool http_feed(struct load *l, uint64_t begin)
 	return !load_stop && (!o->requests || l->next_number < o->requests);
 }
 
-static bool hold_feed(struct load *l, uint64_t begin)
+static bool hold_feed(struct load *l, uint64_t begin _unused_)
 {
 	uint64_t now = load_now_nsec();
 

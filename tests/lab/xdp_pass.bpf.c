@@ -6,7 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 SEC("xdp")
-int lab_xdp_pass(struct xdp_md *ctx)
+int lab_xdp_pass(struct xdp_md *ctx __attribute__((unused)))
 {
 	return XDP_PASS;
 }

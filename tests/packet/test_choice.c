@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/packet/fixture.h"
+#include "userspace/base/attributes.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -124,7 +125,7 @@ static void restore(int family)
 
 /* Runs a test for one family after the other, each on fresh tables. */
 #define BOTH(name)                                                                                           \
-	static void name(void **state)                                                                       \
+	static void name(void **state _unused_)                                                              \
 	{                                                                                                    \
 		for (int family = 4; family <= 6; family += 2) {                                             \
 			restore(family);                                                                     \
@@ -463,7 +464,7 @@ static void test_crowded_bucket_in(int family)
 BOTH(test_crowded_bucket)
 
 /* An IPv6 key is a hash: what it names must have the address, or it is another's. */
-static void test_hashed_key_is_verified(void **state)
+static void test_hashed_key_is_verified(void **state _unused_)
 {
 	struct frame syn = { .src = "client", .dst = "vip", .sport = 40000, .dport = 80, .flags = SYN };
 	struct frame reply = {

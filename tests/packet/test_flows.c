@@ -21,6 +21,7 @@
 #include "tests/packet/fixture.h"
 #include "tests/packet/hammer.h"
 #include "tests/packet/hammer.skel.h"
+#include "userspace/base/attributes.h"
 
 #define VIP_ID	       100 /* IPv4's frontend; IPv6's is the next */
 #define MILLION	       (1u << 20)
@@ -278,12 +279,12 @@ static void same_million(bool v6)
 	bench_done(&bench);
 }
 
-static void test_same_million4(void **state)
+static void test_same_million4(void **state _unused_)
 {
 	same_million(false);
 }
 
-static void test_same_million6(void **state)
+static void test_same_million6(void **state _unused_)
 {
 	same_million(true);
 }
@@ -330,12 +331,12 @@ static void never_evicted(bool v6)
 	bench_done(&bench);
 }
 
-static void test_never_evicted4(void **state)
+static void test_never_evicted4(void **state _unused_)
 {
 	never_evicted(false);
 }
 
-static void test_never_evicted6(void **state)
+static void test_never_evicted6(void **state _unused_)
 {
 	never_evicted(true);
 }
@@ -483,12 +484,12 @@ static void reader_against_reuse(bool v6)
 	bench_done(&bench);
 }
 
-static void test_reader_against_reuse4(void **state)
+static void test_reader_against_reuse4(void **state _unused_)
 {
 	reader_against_reuse(false);
 }
 
-static void test_reader_against_reuse6(void **state)
+static void test_reader_against_reuse6(void **state _unused_)
 {
 	reader_against_reuse(true);
 }
@@ -602,12 +603,12 @@ static void slot_changes_hands(bool v6)
 	bench_done(&bench);
 }
 
-static void test_slot_changes_hands4(void **state)
+static void test_slot_changes_hands4(void **state _unused_)
 {
 	slot_changes_hands(false);
 }
 
-static void test_slot_changes_hands6(void **state)
+static void test_slot_changes_hands6(void **state _unused_)
 {
 	slot_changes_hands(true);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/packet/fixture.h"
+#include "userspace/base/attributes.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -36,7 +37,7 @@ static void check(const struct frame *in, enum action wanted, const struct frame
 	check_at(HOOK_XDP_INGRESS, in, wanted, out, family);
 }
 
-static void test_forwarded(void **state)
+static void test_forwarded(void **state _unused_)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		struct frame in = { .src = "client",
@@ -69,7 +70,7 @@ static void test_forwarded(void **state)
 	}
 }
 
-static void test_answered(void **state)
+static void test_answered(void **state _unused_)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		struct frame in = { .src = "client",
@@ -111,7 +112,7 @@ static void test_answered(void **state)
 	}
 }
 
-static void test_cut_short(void **state)
+static void test_cut_short(void **state _unused_)
 {
 	struct frame udp = { .src = "client",
 			     .dst = "vip",
@@ -125,7 +126,7 @@ static void test_cut_short(void **state)
 		check(&udp, DROP, &udp, family);
 }
 
-static void test_merged(void **state)
+static void test_merged(void **state _unused_)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		struct frame in = { .src = "client",

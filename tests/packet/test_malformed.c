@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/packet/fixture.h"
+#include "userspace/base/attributes.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -141,7 +142,7 @@ static void cut_everywhere(enum hook hook, int family)
 	}
 }
 
-static void test_cut(void **state)
+static void test_cut(void **state _unused_)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		cut_everywhere(HOOK_XDP_INGRESS, family);
@@ -274,7 +275,7 @@ static void mutate_everything(enum hook hook, int family)
 	assert_true(changed > MUTATIONS / 20); /* or nothing was tried */
 }
 
-static void test_mutated(void **state)
+static void test_mutated(void **state _unused_)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		mutate_everything(HOOK_XDP_INGRESS, family);

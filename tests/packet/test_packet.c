@@ -104,6 +104,7 @@ static const struct row rows[] = {
 #include "tests/packet/rows_forward.inc"
 #include "tests/packet/rows_refuse.inc"
 #include "tests/packet/rows_icmp.inc"
+#include "userspace/base/attributes.h"
 };
 
 /* --- running a row -------------------------------------------------------------------------------- */
@@ -246,7 +247,7 @@ static void zero_sum_run(int family, enum hook hook)
 	assert_true(frames_equal("zero sum", expected, n, found, n_found));
 }
 
-static void test_zero_sum(void **state)
+static void test_zero_sum(void **state _unused_)
 {
 	for (int family = 4; family <= 6; family += 2) {
 		world_forget_flows(world);
@@ -285,7 +286,7 @@ static void cramped_run(struct cramped_bpf *cramped, int family)
 	reached[LB_REASON_HELPER] = true;
 }
 
-static void test_no_room_for_an_answer(void **state)
+static void test_no_room_for_an_answer(void **state _unused_)
 {
 	struct cramped_bpf *cramped = cramped_bpf__open_and_load();
 	uint32_t zero = 0;
@@ -298,7 +299,7 @@ static void test_no_room_for_an_answer(void **state)
 	cramped_bpf__destroy(cramped);
 }
 
-static void test_every_reason_is_reached(void **state)
+static void test_every_reason_is_reached(void **state _unused_)
 {
 	for (int i = 0; i < LB_REASON_COUNT; i++)
 		if (!reached[i])

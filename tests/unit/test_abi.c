@@ -10,13 +10,14 @@
 #include <cmocka.h>
 
 #include "bpf/lb_abi.h"
+#include "userspace/base/attributes.h"
 
 static const __u8 vip6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 0x10 };
 static const __u8 vip4[16] = { 192, 0, 2, 10 };
 
 #define PORT(n) ((__be16)((n) >> 8 | ((n)&0xff) << 8))
 
-static void test_hashes(void **state)
+static void test_hashes(void **state _unused_)
 {
 	__u64 client6 = lb_fold6(lb_load64(vip6), lb_load64(vip6 + 8)), client4 = lb_load64(vip4);
 
@@ -35,7 +36,7 @@ static void test_hashes(void **state)
 }
 
 /* With affinity ports and protocol play no part. */
-static void test_affinity_hash(void **state)
+static void test_affinity_hash(void **state _unused_)
 {
 	__u32 hash = lb_maglev_hash(5, PORT(1), PORT(2), 6, 1);
 
@@ -43,14 +44,14 @@ static void test_affinity_hash(void **state)
 	assert_int_not_equal(lb_maglev_hash(6, PORT(1), PORT(2), 6, 1), hash);
 }
 
-static void test_maglev_slot_bounds(void **state)
+static void test_maglev_slot_bounds(void **state _unused_)
 {
 	assert_int_equal(lb_maglev_slot(0, 1021), 0);
 	assert_int_equal(lb_maglev_slot(0xffffffff, 1021), 1020);
 	assert_int_equal(lb_maglev_slot(0xffffffff, 131071), 131070);
 }
 
-static void test_choice_word(void **state)
+static void test_choice_word(void **state _unused_)
 {
 	__u64 choice = lb_choice(0xfffffff0, 131071, LB_DROP, LB_RANGES_CLOSED, 1);
 
@@ -62,7 +63,7 @@ static void test_choice_word(void **state)
 	assert_int_equal(lb_choice(0, 0, LB_FORWARD, LB_RANGES_NONE, 0), 0);
 }
 
-static void test_handles(void **state)
+static void test_handles(void **state _unused_)
 {
 	assert_int_equal(lb_handle(0xfffff, 0), 0xfffff);
 	assert_int_equal(lb_handle(3, 0x12), 0x200003);
@@ -71,7 +72,7 @@ static void test_handles(void **state)
 
 /* Each freeing is another version, and takes state and marks; the rest stays for who looks at the slot
  * meanwhile. */
-static void test_control_free(void **state)
+static void test_control_free(void **state _unused_)
 {
 	__u64 control = (__u64)LB_CLOSING << LB_CTL_STATE_SHIFT | LB_CTL_RST | LB_CTL_SNAT | LB_CTL_VERSION |
 			0x42 | (__u64)0x100005 << LB_CTL_FRONTEND_SHIFT |
@@ -85,7 +86,7 @@ static void test_control_free(void **state)
 	assert_int_equal(lb_control_free(0) & LB_CTL_VERSION, 1u << LB_CTL_VERSION_SHIFT);
 }
 
-static void test_two_buckets_differ_and_are_near(void **state)
+static void test_two_buckets_differ_and_are_near(void **state _unused_)
 {
 	for (__u64 i = 0; i < 100000; i++) {
 		__u64 hash = lb_mix(i, 1);
@@ -96,7 +97,7 @@ static void test_two_buckets_differ_and_are_near(void **state)
 	}
 }
 
-static void test_next_hop_word(void **state)
+static void test_next_hop_word(void **state _unused_)
 {
 	const __u8 mac[6] = { 2, 0, 0, 0, 0, 0x31 };
 	__u64 word = lb_next_hop(mac, 5);
@@ -107,7 +108,7 @@ static void test_next_hop_word(void **state)
 }
 
 /* A label is a metric's: lower case, each once. */
-static void test_reasons(void **state)
+static void test_reasons(void **state _unused_)
 {
 	static const char *const labels[] = {
 #define LABEL(name, label, text) label,

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "userspace/agent/accepted.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 #define DIGEST 77
@@ -83,7 +84,7 @@ static bool accepted_as(struct scene *scene, const char *history)
 	return accepted_contains(&set, "web/shop");
 }
 
-static void a_new_service_needs_all_of_it(void **state)
+static void a_new_service_needs_all_of_it(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 
@@ -95,7 +96,7 @@ static void a_new_service_needs_all_of_it(void **state)
 	assert_true(accepted_as(&scene, "new"));
 }
 
-static void another_table_is_not_the_wanted_state(void **state)
+static void another_table_is_not_the_wanted_state(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 
@@ -108,7 +109,7 @@ static void another_table_is_not_the_wanted_state(void **state)
 	assert_true(accepted_as(&scene, "start"));
 }
 
-static void another_verdict_is_not_the_wanted_state(void **state)
+static void another_verdict_is_not_the_wanted_state(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 
@@ -118,7 +119,7 @@ static void another_verdict_is_not_the_wanted_state(void **state)
 	assert_false(accepted_as(&scene, "new"));
 }
 
-static void source_ranges_belong_to_the_state(void **state)
+static void source_ranges_belong_to_the_state(void **state _unused_)
 {
 	struct prefix range = { addr_v4(0xc6336400), 24 };
 	cleanup(scene_done) struct scene scene;
@@ -134,7 +135,7 @@ static void source_ranges_belong_to_the_state(void **state)
 	assert_false(accepted_as(&scene, "new"));
 }
 
-static void a_service_loses_it_with_its_last_frontend(void **state)
+static void a_service_loses_it_with_its_last_frontend(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 
@@ -145,7 +146,7 @@ static void a_service_loses_it_with_its_last_frontend(void **state)
 	assert_true(accepted_as(&scene, "old"));
 }
 
-static void without_a_vip_there_is_nothing_to_announce(void **state)
+static void without_a_vip_there_is_nothing_to_announce(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "userspace/agent/options.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 struct refusal {
@@ -44,7 +45,7 @@ static const struct refusal refusals[] = {
 	{ OPTION_LOG_LEVEL, "verbose", "error, warn, info, debug" },
 };
 
-static void refused_values_are_named(void **state)
+static void refused_values_are_named(void **state _unused_)
 {
 	size_t i;
 
@@ -69,7 +70,7 @@ static void apply(struct agent_options *options, enum agent_option option, const
 		fail_msg("'%s' was refused: %s", value, strbuf_text(&why));
 }
 
-static void good_values_are_kept(void **state)
+static void good_values_are_kept(void **state _unused_)
 {
 	cleanup(agent_options_done) struct agent_options options;
 
@@ -102,7 +103,7 @@ static void good_values_are_kept(void **state)
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
 }
 
-static void durations_need_a_unit(void **state)
+static void durations_need_a_unit(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -121,7 +122,7 @@ static void durations_need_a_unit(void **state)
 	assert_int_equal(option_duration_parse("1 s", &msec), -EINVAL);
 }
 
-static void a_source_is_needed_unless_cleaning_up(void **state)
+static void a_source_is_needed_unless_cleaning_up(void **state _unused_)
 {
 	cleanup(agent_options_done) struct agent_options options;
 	cleanup(strbuf_done) struct strbuf why = { 0 };

@@ -12,11 +12,12 @@
 #include "userspace/agent/names.h"
 #include "userspace/agent/problem_log.h"
 #include "userspace/agent/retiring.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 /* --- names --------------------------------------------------------------------------------------- */
 
-static void names_are_united_sorted_and_once(void **state)
+static void names_are_united_sorted_and_once(void **state _unused_)
 {
 	static const char *const expected[] = { "a/a", "a/b", "a/c", "b/a" };
 	const char *first[] = { "a/b", "b/a" }, *second[] = { "a/a", "a/b", "a/c" };
@@ -54,7 +55,7 @@ static void problems_of(struct problems *problems, const char *messages)
 	problems_sort_unique(problems);
 }
 
-static void each_problem_is_told_when_it_comes_and_when_it_goes(void **state)
+static void each_problem_is_told_when_it_comes_and_when_it_goes(void **state _unused_)
 {
 	static const struct {
 		const char *before, *now, *told;
@@ -73,7 +74,7 @@ static void each_problem_is_told_when_it_comes_and_when_it_goes(void **state)
 	}
 }
 
-static void equal_digests_mean_equal_problems(void **state)
+static void equal_digests_mean_equal_problems(void **state _unused_)
 {
 	static const struct problem shifted[] = { { "a", "bc", "d" }, { "ab", "c", "d" }, { "a", "b", "cd" } };
 	struct problems one = { .n = 1 };
@@ -89,7 +90,7 @@ static void equal_digests_mean_equal_problems(void **state)
 	assert_true(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
 }
 
-static void a_services_problem_is_found(void **state)
+static void a_services_problem_is_found(void **state _unused_)
 {
 	cleanup(problems_done) struct problems problems = { 0 };
 
@@ -148,7 +149,7 @@ static const char *selection(const struct retiring *retiring, const struct steps
 	return text;
 }
 
-static void a_frontend_goes_after_withdrawal_and_drain_delay(void **state)
+static void a_frontend_goes_after_withdrawal_and_drain_delay(void **state _unused_)
 {
 	struct step items[] = { deletion(80, 0), table_free(0), backend_leaves("web/gone") };
 	struct steps steps = { .items = items, .n = 3 };
@@ -166,7 +167,7 @@ static void a_frontend_goes_after_withdrawal_and_drain_delay(void **state)
 	assert_int_equal(next, UINT64_MAX);
 }
 
-static void an_unconfirmed_withdrawal_is_given_up(void **state)
+static void an_unconfirmed_withdrawal_is_given_up(void **state _unused_)
 {
 	struct step items[] = { deletion(80, 0) };
 	struct steps steps = { .items = items, .n = 1 };
@@ -180,7 +181,7 @@ static void an_unconfirmed_withdrawal_is_given_up(void **state)
 	assert_string_equal(selection(&retiring, &steps, 11000, &next), "x");
 }
 
-static void times_survive_new_plans(void **state)
+static void times_survive_new_plans(void **state _unused_)
 {
 	struct step both[] = { deletion(443, 2000), deletion(80, 0) }, one[] = { deletion(80, 0) };
 	struct steps first = { .items = one, .n = 1 }, second = { .items = both, .n = 2 };
@@ -198,7 +199,7 @@ static void times_survive_new_plans(void **state)
 	assert_string_equal(selection(&retiring, &first, 3000, &next), "-");
 }
 
-static void what_nobody_waits_for_goes_at_once(void **state)
+static void what_nobody_waits_for_goes_at_once(void **state _unused_)
 {
 	struct step make = { .kind = STEP_TABLE_WRITE, .phase = STEP_MAKE };
 	struct step freed = { .kind = STEP_BACKEND_DELETE, .phase = STEP_BREAK, .service = "" };

@@ -11,6 +11,7 @@
 #include "k8s/json.h"
 #include "tests/unit/world.h"
 #include "userspace/agent/views.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 static struct addr address(const char *text)
@@ -31,7 +32,7 @@ static void is_json(const struct strbuf *text)
 		fail_msg("line %u: %s in:\n%s", error.line, error.message, strbuf_text(text));
 }
 
-static void services_are_the_contract(void **state)
+static void services_are_the_contract(void **state _unused_)
 {
 	static const char expected[] =
 		"{\"node\": \"n1\", \"generation\": 42, \"services\": [\n"
@@ -79,7 +80,7 @@ static void services_are_the_contract(void **state)
 	assert_string_equal(strbuf_text(&out), "{\"node\": \"n1\", \"generation\": 0, \"services\": []}\n");
 }
 
-static void one_service_is_shown_in_full(void **state)
+static void one_service_is_shown_in_full(void **state _unused_)
 {
 	struct backend backends[] = {
 		{ .addr = address("10.244.1.5"), .port = 8080, .weight = 1, .local = true, .node = "n1" },
@@ -140,7 +141,7 @@ static void one_service_is_shown_in_full(void **state)
 			fail_msg("%s\nis not in:\n%s", parts[i], strbuf_text(&out));
 }
 
-static void pools_count_exactly(void **state)
+static void pools_count_exactly(void **state _unused_)
 {
 	struct pool_usage usage[] = { { .name = "big",
 					.assigned_v4 = 3,
@@ -162,7 +163,7 @@ static void pools_count_exactly(void **state)
 			       "\"availableIPv6\": \"18446744073709551615\", \"ready\": true"));
 }
 
-static void peers_flows_drops_and_node_are_json(void **state)
+static void peers_flows_drops_and_node_are_json(void **state _unused_)
 {
 	struct frr_peer_view peers[] = {
 		{ .name = "tor-a",
@@ -227,7 +228,7 @@ static void peers_flows_drops_and_node_are_json(void **state)
 
 /* Each line is a comment or "name{labels} value"; each metric has its HELP and TYPE before its first
  * sample. */
-static void metrics_are_prometheus_text(void **state)
+static void metrics_are_prometheus_text(void **state _unused_)
 {
 	struct drop_counter drops[] = { { "no_frontend", "t", 3 }, { "ttl", "t", 0 } };
 	struct frr_peer_view peers[] = { { .name = "tor-a", .state = "Established", .prefixes_sent = 9 } };

@@ -10,6 +10,7 @@
 
 #include "tests/unit/world.h"
 #include "userspace/agent/why.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 /* A Service that is served and announced; tests break it in place. */
@@ -167,7 +168,7 @@ static void session_down(struct scene *scene)
 	scene->route_row.session = "Active";
 }
 
-static void nothing(struct scene *scene)
+static void nothing(struct scene *scene _unused_)
 {
 }
 
@@ -194,7 +195,7 @@ static const struct {
 	{ "announcement", "session is Active", session_down },
 };
 
-static void the_first_broken_step_is_named(void **state)
+static void the_first_broken_step_is_named(void **state _unused_)
 {
 	size_t i;
 

@@ -21,6 +21,7 @@
 
 #include "ipam/allocator.h"
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 
 struct row {
 	const char *name, *world, *outcome;
@@ -300,7 +301,7 @@ static void check_row(const struct row *row)
 
 /* --- rows ---------------------------------------------------------------------------------------------- */
 
-static void test_order_of_pools(void **state)
+static void test_order_of_pools(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "lowest free address, oldest Service first",
@@ -343,7 +344,7 @@ static void test_order_of_pools(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_named_pools(void **state)
+static void test_named_pools(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "by name only that pool", "pool a 192.0.2.0/32\npool b 192.0.2.1/32\nsvc x/1 pool=b\nsvc x/2 pool=b\n",
@@ -398,7 +399,7 @@ static void test_named_pools(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_exact_requests(void **state)
+static void test_exact_requests(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "one address, blanks allowed, both families",
@@ -463,7 +464,7 @@ static void test_exact_requests(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_families(void **state)
+static void test_families(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "nothing said: IPv4; IPv6 if no pool that serves has IPv4",
@@ -511,7 +512,7 @@ static void test_families(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_sharing(void **state)
+static void test_sharing(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "one key joins before it takes a free one",
@@ -568,7 +569,7 @@ static void test_sharing(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_statuses(void **state)
+static void test_statuses(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "statuses first, of whatever class; other types hold nothing",
@@ -605,7 +606,7 @@ static void test_statuses(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_pool_health(void **state)
+static void test_pool_health(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "of two that overlap the younger", "pool a 192.0.2.0/24 created=20\npool b 192.0.2.128/25 created=10\nsvc x/1\nsvc x/2 pool=a\n",
@@ -656,7 +657,7 @@ static void test_pool_health(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_counts(void **state)
+static void test_counts(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "large ranges, exactly",
@@ -677,7 +678,7 @@ static void test_counts(void **state)
 	CHECK_ROWS(rows);
 }
 
-static void test_quota(void **state)
+static void test_quota(void **state _unused_)
 {
 	static const struct row rows[] = {
 		{ "per namespace", "pool p 192.0.2.0/28 quota=2\nsvc x/1\nsvc x/2\nsvc x/3\nsvc y/1\n",

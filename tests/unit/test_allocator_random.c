@@ -14,6 +14,7 @@
 
 #include "ipam/allocator.h"
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 
 #define MAX_SERVICES 14
 #define MAX_POOLS    5
@@ -588,7 +589,7 @@ static void run(uint64_t seed)
 	}
 }
 
-static void test_random_edits(void **state)
+static void test_random_edits(void **state _unused_)
 {
 	const char *seed = getenv("FAIRWAY_SEED");
 	uint64_t i;

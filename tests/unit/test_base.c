@@ -14,13 +14,14 @@
 #include "userspace/base/addr.h"
 #include "userspace/base/arena.h"
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/base/strbuf.h"
 
 /* --- addr --------------------------------------------------------------------------------------------------------- */
 
-static void test_addr_text(void **state)
+static void test_addr_text(void **state _unused_)
 {
 	static const struct {
 		const char *text, *printed; /* printed NULL: refused */
@@ -92,7 +93,7 @@ static struct addr parsed(const char *text)
 	return addr;
 }
 
-static void test_addr_order_and_numbers(void **state)
+static void test_addr_order_and_numbers(void **state _unused_)
 {
 	static const char *const sorted[] = { "0.0.0.1", "9.0.0.0", "10.0.0.0", "255.0.0.0", "::", "::1", "2::", "ff00::" };
 	size_t i, j;
@@ -110,7 +111,7 @@ static void test_addr_order_and_numbers(void **state)
 	assert_true(addr_to_number(&(struct addr){ 0 }) == 0);
 }
 
-static void test_addr_kinds(void **state)
+static void test_addr_kinds(void **state _unused_)
 {
 	static const struct {
 		const char *text, *unusable;
@@ -134,7 +135,7 @@ static void test_addr_kinds(void **state)
 	}
 }
 
-static void test_prefix(void **state)
+static void test_prefix(void **state _unused_)
 {
 	static const struct {
 		const char *text, *masked; /* NULL: refused */
@@ -164,7 +165,7 @@ static void test_prefix(void **state)
 	}
 }
 
-static void test_prefix_relations(void **state)
+static void test_prefix_relations(void **state _unused_)
 {
 	static const struct {
 		const char *outer, *inner;
@@ -195,7 +196,7 @@ static void test_prefix_relations(void **state)
 	assert_true(addr_equal(&range.last, &host));
 }
 
-static void test_ranges(void **state)
+static void test_ranges(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -234,7 +235,7 @@ static void test_ranges(void **state)
 	}
 }
 
-static void test_ranges_overlap(void **state)
+static void test_ranges_overlap(void **state _unused_)
 {
 	static const struct {
 		const char *a, *b;
@@ -256,7 +257,7 @@ static void test_ranges_overlap(void **state)
 
 /* --- parse -------------------------------------------------------------------------------------------------------- */
 
-static void test_numbers(void **state)
+static void test_numbers(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -293,7 +294,7 @@ static void test_numbers(void **state)
 	}
 }
 
-static void test_dns_names(void **state)
+static void test_dns_names(void **state _unused_)
 {
 	static char label63[64], label64[65];
 	const struct {
@@ -315,7 +316,7 @@ static void test_dns_names(void **state)
 			fail_msg("\"%s\"", rows[i].text);
 }
 
-static void test_text(void **state)
+static void test_text(void **state _unused_)
 {
 	assert_true(text_is_printable_ascii(""));
 	assert_true(text_is_printable_ascii("a ~!"));
@@ -333,7 +334,7 @@ static void test_text(void **state)
 
 /* --- strbuf ------------------------------------------------------------------------------------------------------- */
 
-static void test_strbuf(void **state)
+static void test_strbuf(void **state _unused_)
 {
 	cleanup(strbuf_done) struct strbuf buffer = { 0 };
 	char *taken;
@@ -360,7 +361,7 @@ static void test_strbuf(void **state)
 	assert_null(strbuf_take(&buffer));
 }
 
-static void test_escapes(void **state)
+static void test_escapes(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -390,7 +391,7 @@ static void test_escapes(void **state)
 
 /* --- arena, array ------------------------------------------------------------------------------------------------- */
 
-static void test_arena(void **state)
+static void test_arena(void **state _unused_)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
 	unsigned char *pieces[200];
@@ -416,7 +417,7 @@ static void test_arena(void **state)
 	arena_done(NULL);
 }
 
-static void test_arena_reserve(void **state)
+static void test_arena_reserve(void **state _unused_)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
 	char *first, *piece;
@@ -432,7 +433,7 @@ static void test_arena_reserve(void **state)
 	assert_non_null(arena_alloc(&arena, 10));
 }
 
-static void test_array(void **state)
+static void test_array(void **state _unused_)
 {
 	cleanup(freep) int *items = NULL;
 	size_t n = 0, capacity = 0;

@@ -10,12 +10,13 @@
 
 #include <cmocka.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/datapath/choose.h"
 #include "userspace/datapath/port_list.h"
 #include "userspace/datapath/prefix_set.h"
 
-static void test_uplinks(void **state)
+static void test_uplinks(void **state _unused_)
 {
 	const char *globs[] = { "eth*", "bond[01]" };
 	const uint32_t carriers[] = { 7, 9 };
@@ -40,7 +41,7 @@ static void test_uplinks(void **state)
 	assert_false(uplink_is_chosen(&every, 1, "lo", true));
 }
 
-static void test_hooks(void **state)
+static void test_hooks(void **state _unused_)
 {
 	static const struct {
 		struct hook_facts facts;
@@ -82,7 +83,7 @@ static const char *longest(const struct prefix_set *set, const char *text, char 
 	return index < 0 ? "none" : prefix_format(&set->items[index], buffer);
 }
 
-static void test_prefix_set(void **state)
+static void test_prefix_set(void **state _unused_)
 {
 	static const char *const prefixes[] = { "10.244.0.0/16", "0.0.0.0/0",	  "10.244.2.64/26",
 						"10.244.2.0/24", "10.244.2.0/24", "fd00::/8",
@@ -109,7 +110,7 @@ static void test_prefix_set(void **state)
 	assert_string_equal(longest(&set, "2001:db8::1", buffer), "none");
 }
 
-static void test_port_list(void **state)
+static void test_port_list(void **state _unused_)
 {
 	static const struct {
 		const char *list, *with, *without; /* 61000-65535 */

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/cluster.h"
 
@@ -17,7 +18,7 @@ static struct label label_items[] = {
 };
 static const struct labels labels = { label_items, ARRAY_SIZE(label_items) };
 
-static void test_labels_find(void **state)
+static void test_labels_find(void **state _unused_)
 {
 	static const struct {
 		const char *key, *value;
@@ -38,7 +39,7 @@ static void test_labels_find(void **state)
 	assert_null(labels_find(&(struct labels){ 0 }, "app"));
 }
 
-static void test_selector_text(void **state)
+static void test_selector_text(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -107,7 +108,7 @@ static void test_selector_text(void **state)
 	}
 }
 
-static void test_selector_too_long(void **state)
+static void test_selector_too_long(void **state _unused_)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
 	static char text[5000];
@@ -118,7 +119,7 @@ static void test_selector_too_long(void **state)
 	assert_int_equal(selector_parse(&arena, text, &selector, &why), -EINVAL);
 }
 
-static void test_selectors_any(void **state)
+static void test_selectors_any(void **state _unused_)
 {
 	const char *web[] = { "web" };
 	struct selector_requirement is_web = { "app", SELECTOR_IN, { web, 1 } };
@@ -133,7 +134,7 @@ static void test_selectors_any(void **state)
 	assert_true(selector_matches(&(struct selector){ 0 }, &(struct labels){ 0 }));
 }
 
-static void test_find(void **state)
+static void test_find(void **state _unused_)
 {
 	struct service services[] = {
 		{ .meta = { .namespace = "a", .name = "x" } },
@@ -157,7 +158,7 @@ static void test_find(void **state)
 	assert_null(cluster_find_pool(&cluster, "any"));
 }
 
-static void test_service_slices(void **state)
+static void test_service_slices(void **state _unused_)
 {
 	struct endpoint_slice slices[] = {
 		{ .meta = { .namespace = "a", .name = "1" }, .service = "" },
@@ -185,7 +186,7 @@ static void test_service_slices(void **state)
 	assert_int_equal(n, 0);
 }
 
-static void test_pool_of_address(void **state)
+static void test_pool_of_address(void **state _unused_)
 {
 	const char *wide[] = { "nonsense", "192.0.2.0/24" }, *other[] = { "192.0.2.10-192.0.2.20", "2001:db8::/120" };
 	struct service_ip_pool pools[] = {
@@ -207,7 +208,7 @@ static void test_pool_of_address(void **state)
 	}
 }
 
-static void test_object_compare(void **state)
+static void test_object_compare(void **state _unused_)
 {
 	struct object *a = object_new(OBJECT_SERVICE), *b = object_new(OBJECT_SECRET);
 
@@ -222,7 +223,7 @@ static void test_object_compare(void **state)
 	object_free(NULL);
 }
 
-static void test_problems(void **state)
+static void test_problems(void **state _unused_)
 {
 	cleanup(problems_done) struct problems problems = { 0 };
 	struct meta service = { .namespace = "web", .name = "shop" }, node = { .namespace = "", .name = "n1" };
@@ -244,7 +245,7 @@ static void test_problems(void **state)
 	problems_sort_unique(&(struct problems){ 0 });
 }
 
-static void test_names(void **state)
+static void test_names(void **state _unused_)
 {
 	int kind;
 

@@ -8,10 +8,11 @@
 #include <cmocka.h>
 
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/community.h"
 
-static void test_text(void **state)
+static void test_text(void **state _unused_)
 {
 	static const struct {
 		const char *text, *expected; /* NULL: refused */
@@ -67,7 +68,7 @@ static void test_text(void **state)
 	}
 }
 
-static void test_alias(void **state)
+static void test_alias(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	char text[COMMUNITY_TEXT_MAX];
@@ -92,7 +93,7 @@ static void test_alias(void **state)
 	assert_int_equal(community_resolve(cluster, "nobody", &community), -EINVAL);
 }
 
-static void test_objects_are_checked(void **state)
+static void test_objects_are_checked(void **state _unused_)
 {
 	cleanup(problems_done) struct problems problems = { 0 };
 	cleanup(world_done) struct world world = { 0 };
@@ -107,7 +108,7 @@ static void test_objects_are_checked(void **state)
 	assert_string_equal(problems.items[1].object, "Community/shadow");
 }
 
-static void test_order(void **state)
+static void test_order(void **state _unused_)
 {
 	static const char *const sorted[] = { "1:1", "1:2", "2:0", "large:0:0:1", "large:0:1:0", "large:1:0:0" };
 	struct community a, b;

@@ -14,6 +14,7 @@
 #include "k8s/decode.h"
 #include "k8s/decode_common.h"
 #include "k8s/yaml.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 DEFINE_CLEANUP(struct object *, object_free);
@@ -123,7 +124,7 @@ static const char service_as_printed[] = "apiVersion: v1\n"
 					 "      ipMode: Proxy\n"
 					 "    - hostname: lb.example.com\n";
 
-static void test_service_as_printed(void **state)
+static void test_service_as_printed(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode(service_as_printed);
 	const struct service *service = &object->service;
@@ -162,7 +163,7 @@ static void test_service_as_printed(void **state)
 	assert_int_equal(service->ingress[2].addr.family, ADDR_NONE);
 }
 
-static void test_service_defaults(void **state)
+static void test_service_defaults(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object =
 		decode("{apiVersion: v1, kind: Service, metadata: {name: a, deletionTimestamp: "
@@ -186,7 +187,7 @@ static void test_service_defaults(void **state)
 	assert_int_equal(service->ip_family_policy, FAMILY_POLICY_UNSET);
 }
 
-static void test_affinity_default(void **state)
+static void test_affinity_default(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode(
 		"{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {sessionAffinity: ClientIP}}");
@@ -194,7 +195,7 @@ static void test_affinity_default(void **state)
 	assert_int_equal(object->service.affinity_sec, 10800);
 }
 
-static void test_slice(void **state)
+static void test_slice(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode(
 		"apiVersion: discovery.k8s.io/v1\n"
@@ -234,7 +235,7 @@ static void test_slice(void **state)
 	assert_int_equal(slice->ports[1].protocol, L4_UDP);
 }
 
-static void test_slice_v1beta1_and_fqdn(void **state)
+static void test_slice_v1beta1_and_fqdn(void **state _unused_)
 {
 	cleanup(object_freep) struct object *old =
 		decode("{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: s}, "
@@ -251,7 +252,7 @@ static void test_slice_v1beta1_and_fqdn(void **state)
 	assert_int_equal(fqdn->slice.n_endpoints, 0);
 }
 
-static void test_node(void **state)
+static void test_node(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode(
 		"apiVersion: v1\n"
@@ -283,7 +284,7 @@ static void test_node(void **state)
 	assert_int_equal(node->n_internal_ips, 1);
 }
 
-static void test_node_single_pod_cidr(void **state)
+static void test_node_single_pod_cidr(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object =
 		decode("{apiVersion: v1, kind: Node, metadata: {name: n1, namespace: ignored}, spec: "
@@ -294,7 +295,7 @@ static void test_node_single_pod_cidr(void **state)
 	assert_false(object->node.network_unavailable);
 }
 
-static void test_secret(void **state)
+static void test_secret(void **state _unused_)
 {
 	cleanup(object_freep) struct object *encoded =
 		decode("{apiVersion: v1, kind: Secret, metadata: {name: s},"
@@ -312,7 +313,7 @@ static void test_secret(void **state)
 	assert_string_equal(none->secret.type, "kubernetes.io/basic-auth");
 }
 
-static void test_namespace(void **state)
+static void test_namespace(void **state _unused_)
 {
 	cleanup(object_freep) struct object *bare =
 		decode("{apiVersion: v1, kind: Namespace, metadata: {name: web}}");
@@ -326,7 +327,7 @@ static void test_namespace(void **state)
 	assert_string_equal(labels_find(&labelled->meta.labels, "z"), "2");
 }
 
-static void test_pool(void **state)
+static void test_pool(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object =
 		decode("apiVersion: fairway.dev/v1alpha1\n"
@@ -368,7 +369,7 @@ static void test_pool(void **state)
 	assert_string_equal(pool->node_selectors.items[0].requirements[1].values.items[0], "7");
 }
 
-static void test_peer(void **state)
+static void test_peer(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object =
 		decode("apiVersion: fairway.dev/v1alpha1\n"
@@ -406,7 +407,7 @@ static void test_peer(void **state)
 	assert_int_equal(peer->node_selectors.n, 1);
 }
 
-static void test_peer_defaults(void **state)
+static void test_peer_defaults(void **state _unused_)
 {
 	cleanup(object_freep) struct object *v6 =
 		decode("{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: p},"
@@ -432,7 +433,7 @@ static void test_peer_defaults(void **state)
 	assert_true(both->peer.ipv4 && both->peer.ipv6);
 }
 
-static void test_advertisement(void **state)
+static void test_advertisement(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode(
 		"apiVersion: fairway.dev/v1alpha1\n"
@@ -460,7 +461,7 @@ static void test_advertisement(void **state)
 	assert_false(empty->advertisement.drain_on_taints);
 }
 
-static void test_bfd_and_community(void **state)
+static void test_bfd_and_community(void **state _unused_)
 {
 	cleanup(object_freep) struct object *bfd =
 		decode("{apiVersion: fairway.dev/v1alpha1, kind: BFDProfile, metadata: {name: fast}, spec: "
@@ -478,7 +479,7 @@ static void test_bfd_and_community(void **state)
 	assert_string_equal(community->community.aliases[0].value, "65000:9");
 }
 
-static void test_skipped(void **state)
+static void test_skipped(void **state _unused_)
 {
 	static const char *const texts[] = {
 		"{apiVersion: v1, kind: Pod, metadata: {name: p}}",
@@ -708,7 +709,7 @@ static void expect_one(const struct bad *bad, const struct problems *problems)
 	}
 }
 
-static void test_refused(void **state)
+static void test_refused(void **state _unused_)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
 		cleanup(problems_done) struct problems problems = { 0 };
@@ -774,7 +775,7 @@ static void test_remains(void **state)
 	}
 }
 
-static void test_reported(void **state)
+static void test_reported(void **state _unused_)
 {
 	static const struct bad cases[] = {
 		{ SERVICE("status: {loadBalancer: {ingress: [{ip: 192.0.2.300}, {ip: 192.0.2.3}]}}"),
@@ -813,7 +814,7 @@ static void test_reported(void **state)
 }
 
 /* All that is wrong is told in one run, but never without end. */
-static void test_all_problems_but_bounded(void **state)
+static void test_all_problems_but_bounded(void **state _unused_)
 {
 	cleanup(problems_done) struct problems problems = { 0 }, many = { 0 }, peer_problems = { 0 };
 	cleanup(strbuf_done) struct strbuf text = { 0 };
@@ -839,7 +840,7 @@ static void test_all_problems_but_bounded(void **state)
 	object_free(object);
 }
 
-static void test_too_many(void **state)
+static void test_too_many(void **state _unused_)
 {
 	cleanup(problems_done) struct problems problems = { 0 };
 	cleanup(strbuf_done) struct strbuf text = { 0 };
@@ -856,7 +857,7 @@ static void test_too_many(void **state)
 
 /* --- small notations ----------------------------------------------------------------------------------- */
 
-static void test_times(void **state)
+static void test_times(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -890,7 +891,7 @@ static void test_times(void **state)
 	}
 }
 
-static void test_durations(void **state)
+static void test_durations(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -924,7 +925,7 @@ static void test_durations(void **state)
 	}
 }
 
-static void test_base64(void **state)
+static void test_base64(void **state _unused_)
 {
 	static const struct {
 		const char *text, *plain;

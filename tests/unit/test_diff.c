@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/diff.h"
 #include "userspace/core/explain.h"
@@ -85,7 +86,7 @@ static void bench_init(struct bench *bench, const struct diff_limits *limits)
 	world_pool(&bench->world, "public", "192.0.2.0/24 2001:db8::/64");
 }
 
-static void test_life_of_a_service(void **state)
+static void test_life_of_a_service(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
 	struct endpoint_slice *slice;
@@ -159,7 +160,7 @@ static void test_life_of_a_service(void **state)
 	assert_non_null(applied_find_frontend(bench.applied, &bench.plan.services[0]->frontends[0].addr, 80, L4_TCP));
 }
 
-static void test_no_endpoints_and_back(void **state)
+static void test_no_endpoints_and_back(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
 	struct endpoint_slice *slice;
@@ -194,7 +195,7 @@ static void test_no_endpoints_and_back(void **state)
 		     true);
 }
 
-static void test_shared_backend(void **state)
+static void test_shared_backend(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
 	struct endpoint_slice *slice;
@@ -222,7 +223,7 @@ static void test_shared_backend(void **state)
 		     true); /* web/a still has it */
 }
 
-static void test_vip_changes_hands(void **state)
+static void test_vip_changes_hands(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
 	const char *names[] = { "web/new", "web/old" };
@@ -245,7 +246,7 @@ static void test_vip_changes_hands(void **state)
 	expect_steps(bench.applied, &bench.plan, NULL, 0, "", true);
 }
 
-static void test_does_not_fit(void **state)
+static void test_does_not_fit(void **state _unused_)
 {
 	static const struct {
 		struct diff_limits limits;
@@ -285,7 +286,7 @@ static void test_does_not_fit(void **state)
 	}
 }
 
-static void test_sctp_is_left_out(void **state)
+static void test_sctp_is_left_out(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
 	cleanup(steps_done) struct steps steps = { 0 };
@@ -302,7 +303,7 @@ static void test_sctp_is_left_out(void **state)
 	diff_abort(bench.applied, &steps.items[0]);
 }
 
-static void test_adoption_is_strict(void **state)
+static void test_adoption_is_strict(void **state _unused_)
 {
 	struct applied *applied = applied_new(&roomy);
 	struct applied_backend backend = { .addr = addr_v4(0x0a000001), .port = 1, .protocol = L4_TCP, .id = 3, .generation = 7 };
@@ -333,7 +334,7 @@ static void test_adoption_is_strict(void **state)
 }
 
 /* Tables of steps that were not executed take no room; written ones rest first. */
-static void test_aborted_tables_come_back(void **state)
+static void test_aborted_tables_come_back(void **state _unused_)
 {
 	static const struct diff_limits two_tables = { .frontends = 8, .backends = 8, .table_slots = 2 * 1024 };
 	cleanup(bench_done) struct bench bench;
@@ -361,7 +362,7 @@ static void test_aborted_tables_come_back(void **state)
 }
 
 /* The frontend's digest fits the plan, but the backends that its table must name are not there. */
-static void test_adopted_table_without_backends(void **state)
+static void test_adopted_table_without_backends(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
 	const struct service_plan *plan;
@@ -773,8 +774,8 @@ static void live_on(struct model *model, struct cast *cast, struct node_plan *pl
 }
 
 /* Without failures all that is wanted stands after a few rounds, unless it does not fit. */
-static void come_to_rest(struct model *model, struct cast *cast, struct node_plan *plan, struct applied *applied,
-			 const struct diff_limits *limits)
+static void come_to_rest(struct model *model, struct cast *cast _unused_, struct node_plan *plan,
+			 struct applied *applied, const struct diff_limits *limits)
 {
 	bool fits = true;
 	size_t i, n_steps = 1;
@@ -828,7 +829,7 @@ static void run_model(uint64_t seed, const struct diff_limits *limits)
 	world_done(&cast.world);
 }
 
-static void test_model(void **state)
+static void test_model(void **state _unused_)
 {
 	static const struct diff_limits limits = { M_FRONTENDS, M_BACKENDS, M_UNITS * UNIT };
 	uint64_t seed;
@@ -838,7 +839,7 @@ static void test_model(void **state)
 }
 
 /* So little room that services are turned away again and again. */
-static void test_model_crowded(void **state)
+static void test_model_crowded(void **state _unused_)
 {
 	static const struct diff_limits limits = { 9, 22, 20 * UNIT };
 	uint64_t seed;

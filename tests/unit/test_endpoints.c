@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/endpoints.h"
 
@@ -117,7 +118,7 @@ static void expect(const char *what, const char *list, const struct backends *go
 		fail_msg("%s: %s is \"%s\", wanted \"%s\"", what, list, strbuf_text(&text), want);
 }
 
-static void test_choose(void **state)
+static void test_choose(void **state _unused_)
 {
 	size_t i, j;
 
@@ -148,7 +149,7 @@ static void test_choose(void **state)
 	}
 }
 
-static void test_unknown_node(void **state)
+static void test_unknown_node(void **state _unused_)
 {
 	static const char *const names[] = { NULL, "n9" };
 	cleanup(world_done) struct world world = { 0 };
@@ -171,7 +172,7 @@ static void test_unknown_node(void **state)
 	}
 }
 
-static void test_count_local_ready(void **state)
+static void test_count_local_ready(void **state _unused_)
 {
 	static const struct {
 		const char *ports[2], *endpoints[2];
@@ -203,7 +204,7 @@ static void test_count_local_ready(void **state)
 	}
 }
 
-static void test_nodes(void **state)
+static void test_nodes(void **state _unused_)
 {
 	static const struct {
 		const char *endpoints, *other, *nodes;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/datapath/expiry.h"
 
 #define TICK 1000 /* 232 in eight bits */
@@ -61,7 +62,7 @@ static const struct row {
 	{ "another life of the id", 6, OPEN, 0, OPEN, 0, .unknown = true, .over = true },
 };
 
-static void test_rows(void **state)
+static void test_rows(void **state _unused_)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *row = &rows[i];
@@ -82,7 +83,7 @@ static void test_rows(void **state)
 	}
 }
 
-static void test_orphans(void **state)
+static void test_orphans(void **state _unused_)
 {
 	assert_false(orphan_is_over(control(OPEN, LB_ORPHAN_TICKS - 1), TICK));
 	assert_true(orphan_is_over(control(OPEN, LB_ORPHAN_TICKS), TICK));

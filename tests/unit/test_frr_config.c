@@ -13,6 +13,7 @@
 #include "bgp/frr_diff.h"
 #include "bgp/frr_state.h"
 #include "tests/unit/routes_text.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 struct rendered {
@@ -86,7 +87,7 @@ static struct bgp_peer *peer_of(struct world *world, const char *name)
 
 /* --- the text ------------------------------------------------------------------------------------------ */
 
-static void test_whole_text(void **state)
+static void test_whole_text(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };
@@ -314,7 +315,7 @@ static void assert_lacks(const char *text, const char *what)
 		fail_msg("\"%s\" is in\n%s", what, text);
 }
 
-static void test_same_is_nothing(void **state)
+static void test_same_is_nothing(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };
@@ -330,7 +331,7 @@ static void test_same_is_nothing(void **state)
 	assert_string_equal(running.neighbors[0].peer, "tor");
 }
 
-static void test_from_nothing(void **state)
+static void test_from_nothing(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };
@@ -349,7 +350,7 @@ static void test_from_nothing(void **state)
 		     "exit-address-family\nend\n");
 }
 
-static void test_a_network_touches_nothing_else(void **state)
+static void test_a_network_touches_nothing_else(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered one = { 0 }, two = { 0 };
@@ -375,7 +376,7 @@ static void test_a_network_touches_nothing_else(void **state)
 }
 
 /* Announced with one community more: the route moves to another class, and is never without a map that lets it out. */
-static void test_moving_between_classes(void **state)
+static void test_moving_between_classes(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered plain = { 0 }, coloured = { 0 };
@@ -407,7 +408,7 @@ static void test_moving_between_classes(void **state)
 	assert_lacks(text, "remote-as");
 }
 
-static void test_neighbour_statements(void **state)
+static void test_neighbour_statements(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered before = { 0 }, after = { 0 }, untimed = { 0 }, gone = { 0 };
@@ -453,7 +454,7 @@ static void test_neighbour_statements(void **state)
 	assert_lacks(text, "192.168.0.250 remote-as");
 }
 
-static void test_resets_and_secrets_are_marked(void **state)
+static void test_resets_and_secrets_are_marked(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered before = { 0 }, after = { 0 };
@@ -486,7 +487,7 @@ static void test_resets_and_secrets_are_marked(void **state)
 	assert_int_equal(resets, 1); /* timers do not reset it */
 }
 
-static void test_leftovers_go_last(void **state)
+static void test_leftovers_go_last(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };
@@ -513,7 +514,7 @@ static void test_leftovers_go_last(void **state)
 	assert_lacks(commands_between(&world, &running, &rendered.config), "no route-map");
 }
 
-static void test_half_defined_map_is_defined_again(void **state)
+static void test_half_defined_map_is_defined_again(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };
@@ -531,7 +532,7 @@ static void test_half_defined_map_is_defined_again(void **state)
 		     "deny 65535\nexit\n");
 }
 
-static void test_somebody_elses_is_left_alone(void **state)
+static void test_somebody_elses_is_left_alone(void **state _unused_)
 {
 	static const char theirs[] = "router bgp 65001\n"
 				     " no bgp default ipv4-unicast\n"
@@ -566,7 +567,7 @@ static void test_somebody_elses_is_left_alone(void **state)
 			    "another AS with neighbours or networks of somebody else's runs in bgpd");
 }
 
-static void test_another_as_number(void **state)
+static void test_another_as_number(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered before = { 0 }, after = { 0 };
@@ -579,7 +580,7 @@ static void test_another_as_number(void **state)
 		     "network 192.0.2.10/32", "neighbor 192.168.0.254 remote-as 65000\n");
 }
 
-static void test_without_peers(void **state)
+static void test_without_peers(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered before = { 0 };
@@ -596,7 +597,7 @@ static void test_without_peers(void **state)
 	assert_string_equal(commands_between(&world, &empty, &nothing), "configure terminal\nno router bgp 65001\nend\n");
 }
 
-static void test_bfd_profiles(void **state)
+static void test_bfd_profiles(void **state _unused_)
 {
 	static const char running_text[] = "bfd\n profile LBB-fast\n  transmit-interval 50\n  echo-mode\n  minimum-ttl 250\n"
 					   " exit\n !\n profile LBB-old\n exit\n profile theirs\n  detect-multiplier 9\n exit\n"
@@ -631,7 +632,7 @@ static void test_bfd_profiles(void **state)
 }
 
 /* A name of an object never adds a line or a word: it is checked long before, and hashed here if it is odd. */
-static void test_odd_names(void **state)
+static void test_odd_names(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(rendered_done) struct rendered rendered = { 0 };

@@ -14,6 +14,7 @@
 #include "bgp/frr_state.h"
 #include "tests/unit/routes_text.h"
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/strbuf.h"
 
@@ -386,7 +387,7 @@ static void converge(struct model *model, const struct frr_config *wanted)
 	fail_msg("no end after %u rounds", rounds);
 }
 
-static void mutate(struct world *world, unsigned step)
+static void mutate(struct world *world, unsigned step _unused_)
 {
 	const struct cluster *cluster = world_cluster(world);
 	struct bgp_peer *peer = (struct bgp_peer *)cluster->peers[random() % cluster->n_peers];
@@ -423,7 +424,7 @@ static void mutate(struct world *world, unsigned step)
 	}
 }
 
-static void test_histories(void **state)
+static void test_histories(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(model_done) struct model model = { 0 };

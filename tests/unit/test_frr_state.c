@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "bgp/frr_state.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 static const char running[] = "frr version 8.4.4\n"
@@ -75,7 +76,7 @@ static const char running[] = "frr version 8.4.4\n"
 			      "exit\n"
 			      "!\n";
 
-static void test_running_configuration(void **state)
+static void test_running_configuration(void **state _unused_)
 {
 	cleanup(frr_config_done) struct frr_config config = { 0 };
 	const struct frr_neighbor *neighbor;
@@ -112,7 +113,7 @@ static void test_running_configuration(void **state)
 }
 
 /* Whatever is cut off or broken, reading ends, and ends well. */
-static void test_truncated_at_every_byte(void **state)
+static void test_truncated_at_every_byte(void **state _unused_)
 {
 	size_t length;
 	char *copy;
@@ -126,7 +127,7 @@ static void test_truncated_at_every_byte(void **state)
 	}
 }
 
-static void test_odd_lines(void **state)
+static void test_odd_lines(void **state _unused_)
 {
 	static const char *const texts[] = {
 		"neighbor", "router bgp", "router bgp x", "router bgp 99999999999", "router bgp 1\nneighbor\n", "exit\nexit\nexit",
@@ -152,7 +153,7 @@ static const char summary[] = "{\"ipv4Unicast\":{\"routerId\":\"1.2.3.4\",\"peer
 			      "\"10.9.0.2\":{\"remoteAs\":65000,\"pfxRcd\":2,\"pfxSnt\":3,\"state\":\"Established\",\"peerUptimeMsec\":2900}}},"
 			      "\"l2VpnEvpn\":{\"peers\":{\"x\":{}}}}";
 
-static void test_sessions(void **state)
+static void test_sessions(void **state _unused_)
 {
 	static const char neighbors[] = "{\"10.9.0.2\":{\"lastResetDueTo\":\"Waiting for peer OPEN\"},"
 					"\"vn\":{\"lastNotificationReason\":\"Cease/x\",\"lastResetDueTo\":\"y\"},\"zz\":{},\"q\":1}";
@@ -179,7 +180,7 @@ static void test_sessions(void **state)
 	assert_null(frr_sessions_find(&sessions, "x"));
 }
 
-static void test_broken_json(void **state)
+static void test_broken_json(void **state _unused_)
 {
 	static const char *const texts[] = {
 		"", "{", "[]", "7", "null", "% Unknown command", "{\"ipv4Unicast\":7}", "{\"ipv4Unicast\":{\"peers\":[1,2]}}",

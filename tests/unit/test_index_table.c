@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/datapath/index_table.h"
 
 #define BUCKETS 64
@@ -36,7 +37,7 @@ static uint64_t key_of(uint32_t i)
 	return lb_index_key4(i * 2654435761u, 80, 6);
 }
 
-static void test_random_order(void **state)
+static void test_random_order(void **state _unused_)
 {
 	static struct lb_index_bucket buckets[BUCKETS];
 	const struct index_table table = { buckets, BUCKETS - 1 };
@@ -62,7 +63,7 @@ static void test_random_order(void **state)
 		assert_int_equal(buckets[i].slot[0].more, 0);
 }
 
-static void test_full_walk(void **state)
+static void test_full_walk(void **state _unused_)
 {
 	static struct lb_index_bucket buckets[BUCKETS], before[BUCKETS];
 	const struct index_table table = { buckets, BUCKETS - 1 };
@@ -88,7 +89,7 @@ static bool is_wanted(const void *userdata, uint32_t id)
 }
 
 /* Two IPv6 frontends whose hashes are equal are two entries. */
-static void test_equal_keys(void **state)
+static void test_equal_keys(void **state _unused_)
 {
 	static struct lb_index_bucket buckets[BUCKETS];
 	const struct index_table table = { buckets, BUCKETS - 1 };
@@ -108,7 +109,7 @@ static void test_equal_keys(void **state)
 	assert_int_equal(program_finds(buckets, BUCKETS - 1, key), -1);
 }
 
-static void test_tiny_table(void **state)
+static void test_tiny_table(void **state _unused_)
 {
 	static struct lb_index_bucket buckets[2];
 	const struct index_table table = { buckets, 1 };

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "k8s/json.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 static struct json_document parse(const char *text)
@@ -25,7 +26,7 @@ static struct json_document parse(const char *text)
 	return document;
 }
 
-static void test_values(void **state)
+static void test_values(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document =
 		parse("{\n \"a\": [1, -2.5e+3, true, false, null],\n \"b\": {\"c\": "
@@ -50,7 +51,7 @@ static void test_values(void **state)
 	assert_null(json_member(NULL, "a"));
 }
 
-static void test_several_values_and_none(void **state)
+static void test_several_values_and_none(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document two = parse("\xef\xbb\xbf{} \n[]"),
 							 none = parse(" \n ");
@@ -62,7 +63,7 @@ static void test_several_values_and_none(void **state)
 	json_document_done(&none);
 }
 
-static void test_nul_does_not_cut(void **state)
+static void test_nul_does_not_cut(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document =
 		parse("[\"10.0.0.1\\u0000evil\", \"\\ud800x\"]");
@@ -74,7 +75,7 @@ static void test_nul_does_not_cut(void **state)
 	assert_string_equal(document.first->child->next->text, "\xef\xbf\xbdx");
 }
 
-static void test_broken(void **state)
+static void test_broken(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -122,7 +123,7 @@ static void test_broken(void **state)
 
 /* Every prefix of a good text is refused or good, and never read beyond (run under ASan: the copy has no
  * NUL). */
-static void test_truncated(void **state)
+static void test_truncated(void **state _unused_)
 {
 	static const char text[] =
 		"{\"a\":[1,-2.5e3,true,null,\"x\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":{}}}";
@@ -138,7 +139,7 @@ static void test_truncated(void **state)
 	}
 }
 
-static void test_bounds(void **state)
+static void test_bounds(void **state _unused_)
 {
 	struct json_document document = { 0 };
 	struct json_error error;
@@ -155,7 +156,7 @@ static void test_bounds(void **state)
 	assert_int_equal(json_parse("", JSON_MAX_BYTES + 1, &document, &error), -EINVAL);
 }
 
-static void test_too_many_values(void **state)
+static void test_too_many_values(void **state _unused_)
 {
 	size_t length = 2 * (JSON_MAX_VALUES + 1) + 1;
 	cleanup(freep) char *text = malloc(length);
@@ -170,7 +171,7 @@ static void test_too_many_values(void **state)
 	assert_string_equal(error.message, "more than 4194304 values");
 }
 
-static void test_many_keys_twice(void **state)
+static void test_many_keys_twice(void **state _unused_)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct json_document document = { 0 };
@@ -185,7 +186,7 @@ static void test_many_keys_twice(void **state)
 	assert_int_equal(error.line, 101);
 }
 
-static void test_integers(void **state)
+static void test_integers(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -207,7 +208,7 @@ static void test_integers(void **state)
 	}
 }
 
-static void test_path_and_digest(void **state)
+static void test_path_and_digest(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document one =
 		parse("{\"spec\":{\"ports\":[{},{\"port\":1}]},\"m\":{\"a/b.c\":1}}");

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "k8s/yaml.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/lbctl/render.h"
 
@@ -75,7 +76,7 @@ static const struct cell_row cells[] = {
 	{ "{\"a\": \"full\"}", { .member = "a", .kind = CELL_PROBLEM }, "full", "full", MOOD_BAD },
 };
 
-static void cells_read_well(void **state)
+static void cells_read_well(void **state _unused_)
 {
 	size_t i;
 	int terminal;
@@ -93,7 +94,7 @@ static void cells_read_well(void **state)
 	}
 }
 
-static void yaml_has_blocks(void **state)
+static void yaml_has_blocks(void **state _unused_)
 {
 	static const char json[] = "{\"node\": \"n1\", \"services\": [{\"name\": \"shop\", \"ports\": "
 				   "[\"80/TCP\"], \"empty\": [], "
@@ -118,7 +119,7 @@ static void yaml_has_blocks(void **state)
 }
 
 /* What is printed as YAML reads back as the same values, whatever the strings hold. */
-static void yaml_reads_back(void **state)
+static void yaml_reads_back(void **state _unused_)
 {
 	static const char *const texts[] = {
 		"{\"a\": \"\", \"b\": \"12\", \"c\": \"0x1f\", \"d\": \"true\", \"e\": \"- x: y\", \"f\": "

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/maglev.h"
 
@@ -39,7 +40,7 @@ static void shares(const uint32_t *table, uint32_t size, size_t n, uint32_t *ret
 	}
 }
 
-static void test_sizes(void **state)
+static void test_sizes(void **state _unused_)
 {
 	static const struct {
 		size_t n;
@@ -53,7 +54,7 @@ static void test_sizes(void **state)
 }
 
 /* Each backend's share is the mean within one slot a round: Maglev fills turn by turn, whatever the hashes are. */
-static void test_even(void **state)
+static void test_even(void **state _unused_)
 {
 	static const size_t counts[] = { 1, 2, 3, 7, 10, 11, 100, 160, 161, 1000 };
 	static uint32_t table[MAGLEV_LARGE], share[1000];
@@ -74,7 +75,7 @@ static void test_even(void **state)
 }
 
 /* Nodes of different versions must agree: if this fails, the hash, a seed or the key changed. */
-static void test_bytes_are_stable(void **state)
+static void test_bytes_are_stable(void **state _unused_)
 {
 	static const struct {
 		size_t n;
@@ -105,7 +106,7 @@ static void test_bytes_are_stable(void **state)
 }
 
 /* One backend leaves: its slots move, of the others only a few. */
-static void test_few_moves(void **state)
+static void test_few_moves(void **state _unused_)
 {
 	static const struct {
 		size_t n;
@@ -132,7 +133,7 @@ static void test_few_moves(void **state)
 	}
 }
 
-static void test_weights(void **state)
+static void test_weights(void **state _unused_)
 {
 	static const struct {
 		uint16_t weights[4];
@@ -160,7 +161,7 @@ static void test_weights(void **state)
 	}
 }
 
-static void test_refused(void **state)
+static void test_refused(void **state _unused_)
 {
 	cleanup(freep) struct backend *items = make_backends(2, false);
 	static uint32_t table[MAGLEV_SMALL];
@@ -171,7 +172,7 @@ static void test_refused(void **state)
 	assert_int_equal(maglev_build(&(struct backends){ items, 2 }, L4_TCP, MAGLEV_SMALL, table), -EINVAL);
 }
 
-static void test_digest_tells_apart(void **state)
+static void test_digest_tells_apart(void **state _unused_)
 {
 	cleanup(freep) struct backend *items = make_backends(3, false);
 	struct backends backends = { items, 3 };

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/applied.h"
 #include "userspace/core/explain.h"
@@ -135,7 +136,7 @@ static char *plan_text(const struct node_plan *plan)
 	return strbuf_take(&text);
 }
 
-static void test_plan_node(void **state)
+static void test_plan_node(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 	struct node_plan plan = { 0 };
@@ -162,7 +163,7 @@ static void change(struct scene *scene, bool forth)
 	world_cluster(&scene->world);
 }
 
-static void test_plan_update(void **state)
+static void test_plan_update(void **state _unused_)
 {
 	const char *names[] = { "web/shop" };
 	const struct strings changed = { names, 1 };
@@ -258,7 +259,7 @@ static void tear_down(struct applied *applied)
 	applied_free(applied);
 }
 
-static void test_diff_plan(void **state)
+static void test_diff_plan(void **state _unused_)
 {
 	static const struct diff_limits limits = { 32, 32, 32 * 1024 };
 	const char *names[] = { "web/rival", "web/shop" };

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/explain.h"
 #include "userspace/core/plan.h"
@@ -443,7 +444,7 @@ static const struct {
 	  "    to 10.244.1.5:9 on n1\n" },
 };
 
-static void test_rows(void **state)
+static void test_rows(void **state _unused_)
 {
 	size_t i, failed = 0;
 
@@ -464,7 +465,7 @@ static void test_rows(void **state)
 	assert_int_equal(failed, 0);
 }
 
-static void test_vips_are_ours_and_served(void **state)
+static void test_vips_are_ours_and_served(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 	cleanup(node_plan_done) struct node_plan plan = { 0 }, foreign = { 0 };
@@ -487,7 +488,7 @@ static void test_vips_are_ours_and_served(void **state)
 	assert_int_equal(node_plan_find(&foreign, "web", "shop")->n_vips, 0);
 }
 
-static void test_keep_is_what_serves_elsewhere(void **state)
+static void test_keep_is_what_serves_elsewhere(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 	cleanup(node_plan_done) struct node_plan plan = { 0 };
@@ -503,7 +504,7 @@ static void test_keep_is_what_serves_elsewhere(void **state)
 	assert_string_equal(set->keep.items[0].node, "n2");
 }
 
-static void test_sets_are_shared(void **state)
+static void test_sets_are_shared(void **state _unused_)
 {
 	cleanup(scene_done) struct scene scene;
 	cleanup(node_plan_done) struct node_plan plan = { 0 };
@@ -518,7 +519,7 @@ static void test_sets_are_shared(void **state)
 }
 
 /* However many ports and endpoints: one service leaves most of the table slots (16 million) to the others. */
-static void test_table_sizes(void **state)
+static void test_table_sizes(void **state _unused_)
 {
 	static const struct {
 		size_t ports, endpoints;
@@ -558,7 +559,7 @@ static void test_table_sizes(void **state)
 
 /* --- JSON ------------------------------------------------------------------------------------------------------------ */
 
-static void test_json(void **state)
+static void test_json(void **state _unused_)
 {
 	static const char want[] =
 		"{ \"node\": \"n1\",\n"
@@ -609,7 +610,7 @@ static void test_json(void **state)
 	assert_string_equal(strbuf_text(&json), want);
 }
 
-static void test_json_empty(void **state)
+static void test_json_empty(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(node_plan_done) struct node_plan plan = { 0 };

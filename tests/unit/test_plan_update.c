@@ -14,6 +14,7 @@
 
 #include "tests/unit/world.h"
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/explain.h"
 #include "userspace/core/plan.h"
@@ -160,7 +161,7 @@ static void run(uint64_t seed, bool full_proxy)
 	world_done(&cast.world);
 }
 
-static void test_same_as_fresh(void **state)
+static void test_same_as_fresh(void **state _unused_)
 {
 	uint64_t seed;
 
@@ -170,7 +171,7 @@ static void test_same_as_fresh(void **state)
 	}
 }
 
-static void test_touches_only_what_it_must(void **state)
+static void test_touches_only_what_it_must(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(node_plan_done) struct node_plan plan = { 0 };
@@ -193,7 +194,7 @@ static void test_touches_only_what_it_must(void **state)
 	assert_int_equal(node_plan_find(&plan, "load", "svc-00007")->sets[0].active.n, 9);
 }
 
-static void test_conflict_names_the_other(void **state)
+static void test_conflict_names_the_other(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(node_plan_done) struct node_plan plan = { 0 };

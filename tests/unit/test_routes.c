@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/routes_text.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/rendezvous.h"
 
@@ -61,7 +62,7 @@ static struct service_ip_pool *pool_of(struct world *world, const char *name)
 
 /* --- without advertisements ---------------------------------------------------------------------------- */
 
-static void test_everything_without_advertisement(void **state)
+static void test_everything_without_advertisement(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	const char *problems;
@@ -88,7 +89,7 @@ static void test_everything_without_advertisement(void **state)
 	assert_string_equal(routes_of(&world, "unknown", NULL), "");
 }
 
-static void test_one_advertisement_of_any_type_selects_alone(void **state)
+static void test_one_advertisement_of_any_type_selects_alone(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -103,7 +104,7 @@ static void test_one_advertisement_of_any_type_selects_alone(void **state)
 
 /* --- peers --------------------------------------------------------------------------------------------- */
 
-static void test_peer_node_selectors(void **state)
+static void test_peer_node_selectors(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -114,7 +115,7 @@ static void test_peer_node_selectors(void **state)
 	assert_string_equal(routes_of(&world, "n2", NULL), "");
 }
 
-static void test_unusable_peers(void **state)
+static void test_unusable_peers(void **state _unused_)
 {
 	static const struct {
 		const char *field, *problem;
@@ -181,7 +182,7 @@ static void test_unusable_peers(void **state)
 	}
 }
 
-static void test_peer_stays_without_its_bfd_profile(void **state)
+static void test_peer_stays_without_its_bfd_profile(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	const char *problems;
@@ -195,7 +196,7 @@ static void test_peer_stays_without_its_bfd_profile(void **state)
 	assert_string_equal(problems, "");
 }
 
-static void test_two_peers_with_one_neighbour(void **state)
+static void test_two_peers_with_one_neighbour(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	const char *problems;
@@ -206,7 +207,7 @@ static void test_two_peers_with_one_neighbour(void **state)
 	assert_non_null(strstr(problems, "BGPPeer/abc spec.peerAddress: the same neighbour as BGPPeer/tor"));
 }
 
-static void test_one_as_number_per_node(void **state)
+static void test_one_as_number_per_node(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_peer *peer;
@@ -230,7 +231,7 @@ static void test_one_as_number_per_node(void **state)
 
 /* --- which services ------------------------------------------------------------------------------------ */
 
-static void test_endpoints_and_policies(void **state)
+static void test_endpoints_and_policies(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -253,7 +254,7 @@ static void test_endpoints_and_policies(void **state)
 							   "192.0.2.16/32 ServiceIP tor web/local-leaving\n");
 }
 
-static void test_families_have_endpoints_of_their_own(void **state)
+static void test_families_have_endpoints_of_their_own(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct service *service;
@@ -266,7 +267,7 @@ static void test_families_have_endpoints_of_their_own(void **state)
 							   "2001:db8:1::20/128 ServiceIP tor web/dual\n");
 }
 
-static void test_only_nodes_with_endpoints(void **state)
+static void test_only_nodes_with_endpoints(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -276,7 +277,7 @@ static void test_only_nodes_with_endpoints(void **state)
 	assert_string_equal(routes_of(&world, "n2", NULL), "");
 }
 
-static void test_not_ours_deleting_not_accepted(void **state)
+static void test_not_ours_deleting_not_accepted(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(routes_done) struct routes routes = { 0 };
@@ -303,7 +304,7 @@ static void test_not_ours_deleting_not_accepted(void **state)
 	assert_string_equal(routes_text(&world, &routes), "");
 }
 
-static void test_shared_address(void **state)
+static void test_shared_address(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -317,7 +318,7 @@ static void test_shared_address(void **state)
 
 /* --- which nodes --------------------------------------------------------------------------------------- */
 
-static void test_exclude_label(void **state)
+static void test_exclude_label(void **state _unused_)
 {
 	static const struct {
 		const char *value;
@@ -342,7 +343,7 @@ static void test_exclude_label(void **state)
 	}
 }
 
-static void test_node_states(void **state)
+static void test_node_states(void **state _unused_)
 {
 	static const struct {
 		const char *name;
@@ -377,7 +378,7 @@ static void test_node_states(void **state)
 	}
 }
 
-static void test_drain_on_taints(void **state)
+static void test_drain_on_taints(void **state _unused_)
 {
 	static const struct {
 		const char *key;
@@ -422,7 +423,7 @@ static void test_drain_on_taints(void **state)
 	}
 }
 
-static void test_service_node_selector(void **state)
+static void test_service_node_selector(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	const char *problems;
@@ -437,7 +438,7 @@ static void test_service_node_selector(void **state)
 	assert_non_null(strstr(problems, "Service/web/shop metadata.annotations[fairway.dev/node-selector]: rack in a"));
 }
 
-static void test_pool_node_selectors(void **state)
+static void test_pool_node_selectors(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -450,7 +451,7 @@ static void test_pool_node_selectors(void **state)
 
 /* --- advertisements ------------------------------------------------------------------------------------ */
 
-static void test_pools_by_name_and_selector_unite(void **state)
+static void test_pools_by_name_and_selector_unite(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_advertisement *advertisement;
@@ -475,7 +476,7 @@ static void test_pools_by_name_and_selector_unite(void **state)
 	assert_string_equal(routes_of(&world, "n1", NULL), "198.51.100.1/32 ServiceIP tor web/blue\n");
 }
 
-static void test_advertisement_selectors(void **state)
+static void test_advertisement_selectors(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_advertisement *advertisement;
@@ -496,7 +497,7 @@ static void test_advertisement_selectors(void **state)
 	assert_string_equal(routes_of(&world, "n2", NULL), "");
 }
 
-static void test_communities_unite_and_local_pref(void **state)
+static void test_communities_unite_and_local_pref(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_advertisement *a, *b;
@@ -533,7 +534,7 @@ static void test_communities_unite_and_local_pref(void **state)
 	assert_string_equal(problems, "");
 }
 
-static void test_unknown_community_disables_the_advertisement(void **state)
+static void test_unknown_community_disables_the_advertisement(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_advertisement *advertisement;
@@ -549,7 +550,7 @@ static void test_unknown_community_disables_the_advertisement(void **state)
 	assert_string_equal(routes_of(&world, "n1", NULL), "192.0.2.10/32 ServiceIP tor 65000:2 web/shop\n");
 }
 
-static void test_refused_advertisement_is_still_one(void **state)
+static void test_refused_advertisement_is_still_one(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
@@ -561,7 +562,7 @@ static void test_refused_advertisement_is_still_one(void **state)
 	assert_string_equal(routes_of(&world, "n1", NULL), "192.0.2.10/32 ServiceIP tor web/shop\n");
 }
 
-static void test_aggregates(void **state)
+static void test_aggregates(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_advertisement *advertisement;
@@ -596,7 +597,7 @@ static void test_aggregates(void **state)
 }
 
 /* Each advertisement announces in its own way: exact routes of one stand beside the aggregate of another. */
-static void test_aggregate_beside_exact(void **state)
+static void test_aggregate_beside_exact(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_advertisement *advertisement;
@@ -610,7 +611,7 @@ static void test_aggregate_beside_exact(void **state)
 							   "192.0.2.10/32 ServiceIP tor 65535:65281 web/shop\n");
 }
 
-static void test_aggregate_and_the_pool_s_ranges(void **state)
+static void test_aggregate_and_the_pool_s_ranges(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	const char *problems;
@@ -666,7 +667,7 @@ static void many_world(struct world *world, size_t n_nodes, uint32_t max_next_ho
 	}
 }
 
-static void test_max_next_hops(void **state)
+static void test_max_next_hops(void **state _unused_)
 {
 	cleanup(world_done) struct world six = { 0 }, five = { 0 };
 	char before[6][64], after[6][64];
@@ -692,7 +693,7 @@ static void test_max_next_hops(void **state)
 }
 
 /* Counted after every other filter: nodes that may not announce take no place. */
-static void test_max_next_hops_counts_last(void **state)
+static void test_max_next_hops_counts_last(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	char announced[6][64];
@@ -709,7 +710,7 @@ static void test_max_next_hops_counts_last(void **state)
 	assert_int_equal(announcers(&world, 4, announced), 0);
 }
 
-static void test_max_next_hops_of_local(void **state)
+static void test_max_next_hops_of_local(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	const char *routes[3];
@@ -729,7 +730,7 @@ static void test_max_next_hops_of_local(void **state)
 }
 
 /* An aggregate is one route: its next hops are chosen by its own address, not by those of its services. */
-static void test_max_next_hops_of_an_aggregate(void **state)
+static void test_max_next_hops_of_an_aggregate(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	size_t i, announcing = 0;
@@ -745,7 +746,7 @@ static void test_max_next_hops_of_an_aggregate(void **state)
 }
 
 /* Nodes of different versions must agree: the scores are fixed for ever. */
-static void test_rendezvous_scores(void **state)
+static void test_rendezvous_scores(void **state _unused_)
 {
 	struct prefix prefix;
 
@@ -772,7 +773,7 @@ static void check_book(struct world *world, struct routes_book *book, const char
 }
 
 /* Any sequence of changes told to the book gives what a fresh decision gives. */
-static void test_book_follows_changes(void **state)
+static void test_book_follows_changes(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(routes_book_freep) struct routes_book *book = routes_book_new();

@@ -11,6 +11,7 @@
 
 #include "ipam/status_book.h"
 #include "tests/unit/world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 struct fixture {
@@ -69,7 +70,7 @@ static const char *round_of(struct fixture *fixture, char *text, size_t size)
 	return text;
 }
 
-static void test_over_the_cluster(void **state)
+static void test_over_the_cluster(void **state _unused_)
 {
 	cleanup(fixture_done) struct fixture fixture = { 0 };
 	char text[200];
@@ -86,7 +87,7 @@ static void test_over_the_cluster(void **state)
 	assert_string_equal(round_of(&fixture, text, sizeof(text)), "a=192.0.2.5 b=192.0.2.1 c=192.0.2.0 d=192.0.2.2");
 }
 
-static void test_hidden(void **state)
+static void test_hidden(void **state _unused_)
 {
 	static const struct {
 		const char *problem, *outcome;
@@ -111,7 +112,7 @@ static void test_hidden(void **state)
 }
 
 /* What remains of a refused Service gets no answer: the book's stays. */
-static void test_refused_service(void **state)
+static void test_refused_service(void **state _unused_)
 {
 	static const struct {
 		const char *uid, *outcome;
@@ -137,7 +138,7 @@ static void test_refused_service(void **state)
 	}
 }
 
-static void test_refused_pool(void **state)
+static void test_refused_pool(void **state _unused_)
 {
 	static const struct {
 		const char *problem, *refused, *outcome;
@@ -163,7 +164,7 @@ static void test_refused_pool(void **state)
 	}
 }
 
-static void test_time_of_the_condition(void **state)
+static void test_time_of_the_condition(void **state _unused_)
 {
 	cleanup(fixture_done) struct fixture fixture = { 0 };
 	char text[200];
@@ -181,7 +182,7 @@ static void test_time_of_the_condition(void **state)
 	assert_int_equal(fixture.book.entries[2].since_sec, 7);
 }
 
-static void test_text(void **state)
+static void test_text(void **state _unused_)
 {
 	cleanup(fixture_done) struct fixture fixture = { 0 };
 	cleanup(strbuf_done) struct strbuf out = { 0 };

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "k8s/store.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 DEFINE_CLEANUP(struct store *, store_free);
@@ -40,7 +41,7 @@ static void assert_changed(struct store *store, const char *services, bool other
 	store_changes_reset(store);
 }
 
-static void test_empty(void **state)
+static void test_empty(void **state _unused_)
 {
 	cleanup(store_freep) struct store *store = store_new();
 	const struct cluster *cluster = store_cluster(store);
@@ -52,7 +53,7 @@ static void test_empty(void **state)
 	store_free(NULL);
 }
 
-static void test_sorted(void **state)
+static void test_sorted(void **state _unused_)
 {
 	cleanup(store_freep) struct store *store = store_new();
 	const struct cluster *cluster;
@@ -79,7 +80,7 @@ static void test_sorted(void **state)
 }
 
 /* Slices are looked up by service but known by name; one may move from a service to another. */
-static void test_slices_by_service(void **state)
+static void test_slices_by_service(void **state _unused_)
 {
 	cleanup(store_freep) struct store *store = store_new();
 	const struct endpoint_slice *const *slices;
@@ -108,7 +109,7 @@ static void test_slices_by_service(void **state)
 }
 
 /* Whatever was done, both orders hold the same slices, sorted. */
-static void test_random_walk(void **state)
+static void test_random_walk(void **state _unused_)
 {
 	cleanup(store_freep) struct store *store = store_new();
 	char service_of[40] = { 0 }; /* the model: of slice i, 0 if absent */

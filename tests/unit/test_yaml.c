@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "k8s/yaml.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
 static struct json_document parse(const char *text)
@@ -25,7 +26,7 @@ static struct json_document parse(const char *text)
 	return document;
 }
 
-static void test_scalar_types(void **state)
+static void test_scalar_types(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -84,7 +85,7 @@ static void test_scalar_types(void **state)
 	}
 }
 
-static void test_documents_and_lines(void **state)
+static void test_documents_and_lines(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document = parse(
 		"# comment\nkind: A\nlist:\n- x\n-\n  b: 1\n---\n---\nkind: B\n...\n---\nkind: {c: [d]}\n");
@@ -100,7 +101,7 @@ static void test_documents_and_lines(void **state)
 	assert_null(first->next->next->next->next);
 }
 
-static void test_line_ends_and_byte_order_mark(void **state)
+static void test_line_ends_and_byte_order_mark(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document =
 		parse("\xef\xbb\xbfkind: A\r\nlist:\r\n- x\r\n");
@@ -109,7 +110,7 @@ static void test_line_ends_and_byte_order_mark(void **state)
 	assert_int_equal(json_member(document.first, "list")->child->line, 3);
 }
 
-static void test_json_is_yaml(void **state)
+static void test_json_is_yaml(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document =
 		parse("{\"a\": [\"80\", 80], \"b\": \"x\\ny\"}");
@@ -119,7 +120,7 @@ static void test_json_is_yaml(void **state)
 	assert_string_equal(json_member(document.first, "b")->text, "x\ny");
 }
 
-static void test_aliases(void **state)
+static void test_aliases(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document =
 		parse("a: &a {x: 1, y: [p, q]}\nb: *a\nc: [*a]\nd: &s text\ne: *s\n");
@@ -133,7 +134,7 @@ static void test_aliases(void **state)
 	assert_string_equal(strbuf_text(&path), "c[0].y[0]");
 }
 
-static void test_nul(void **state)
+static void test_nul(void **state _unused_)
 {
 	cleanup(json_document_done) struct json_document document = parse("a: \"10.0.0.1\\0x\"\n");
 
@@ -141,7 +142,7 @@ static void test_nul(void **state)
 	assert_string_equal(document.first->child->text, "10.0.0.1\xef\xbf\xbdx");
 }
 
-static void test_refused(void **state)
+static void test_refused(void **state _unused_)
 {
 	static const struct {
 		const char *text;
@@ -181,7 +182,7 @@ static void test_refused(void **state)
 	}
 }
 
-static void test_billion_laughs(void **state)
+static void test_billion_laughs(void **state _unused_)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct json_document document = { 0 };
@@ -199,7 +200,7 @@ static void test_billion_laughs(void **state)
 }
 
 /* Aliases of aliases nest deeper than the text does. */
-static void test_deep_aliases(void **state)
+static void test_deep_aliases(void **state _unused_)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct json_document document = { 0 };
@@ -212,7 +213,7 @@ static void test_deep_aliases(void **state)
 	assert_string_equal(error.message, "nested deeper than 100");
 }
 
-static void test_too_deep_and_too_many_anchors(void **state)
+static void test_too_deep_and_too_many_anchors(void **state _unused_)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 	struct json_document document = { 0 };

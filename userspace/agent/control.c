@@ -8,6 +8,7 @@
 #include "userspace/agent/status.h"
 #include "userspace/agent/views.h"
 #include "userspace/agent/why.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
@@ -185,7 +186,8 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 
 /* --- pools, BGP, node ---------------------------------------------------------------------------- */
 
-static void answer_pools(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_pools(struct agent *agent, const struct http_request *request _unused_,
+			 struct http_reply *reply)
 {
 	cleanup(allocations_done) struct allocations allocations = { 0 };
 	const struct cluster *cluster = store_cluster(agent->store);
@@ -197,7 +199,8 @@ static void answer_pools(struct agent *agent, const struct http_request *request
 		view_pools_json(&reply->body, allocations.pools, allocations.n_pools, cluster);
 }
 
-static void answer_peers(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_peers(struct agent *agent, const struct http_request *request _unused_,
+			 struct http_reply *reply)
 {
 	const struct frr_peer_view *peers;
 	size_t n = frr_peers(agent->frr, &peers);
@@ -205,7 +208,8 @@ static void answer_peers(struct agent *agent, const struct http_request *request
 	view_peers_json(&reply->body, agent->node, frr_daemon_state(agent->frr), peers, n);
 }
 
-static void answer_routes(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_routes(struct agent *agent, const struct http_request *request _unused_,
+			  struct http_reply *reply)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
 	struct route_row *rows;
@@ -218,14 +222,16 @@ static void answer_routes(struct agent *agent, const struct http_request *reques
 		view_routes_json(&reply->body, agent->node, frr_in_sync(agent->frr), rows, n);
 }
 
-static void answer_node(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_node(struct agent *agent, const struct http_request *request _unused_,
+			struct http_reply *reply)
 {
 	struct node_row row = status_node(agent);
 
 	view_node_json(&reply->body, &row);
 }
 
-static void answer_drops(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_drops(struct agent *agent, const struct http_request *request _unused_,
+			 struct http_reply *reply)
 {
 	const struct drop_counter *drops;
 	size_t n = datapath_drops(agent->datapath, &drops);
@@ -308,19 +314,22 @@ static void append_health(struct agent *agent, struct http_reply *reply)
 
 /* Alive is whoever answers. An agent whose source is missing serves from its maps: a restart would not
  * help. */
-static void answer_healthz(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_healthz(struct agent *agent, const struct http_request *request _unused_,
+			   struct http_reply *reply)
 {
 	append_health(agent, reply);
 }
 
-static void answer_readyz(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_readyz(struct agent *agent, const struct http_request *request _unused_,
+			  struct http_reply *reply)
 {
 	if (!agent->delivered)
 		reply->status = STATUS_UNAVAILABLE;
 	append_health(agent, reply);
 }
 
-static void answer_metrics(struct agent *agent, const struct http_request *request, struct http_reply *reply)
+static void answer_metrics(struct agent *agent, const struct http_request *request _unused_,
+			   struct http_reply *reply)
 {
 	struct metrics metrics = status_metrics(agent);
 

@@ -18,6 +18,7 @@
 #include "userspace/agent/agent.h"
 #include "userspace/agent/options.h"
 #include "userspace/agent/privileges.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -193,7 +194,7 @@ static int clean_up(const struct agent_options *options)
 
 /* --- running ------------------------------------------------------------------------------------- */
 
-static int end_asked(sd_event_source *source, const struct signalfd_siginfo *signal, void *userdata)
+static int end_asked(sd_event_source *source, const struct signalfd_siginfo *signal, void *userdata _unused_)
 {
 	log_info("signal %u: ending; maps, programs, sessions and routes stay", signal->ssi_signo);
 	return sd_event_exit(sd_event_source_get_event(source), 0);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/maglev.h"
 
@@ -55,7 +56,7 @@ static int push(uint32_t **items, size_t *n, size_t *capacity, uint32_t value)
 	return r;
 }
 
-static int wish_begin(struct diff_round *round, struct wish *wish)
+static int wish_begin(struct diff_round *round _unused_, struct wish *wish)
 {
 	const struct service_plan *plan = wish->plan;
 	struct wanted_set *set;

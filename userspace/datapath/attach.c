@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/datapath/choose.h"
@@ -318,7 +319,7 @@ struct interface_list {
 	size_t n, capacity;
 };
 
-static int collect_interface(void *userdata, const char *name, const char *path)
+static int collect_interface(void *userdata, const char *name, const char *path _unused_)
 {
 	struct interface_list *list = userdata;
 	enum pin_kind kind;

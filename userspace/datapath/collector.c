@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/datapath/clock.h"
 #include "userspace/datapath/expiry.h"
 
@@ -247,7 +248,7 @@ uint32_t collector_round_buckets(const struct collector *collector)
 	return 2 * (collector->flows.flows[0].buckets + collector->flows.flows[1].buckets);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_timer(sd_event_source *source, uint64_t usec _unused_, void *userdata)
 {
 	struct collector *collector = userdata;
 	uint32_t share = collector_round_buckets(collector) / ROUND_TURNS, done = 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/core/step_failures.h"
@@ -337,12 +338,12 @@ void datapath_close(struct datapath *datapath)
 	free(datapath);
 }
 
-static void release_ports(void *userdata, uint16_t first, uint16_t last)
+static void release_ports(void *userdata _unused_, uint16_t first, uint16_t last)
 {
 	host_release_ports(first, last);
 }
 
-static int detach_version(void *userdata, unsigned version, const char *dir)
+static int detach_version(void *userdata _unused_, unsigned version _unused_, const char *dir)
 {
 	char links[PATH_MAX];
 	int r;

@@ -9,6 +9,8 @@
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
+
 struct events {
 	struct ring_buffer *ring;
 	sd_event_source *source;
@@ -25,7 +27,8 @@ static int on_record(void *userdata, void *record, size_t size)
 	return 0;
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_readable(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
+		       void *userdata)
 {
 	ring_buffer__consume(((struct events *)userdata)->ring);
 	return 0;

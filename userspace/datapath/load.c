@@ -14,6 +14,7 @@
 #include "bpf/lb_abi.h"
 #include "bpf/lb_tc.skel.h"
 #include "bpf/lb_xdp.skel.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
@@ -196,7 +197,7 @@ static int maps_check(const struct loaded *loaded)
 
 /* --- objects ---------------------------------------------------------------------------------- */
 
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+static int print_libbpf(enum libbpf_print_level level _unused_, const char *format, va_list arguments)
 {
 	char text[4096];
 	int n = vsnprintf(text, sizeof(text), format, arguments);

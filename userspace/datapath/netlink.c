@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
@@ -219,13 +220,13 @@ static int on_answer(struct nl_msg *message, void *userdata)
 	return NL_OK;
 }
 
-static int on_end(struct nl_msg *message, void *userdata)
+static int on_end(struct nl_msg *message _unused_, void *userdata)
 {
 	((struct answer *)userdata)->done = true;
 	return NL_STOP;
 }
 
-static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *userdata)
+static int on_error(struct sockaddr_nl *from _unused_, struct nlmsgerr *error, void *userdata)
 {
 	struct answer *answer = userdata;
 
@@ -449,7 +450,8 @@ static int on_event(struct nl_msg *message, void *userdata)
 	return NL_OK;
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_readable(sd_event_source *source _unused_, int fd _unused_, uint32_t revents _unused_,
+		       void *userdata)
 {
 	struct netlink *netlink = userdata;
 	int r;

@@ -13,6 +13,7 @@
 #include <uthash.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/log.h"
 #include "userspace/datapath/clock.h"
 #include "userspace/datapath/prefix_set.h"
@@ -366,7 +367,7 @@ void nexthops_forget(struct nexthops *nexthops, uint32_t backend_id)
 
 /* --- events and time -------------------------------------------------------------------------- */
 
-static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_settled(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct nexthops *nexthops = userdata;
 	uint64_t begin = monotonic_usec();
@@ -439,7 +440,7 @@ void nexthops_tick(struct nexthops *nexthops)
 	}
 }
 
-static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_tick(sd_event_source *source, uint64_t usec _unused_, void *userdata)
 {
 	nexthops_tick(userdata);
 	return sd_event_source_set_time_relative(source, TICK_USEC);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -131,7 +132,7 @@ struct other_version {
 	unsigned ours, other;
 };
 
-static int note_other_version(void *userdata, unsigned version, const char *dir)
+static int note_other_version(void *userdata, unsigned version, const char *dir _unused_)
 {
 	struct other_version *seen = userdata;
 
@@ -303,7 +304,7 @@ struct ports_walk {
 	void *userdata;
 };
 
-static int ports_visit(void *userdata, const char *name, const char *path)
+static int ports_visit(void *userdata, const char *name, const char *path _unused_)
 {
 	struct ports_walk *walk = userdata;
 	unsigned first, last;
@@ -323,7 +324,7 @@ int pins_each_ports(const char *home, void (*fn)(void *userdata, uint16_t first,
 	return pins_each_entry(home, ports_visit, &walk);
 }
 
-static int remove_tree(void *userdata, const char *name, const char *path)
+static int remove_tree(void *userdata _unused_, const char *name _unused_, const char *path)
 {
 	struct stat st;
 	int r;
@@ -338,7 +339,7 @@ static int remove_tree(void *userdata, const char *name, const char *path)
 	return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int remove_version(void *userdata, const char *name, const char *path)
+static int remove_version(void *userdata _unused_, const char *name, const char *path)
 {
 	return version_parse(name) ? remove_tree(NULL, name, path) : 0;
 }

@@ -14,6 +14,7 @@
 #include <uthash.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/log.h"
 #include "userspace/datapath/choose.h"
 
@@ -229,7 +230,7 @@ int uplinks_refresh(struct uplinks *uplinks, bool links_too)
 	return r;
 }
 
-static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_settled(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	((struct uplinks *)userdata)->settling = false;
 	uplinks_refresh(userdata, true);

@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
@@ -110,7 +111,8 @@ static void drain(int fd)
 		;
 }
 
-static int addresses_changed(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static int addresses_changed(sd_event_source *source _unused_, int fd, uint32_t events _unused_,
+			     void *userdata)
 {
 	struct host_addresses *addresses = userdata;
 	struct list list;

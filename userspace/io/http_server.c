@@ -12,6 +12,7 @@
 #include <microhttpd.h>
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/io/loop.h"
@@ -59,8 +60,8 @@ static enum MHD_Result reply_send(struct MHD_Connection *connection, struct http
 }
 
 static enum MHD_Result request_arrives(void *userdata, struct MHD_Connection *connection, const char *url,
-				       const char *method, const char *version, const char *upload,
-				       size_t *upload_size, void **state)
+				       const char *method, const char *version _unused_,
+				       const char *upload _unused_, size_t *upload_size, void **state)
 {
 	struct http_request request = { .path = url, .connection = connection };
 	struct http_reply reply = { .status = MHD_HTTP_OK, .content_type = "application/json" };
@@ -99,7 +100,8 @@ static void server_run(struct http_server *server)
 		loop_timer_stop(server->timer);
 }
 
-static int server_ready(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static int server_ready(sd_event_source *source _unused_, int fd _unused_, uint32_t events _unused_,
+			void *userdata)
 {
 	server_run(userdata);
 	return 0;
@@ -112,7 +114,7 @@ static void server_timeout(void *userdata)
 
 static void library_log(void *userdata, const char *format, va_list arguments)
 	__attribute__((format(printf, 2, 0)));
-static void library_log(void *userdata, const char *format, va_list arguments)
+static void library_log(void *userdata _unused_, const char *format, va_list arguments)
 {
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 

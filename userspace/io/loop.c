@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
@@ -42,7 +43,7 @@ uint64_t loop_now_msec(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static int timer_fires(sd_event_source *source, uint64_t usec, void *userdata)
+static int timer_fires(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
 {
 	struct loop_timer *timer = userdata;
 
@@ -112,7 +113,7 @@ static void debounce_run(struct debounce *debounce)
 	debounce->run(debounce->userdata);
 }
 
-static int debounce_idle(sd_event_source *source, void *userdata)
+static int debounce_idle(sd_event_source *source _unused_, void *userdata)
 {
 	debounce_run(userdata);
 	return 0;

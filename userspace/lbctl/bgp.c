@@ -2,6 +2,7 @@
 /* lbctl bgp peers, bgp routes: this node's sessions, and what it announces to whom. */
 #include <string.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/lbctl/client.h"
@@ -32,7 +33,7 @@ static const struct column route_columns[] = {
 	{ .title = "SERVICES", .member = "services", .kind = CELL_LIST },
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse(int key, char *argument _unused_, struct argp_state *state)
 {
 	if (key == ARGP_KEY_INIT) {
 		state->child_inputs[0] = state->input;

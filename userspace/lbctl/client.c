@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/lbctl/lbctl.h"
 
@@ -192,7 +193,7 @@ int live_print_list(const struct live *live, const char *list, const struct colu
 	return LBCTL_FINE;
 }
 
-static error_t parse_list(int key, char *argument, struct argp_state *state)
+static error_t parse_list(int key, char *argument _unused_, struct argp_state *state)
 {
 	if (key == ARGP_KEY_INIT) {
 		state->child_inputs[0] = state->input;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/lbctl/live.h"
@@ -45,7 +46,7 @@ static void print_help(FILE *out, const char *group)
 		     "3 the agent is unreachable\n");
 }
 
-static int run_help(int argc, char **argv)
+static int run_help(int argc _unused_, char **argv _unused_)
 {
 	print_help(stdout, NULL);
 	return LBCTL_FINE;

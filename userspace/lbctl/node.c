@@ -2,6 +2,7 @@
 /* lbctl node show: interfaces, hooks and why; what of the host is in the way; problems of objects. */
 #include <stdio.h>
 
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/lbctl/client.h"
 #include "userspace/lbctl/lbctl.h"
@@ -39,7 +40,7 @@ static const struct column problem_columns[] = {
 	{ .title = "PROBLEM", .member = "message", .kind = CELL_PROBLEM },
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse(int key, char *argument _unused_, struct argp_state *state)
 {
 	if (key == ARGP_KEY_INIT) {
 		state->child_inputs[0] = state->input;
