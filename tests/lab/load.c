@@ -30,6 +30,7 @@ static const char usage[] =
 	"connections\n"
 	"  --interval MS       hold, udp: pace of a flow  --timeout MS        of one request (3000)\n"
 	"  --path PATH         GET this (/)               --post BYTES        POST a body instead\n"
+	"  --give-up N         stop after N failures\n"
 	"  --per-flow          report which pod each flow reached\n";
 
 static void stop(int signal _unused_)
@@ -166,19 +167,13 @@ void load_own_address(int fd, char ret[static 64])
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option table[] = {
-		{ "to", required_argument, NULL, 't' },
-		{ "from", required_argument, NULL, 'f' },
-		{ "ports", required_argument, NULL, 'p' },
-		{ "rate", required_argument, NULL, 'r' },
-		{ "seconds", required_argument, NULL, 's' },
-		{ "requests", required_argument, NULL, 'n' },
-		{ "concurrency", required_argument, NULL, 'c' },
-		{ "interval", required_argument, NULL, 'i' },
-		{ "timeout", required_argument, NULL, 'w' },
-		{ "path", required_argument, NULL, 'g' },
-		{ "post", required_argument, NULL, 'b' },
-		{ "per-flow", no_argument, NULL, 'l' },
-		{ 0 },
+		{ "to", required_argument, NULL, 't' },		 { "from", required_argument, NULL, 'f' },
+		{ "ports", required_argument, NULL, 'p' },	 { "rate", required_argument, NULL, 'r' },
+		{ "seconds", required_argument, NULL, 's' },	 { "requests", required_argument, NULL, 'n' },
+		{ "concurrency", required_argument, NULL, 'c' }, { "interval", required_argument, NULL, 'i' },
+		{ "timeout", required_argument, NULL, 'w' },	 { "path", required_argument, NULL, 'g' },
+		{ "post", required_argument, NULL, 'b' },	 { "per-flow", no_argument, NULL, 'l' },
+		{ "give-up", required_argument, NULL, 'x' },	 { 0 },
 	};
 	bool good = argc > 1;
 	char *word, *rest;
@@ -223,6 +218,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'b':
 			o->post = strtoull(optarg, NULL, 10);
+			break;
+		case 'x':
+			o->give_up = strtoull(optarg, NULL, 10);
 			break;
 		case 'l':
 			o->per_flow = true;

@@ -36,8 +36,9 @@ struct options {
 	unsigned int concurrency;	    /* requests at once */
 	unsigned int interval_msec;	    /* hold, udp: from one request of a flow to its next */
 	unsigned int timeout_msec;
-	uint64_t post; /* hold, http: size of a body to send; 0: GET */
-	bool per_flow; /* report each flow's pod */
+	uint64_t post;	  /* hold, http: size of a body to send; 0: GET */
+	uint64_t give_up; /* stop after so many failures; 0: never */
+	bool per_flow;	  /* report each flow's pod */
 };
 
 struct flow {

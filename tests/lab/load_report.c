@@ -108,6 +108,8 @@ void report_failure(const struct flow *flow, const char *reason, uint64_t began_
 	double now = now_real(), began = now - (double)(load_now_nsec() - began_nsec) / 1e9;
 
 	report.failed++;
+	if (report.options->give_up && report.failed >= report.options->give_up)
+		load_stop = true;
 	if (report.first_failure == 0)
 		report.first_failure = now;
 	report.last_failure = now;
