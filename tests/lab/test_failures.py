@@ -180,8 +180,8 @@ def test_a_stopped_bgpd_does_not_stop_the_agent(lab, shop, service):
 def test_a_dead_node_costs_no_more_than_its_detection(lab, shop, record_property, capsys):
     """The plug is pulled under load: requests through the dead node are lost until BFD has said so, those to its pods until
     the control plane has; then none is."""
-    loads = [lab.load('udp', target(a, 5000), concurrency=60, interval=50, timeout=300, seconds=60) for a in shop]
-    loads += [lab.load('http', to, rate=200, seconds=60, timeout=500) for to in both(shop)]
+    loads = [lab.load('udp', target(a, 5000), concurrency=60, interval=50, timeout=300, seconds=60, give_up=0) for a in shop]
+    loads += [lab.load('http', to, rate=200, seconds=60, timeout=500, give_up=0) for to in both(shop)]
     with under_load(lab, loads) as results:
         time.sleep(1)
         cut = lab.node_kill('n3', notice_after=1.0)

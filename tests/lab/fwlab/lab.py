@@ -620,8 +620,8 @@ table inet kube {{
                                                        f'http://{target(address, port)}{path}']))
 
     def load(self, mode, to, host='client', **options):
-        """A load that runs beside the caller; with thousands of failures it has seen enough and ends."""
-        return Load(f'{self.build}/lab-load', self.ns(host), mode, to, **{'give_up': 2000, **options})
+        """A load that runs beside the caller; with hundreds of failures it has seen enough and ends."""
+        return Load(f'{self.build}/lab-load', self.ns(host), mode, to, **{'give_up': 300, **options})
 
     def bad_checksums(self):
         """{host: count} of packets that a host's stack threw away for their checksum, only where there are any."""
