@@ -37,6 +37,9 @@ FORWARDING = {'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1,
               'net.ipv4.conf.all.send_redirects': 0, 'net.ipv4.conf.default.send_redirects': 0}
 QUIET_V6 = {'net.ipv6.conf.all.accept_dad': 0, 'net.ipv6.conf.default.accept_dad': 0,
             'net.ipv6.conf.default.accept_ra': 0}
+# A Linux router takes the sender's own hash of a socket, which comes along over veth, for its ECMP choice, and a sender draws
+# a new one after each time-out: one lost SYN then moves the connection to another node. Routers of metal hash the packet.
+ONE_PATH = {'net.core.txrehash': 0} if os.path.exists('/proc/sys/net/core/txrehash') else {}
 STRICT = {'net.ipv4.conf.all.rp_filter': 1, 'net.ipv4.conf.default.rp_filter': 1}
 
 
@@ -213,7 +216,7 @@ class Lab:
     def make_router_and_client(self):
         netns.add(self.ns('control'))
         # The kernel's choice of ports stays clear of those that tests fix.
-        netns.add(self.ns('client'), {**QUIET_V6, 'net.ipv4.ip_local_port_range': '1024 19999'})
+        netns.add(self.ns('client'), {**QUIET_V6, **ONE_PATH, 'net.ipv4.ip_local_port_range': '1024 19999'})
         netns.add(self.ns('tor'), {**QUIET_V6, **FORWARDING, 'net.ipv4.fib_multipath_hash_policy': 1,
                                    'net.ipv6.fib_multipath_hash_policy': 1, 'net.ipv6.route.max_size': 1 << 20})
         netns.veth(self.ns('tor'), 'client', self.ns('client'), 'eth0')
@@ -424,7 +427,7 @@ table inet kube {{
         self.save_state()
         ns, node_ns, device = self.ns(name), self.ns(node), pod['device']
         gateway_v4, gateway_v6 = self.gateway(node)
-        netns.add(ns, QUIET_V6)
+        netns.add(ns, {**QUIET_V6, **ONE_PATH})
         netns.veth(node_ns, device, ns, 'eth0')
         netns.ip_batch(node_ns, [f'addr add {gateway_v4}/32 dev {device}', f'addr add {gateway_v6}/128 dev {device} nodad',
                                  f'link set {device} up', f'route add {pod["ip4"]}/32 dev {device}',
