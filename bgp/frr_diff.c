@@ -252,16 +252,6 @@ static void delete_leftovers(struct writer *writer)
 
 /* --- the instance ------------------------------------------------------------------------------------------------ */
 
-static bool strings_hold(const struct strings *strings, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < strings->n; i++)
-		if (!strcmp(strings->items[i], text))
-			return true;
-	return false;
-}
-
 static void set_globals(struct writer *writer)
 {
 	const struct strings *running = &writer->running->globals, *wanted = &writer->wanted->globals;
@@ -285,7 +275,7 @@ static void set_globals(struct writer *writer)
 			emitf(writer, "no %s", global_kinds[j]);
 	}
 	for (i = 0; i < wanted->n; i++) {
-		if (strings_hold(running, wanted->items[i]))
+		if (strings_contain(running, wanted->items[i]))
 			continue;
 		go_to(writer, AT_ROUTER);
 		emitf(writer, "%s", wanted->items[i]);
@@ -612,7 +602,7 @@ static void set_profile(struct writer *writer, const struct frr_profile *running
 		if (profile_default(old->items[i]) && !sets_same(&wanted->lines, old->items[i]))
 			emitf(writer, "%s", profile_default(old->items[i]));
 	for (i = 0; i < wanted->lines.n; i++)
-		if (!strings_hold(old, wanted->lines.items[i]))
+		if (!strings_contain(old, wanted->lines.items[i]))
 			emitf(writer, "%s", wanted->lines.items[i]);
 	emitf(writer, "exit");
 	if (running && writer->commands.n == before + 2)

@@ -314,16 +314,6 @@ static int check_families(struct request *request, struct arena *arena,
 
 /* --- pools --------------------------------------------------------------------------------------------- */
 
-static bool strings_contain(const struct strings *list, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < list->n; i++)
-		if (text_equal(list->items[i], text))
-			return true;
-	return false;
-}
-
 /* Calico lists pools for each family. Both families come from one pool here, so what counts is in both lists, in the
  * order of the first; a list for a family that the Service has not does not count. */
 static int parse_calico_pools(struct request *request, struct arena *arena, const struct service *service)

@@ -25,6 +25,8 @@ struct strings {
 	size_t n;
 };
 
+bool strings_contain(const struct strings *, const char *text); /* in any order; false for NULL */
+
 struct label {
 	const char *key, *value;
 };

@@ -149,16 +149,6 @@ struct topology {
 	const char *node, *zone;
 };
 
-static bool strings_hold(const struct strings *strings, const char *text)
-{
-	size_t i;
-
-	for (i = 0; text && i < strings->n; i++)
-		if (!strcmp(strings->items[i], text))
-			return true;
-	return false;
-}
-
 /* E2: hints hold only if every ready endpoint carries them and one of them means us; node hints come first.
  */
 static struct topology topology_of(const struct candidates *candidates, const struct cluster *cluster,
@@ -177,8 +167,8 @@ static struct topology topology_of(const struct candidates *candidates, const st
 			continue;
 		all_nodes &= endpoint->hint_nodes.n > 0;
 		all_zones &= endpoint->hint_zones.n > 0;
-		our_node |= strings_hold(&endpoint->hint_nodes, topology.node);
-		our_zone |= strings_hold(&endpoint->hint_zones, topology.zone);
+		our_node |= strings_contain(&endpoint->hint_nodes, topology.node);
+		our_zone |= strings_contain(&endpoint->hint_zones, topology.zone);
 	}
 	if (all_nodes && our_node)
 		topology.mode = TOPOLOGY_SAME_NODE;
@@ -193,9 +183,9 @@ static bool topology_allows(const struct topology *topology, const struct endpoi
 	case TOPOLOGY_NONE:
 		return true;
 	case TOPOLOGY_SAME_NODE:
-		return strings_hold(&endpoint->hint_nodes, topology->node);
+		return strings_contain(&endpoint->hint_nodes, topology->node);
 	case TOPOLOGY_SAME_ZONE:
-		return strings_hold(&endpoint->hint_zones, topology->zone);
+		return strings_contain(&endpoint->hint_zones, topology->zone);
 	}
 	return true;
 }

@@ -83,24 +83,14 @@ static bool is_draining(const struct bgp_advertisement *advertisement, const str
 	return false;
 }
 
-static bool strings_hold(const struct strings *strings, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < strings->n; i++)
-		if (!strcmp(strings->items[i], text))
-			return true;
-	return false;
-}
-
 static bool selects_peer(const struct bgp_advertisement *advertisement, const struct bgp_peer *peer)
 {
-	return !advertisement->peers.n || strings_hold(&advertisement->peers, peer->meta.name);
+	return !advertisement->peers.n || strings_contain(&advertisement->peers, peer->meta.name);
 }
 
 static bool selects_pool(const struct bgp_advertisement *advertisement, const struct service_ip_pool *pool)
 {
-	return strings_hold(&advertisement->pools, pool->meta.name) ||
+	return strings_contain(&advertisement->pools, pool->meta.name) ||
 	       selectors_match_any(&advertisement->pool_selectors, &pool->meta.labels);
 }
 

@@ -11,6 +11,16 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 
+bool strings_contain(const struct strings *strings, const char *text)
+{
+	size_t i;
+
+	for (i = 0; text && i < strings->n; i++)
+		if (!strcmp(strings->items[i], text))
+			return true;
+	return false;
+}
+
 const char *labels_find(const struct labels *labels, const char *key)
 {
 	size_t low = 0, high = labels->n, middle;
@@ -29,25 +39,15 @@ const char *labels_find(const struct labels *labels, const char *key)
 	return NULL;
 }
 
-static bool strings_hold(const struct strings *strings, const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < strings->n; i++)
-		if (!strcmp(strings->items[i], text))
-			return true;
-	return false;
-}
-
 static bool requirement_matches(const struct selector_requirement *requirement, const struct labels *labels)
 {
 	const char *value = labels_find(labels, requirement->key);
 
 	switch (requirement->operator) {
 	case SELECTOR_IN:
-		return value && strings_hold(&requirement->values, value);
+		return value && strings_contain(&requirement->values, value);
 	case SELECTOR_NOT_IN: /* an absent key is "not in" */
-		return !value || !strings_hold(&requirement->values, value);
+		return !value || !strings_contain(&requirement->values, value);
 	case SELECTOR_EXISTS:
 		return value;
 	case SELECTOR_DOES_NOT_EXIST:
