@@ -32,19 +32,10 @@ static void candidates_done(struct candidates *candidates)
 	free(candidates->items);
 }
 
+/* The API server's list is that for VIPs without the reserved ranges, which are no other kind too. */
 const char *endpoint_why_unusable(const struct addr *addr)
 {
-	if (addr_is_unspecified(addr))
-		return "unspecified";
-	if (addr_is_loopback(addr))
-		return "loopback";
-	if (addr_is_link_local(addr))
-		return "link-local";
-	if (addr_is_multicast(addr))
-		return "multicast";
-	if (addr_is_v4_mapped(addr))
-		return "IPv4-mapped";
-	return NULL;
+	return addr_is_reserved(addr) ? NULL : addr_why_unusable(addr);
 }
 
 static bool is_local(const struct endpoint *endpoint, const char *node)
