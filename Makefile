@@ -83,6 +83,9 @@ demo: deps ## show it: a client reaches pods by routes from FRR, pods roll, a no
 	$(Q)$(then_make) all
 	$(Q)tests/lab/demo --build $(BUILD) $(if $(filter-out 0,$(KEEP)),--keep)
 
+test-assets: ## find Kubernetes' and etcd's binaries for the test cluster, build those that are missing (Go, minutes)
+	$(Q)tests/cluster/cluster assets
+
 tests: $(UNIT_TEST_FILES) $(EDGE_TEST_FILES) $(BENCH_FILES) ## build the tests
 
 clean: ## remove build/
@@ -132,4 +135,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit deps check lab bench soak demo tests edge golden-update clean
+.PHONY: all help unit deps check lab bench soak demo tests edge golden-update clean test-assets
