@@ -167,7 +167,7 @@ static int commit(struct controller *controller, struct status_book *next, bool 
 }
 
 enum controller_result controller_round(struct controller *controller, struct store *store,
-					const struct manifests_result *result, int64_t now_sec)
+					const struct source_result *result, int64_t now_sec)
 {
 	cleanup(status_book_done) struct status_book next = { 0 };
 	const struct cluster *cluster = store_cluster(store);

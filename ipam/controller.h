@@ -27,7 +27,7 @@ enum controller_result {
 
 int controller_init(struct controller *, const char *status_path, bool default_class); /* reads the file; logs why not */
 void controller_done(struct controller *);
-enum controller_result controller_round(struct controller *, struct store *, const struct manifests_result *,
+enum controller_result controller_round(struct controller *, struct store *, const struct source_result *,
 					int64_t now_sec);
 
 #endif

@@ -124,7 +124,7 @@ static int lock_status(const char *path, int *ret_fd)
 
 static int run_once(struct controller *controller, const struct options *options, struct store *store)
 {
-	cleanup(manifests_result_done) struct manifests_result read = { 0 };
+	cleanup(source_result_done) struct source_result read = { 0 };
 	enum controller_result result = CONTROLLER_CHANGED;
 	int r, rounds;
 

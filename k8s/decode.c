@@ -15,6 +15,7 @@ DEFINE_CLEANUP(struct object *, object_free);
 #define MAX_LABELS	     256
 #define LABEL_VALUE_MAX	     63
 #define MAX_ANNOTATIONS	     1000
+#define MAX_FINALIZERS	     64
 #define ANNOTATION_VALUE_MAX (256 * 1024) /* the API server's limit for all of them */
 
 #define FAIRWAY_API	     "fairway.dev/v1alpha1"
@@ -43,6 +44,7 @@ static const struct kind kinds[] = {
 	  bgp_advertisement_fields },
 	{ FAIRWAY_API, "BFDProfile", OBJECT_BFD_PROFILE, false, decode_bfd_profile, bfd_profile_fields },
 	{ FAIRWAY_API, "Community", OBJECT_COMMUNITY, false, decode_community, community_fields },
+	{ FAIRWAY_API, "LBNode", OBJECT_LB_NODE, false, decode_lb_node, NULL },
 };
 
 /* What can be said about a value before it has a name: with the line, for the object is known by its file
@@ -69,6 +71,16 @@ static int64_t field_time(struct decoder *decoder, const struct json *parent, co
 	return seconds;
 }
 
+uint64_t decode_resource_version(const struct json *object)
+{
+	const struct json *text = json_member(json_member(object, "metadata"), "resourceVersion");
+	uint64_t version;
+
+	if (!text || text->type != JSON_STRING || parse_number(text->text, 0, UINT64_MAX, &version) < 0)
+		return 0;
+	return version;
+}
+
 static void decode_meta(struct decoder *decoder, const struct json *metadata, struct meta *meta)
 {
 	struct labels *annotations = &meta->annotations;
@@ -76,7 +88,11 @@ static void decode_meta(struct decoder *decoder, const struct json *metadata, st
 
 	meta->uid = field_text_or(decoder, metadata, "uid", "");
 	meta->created_sec = field_time(decoder, metadata, "creationTimestamp", INT64_MAX);
+	meta->deletion_sec = field_time(decoder, metadata, "deletionTimestamp", 0);
 	meta->deleting = field_text(decoder, metadata, "deletionTimestamp") != NULL;
+	meta->generation = field_number(decoder, metadata, "generation", 0, INT64_MAX, 0);
+	meta->resource_version = decode_resource_version(decoder->root);
+	meta->finalizers = field_strings(decoder, metadata, "finalizers", MAX_FINALIZERS);
 	meta->labels = field_labels(decoder, metadata, "labels", MAX_LABELS, LABEL_VALUE_MAX);
 	*annotations = field_labels(decoder, metadata, "annotations", MAX_ANNOTATIONS, ANNOTATION_VALUE_MAX);
 	/* kubectl's copy of the whole object: nobody reads it, and it doubles the memory of every object. */
@@ -183,6 +199,7 @@ static int reduce(struct object *object, const struct problem *why)
 	case OBJECT_BGP_PEER:
 	case OBJECT_BFD_PROFILE:
 	case OBJECT_COMMUNITY:
+	case OBJECT_LB_NODE:
 	case OBJECT_KIND_COUNT:
 		break;
 	}

@@ -44,6 +44,8 @@ bool decode_identity(const struct json *list, const struct json *item, struct ob
 /* The first member of a fairway.dev object's spec that is none of its fields, or NULL. The API server would
  * drop it and warn; unsaid, a mistyped or borrowed name (MetalLB's ipAddressPools) selects everything. */
 const struct json *decode_unknown_field(const struct json *list, const struct json *item);
+/* metadata.resourceVersion of an object or a list; 0: none, or none that is a decimal number. */
+uint64_t decode_resource_version(const struct json *);
 /* "Pod (v1)", for notices about kinds that are not read. */
 void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *);
 

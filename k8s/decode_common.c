@@ -14,6 +14,7 @@
 #define MAX_SELECTORS	 64
 #define MAX_REQUIREMENTS 64
 #define MAX_VALUES	 256
+#define MAX_CONDITIONS	 64
 #define LABEL_KEY_MAX	 317 /* a prefix of 253, '/', a name of 63 */
 
 /* --- problems ------------------------------------------------------------------------------------------ */
@@ -434,4 +435,69 @@ enum taint_effect field_taint_effect(struct decoder *decoder, const struct json 
 
 	*ret_any = effect < 0;
 	return effect < 0 ? TAINT_NO_SCHEDULE : (enum taint_effect)effect;
+}
+
+static const char *condition_text(struct decoder *decoder, const struct json *entry, const char *name)
+{
+	const struct json *value = json_member(entry, name);
+
+	return value && value->type == JSON_STRING ? keep_text(decoder, value->text) : "";
+}
+
+static int64_t condition_number(const struct json *entry, const char *name)
+{
+	const struct json *value = json_member(entry, name);
+	int64_t number;
+
+	return value && json_integer(value, 0, INT64_MAX, &number) == 0 ? number : 0;
+}
+
+static int64_t condition_time(const struct json *entry, const char *name)
+{
+	const struct json *value = json_member(entry, name);
+	int64_t seconds;
+
+	return value && value->type == JSON_STRING && time_parse(value->text, &seconds) == 0 ? seconds : 0;
+}
+
+static enum condition_status condition_status(const struct json *entry)
+{
+	const struct json *value = json_member(entry, "status");
+
+	if (!value || value->type != JSON_STRING)
+		return CONDITION_UNKNOWN;
+	return !strcmp(value->text, "True") ? CONDITION_TRUE :
+	       !strcmp(value->text, "False") ? CONDITION_FALSE :
+					       CONDITION_UNKNOWN;
+}
+
+struct conditions field_conditions(struct decoder *decoder, const struct json *status, const char *prefix)
+{
+	const struct json *list = json_member(status, "conditions"), *entry;
+	struct conditions conditions = { 0 };
+	size_t n = 0;
+
+	for (entry = list && list->type == JSON_ARRAY ? list->child : NULL; entry; entry = entry->next) {
+		const struct json *type = json_member(entry, "type");
+
+		n += type && type->type == JSON_STRING && strncmp(type->text, prefix, strlen(prefix)) == 0;
+	}
+	if (!n || n > MAX_CONDITIONS)
+		return conditions;
+	conditions.items = keep_array(decoder, n, sizeof(*conditions.items));
+	for (entry = list->child; entry && conditions.items; entry = entry->next) {
+		const struct json *type = json_member(entry, "type");
+
+		if (!type || type->type != JSON_STRING || strncmp(type->text, prefix, strlen(prefix)) != 0)
+			continue;
+		conditions.items[conditions.n++] = (struct condition){
+			.type = keep_text(decoder, type->text),
+			.reason = condition_text(decoder, entry, "reason"),
+			.message = condition_text(decoder, entry, "message"),
+			.status = condition_status(entry),
+			.transition_sec = condition_time(entry, "lastTransitionTime"),
+			.generation = condition_number(entry, "observedGeneration"),
+		};
+	}
+	return conditions;
 }

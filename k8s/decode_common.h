@@ -64,6 +64,10 @@ enum taint_effect field_taint_effect(struct decoder *, const struct json *parent
 struct labels field_labels(struct decoder *, const struct json *parent, const char *name, size_t max,
 			   size_t value_max);
 
+/* status.conditions; `prefix`: only those whose type begins with it. What is wrong with one leaves it out, unsaid: only
+ * controllers write there. */
+struct conditions field_conditions(struct decoder *, const struct json *status, const char *prefix);
+
 const char *keep_text(struct decoder *, const char *text); /* a copy in the arena; NULL in, NULL out */
 void *keep_array(struct decoder *, size_t n, size_t size); /* zeroed; NULL only with no_memory set */
 
@@ -79,7 +83,7 @@ int base64_decode(struct arena *, const char *text, char **ret, size_t *ret_leng
 typedef void decode_fn(struct decoder *, const struct json *root, struct object *);
 decode_fn decode_service, decode_endpoint_slice, decode_node, decode_namespace, decode_secret;
 decode_fn decode_service_ip_pool, decode_bgp_peer, decode_bgp_advertisement, decode_bfd_profile,
-	decode_community;
+	decode_community, decode_lb_node;
 
 /* Names of what stands in the spec of Fairway's kinds; each ends with NULL. */
 extern const char *const service_ip_pool_fields[],

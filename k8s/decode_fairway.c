@@ -86,6 +86,7 @@ void decode_service_ip_pool(struct decoder *decoder, const struct json *root, st
 	};
 	pool->quota_per_namespace = (uint32_t)field_number(decoder, quota, "perNamespace", 0, INT32_MAX, 0);
 	pool->node_selectors = field_selectors(decoder, spec, "nodeSelectors");
+	pool->conditions = field_conditions(decoder, json_member(root, "status"), "");
 }
 
 /* --- BGPPeer ------------------------------------------------------------------------------------------- */

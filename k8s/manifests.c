@@ -24,15 +24,6 @@ DEFINE_CLEANUP(DIR *, closedir);
 
 /* --- lifetimes ----------------------------------------------------------------------------------------- */
 
-void manifests_result_done(struct manifests_result *result)
-{
-	problems_done(&result->problems);
-	for (size_t i = 0; i < result->n_notices; i++)
-		free(result->notices[i]);
-	free(result->notices);
-	*result = (struct manifests_result){ 0 };
-}
-
 int source_init(struct manifests_source *source, const char *directory, const char *status_file,
 		struct store *store)
 {
@@ -55,7 +46,7 @@ void source_done(struct manifests_source *source)
 	manifest_statuses_free(source->statuses, source->n_statuses);
 	problems_done(&source->status_problems);
 	problems_done(&source->conflicts);
-	manifests_result_done(&source->result);
+	source_result_done(&source->result);
 	free(source->directory);
 	free(source->status_path);
 	*source = (struct manifests_source){ 0 };
@@ -437,7 +428,7 @@ static int append_problems(struct problems *to, const struct problems *from)
 	return 0;
 }
 
-static int append_notices(struct manifests_result *result, size_t *capacity, const struct strings *from)
+static int append_notices(struct source_result *result, size_t *capacity, const struct strings *from)
 {
 	for (size_t i = 0; i < from->n; i++) {
 		if (array_reserve(result->notices, result->n_notices, *capacity) < 0)
@@ -462,9 +453,9 @@ static bool is_delivered(const struct manifests_source *source, uint64_t now_mse
 }
 
 static int rebuild_result(struct manifests_source *source, uint64_t now_msec,
-			  struct manifests_result *ret_before)
+			  struct source_result *ret_before)
 {
-	struct manifests_result result = { .delivered = is_delivered(source, now_msec),
+	struct source_result result = { .delivered = is_delivered(source, now_msec),
 					   .statuses_missing = source->status_path && !source->status_read };
 	size_t capacity = 0;
 	int r = 0;
@@ -482,7 +473,7 @@ static int rebuild_result(struct manifests_source *source, uint64_t now_msec,
 	if (!r)
 		r = append_problems(&result.problems, &source->status_problems);
 	if (r < 0) {
-		manifests_result_done(&result);
+		source_result_done(&result);
 		return r;
 	}
 	problems_sort_unique(&result.problems);
@@ -500,7 +491,7 @@ static void return_memory(struct manifests_source *source)
 	source->bytes_read = 0;
 }
 
-int source_update(struct manifests_source *source, uint64_t now_msec, struct manifests_result *ret_before)
+int source_update(struct manifests_source *source, uint64_t now_msec, struct source_result *ret_before)
 {
 	size_t n_read;
 	int r;
@@ -527,9 +518,9 @@ int source_update(struct manifests_source *source, uint64_t now_msec, struct man
 }
 
 int manifests_read(const char *directory, const char *status_file, struct store *store,
-		   struct manifests_result *ret)
+		   struct source_result *ret)
 {
-	cleanup(manifests_result_done) struct manifests_result before = { 0 };
+	cleanup(source_result_done) struct source_result before = { 0 };
 	struct manifests_source source;
 	int r;
 
@@ -542,7 +533,7 @@ int manifests_read(const char *directory, const char *status_file, struct store 
 		r = source_update(&source, 0, &before);
 	if (!r) {
 		*ret = source.result;
-		source.result = (struct manifests_result){ 0 };
+		source.result = (struct source_result){ 0 };
 	}
 	source_done(&source);
 	return r;

@@ -10,30 +10,18 @@
 #ifndef FAIRWAY_K8S_MANIFESTS_H
 #define FAIRWAY_K8S_MANIFESTS_H
 
+#include "k8s/source.h"
 #include "k8s/store.h"
 
 struct sd_event;
 struct manifests;
 
-struct manifests_result {
-	struct problems problems; /* what is wrong now, over all files */
-	char **notices;		  /* what is worth a line but not wrong: the exit code stays 0 */
-	size_t n_notices;
-	/* The first list is there: the directory holds at least one manifest that could be read. A file that
-	 * is broken from the start (somebody may be writing it) is waited for, MANIFESTS_PATIENCE_MSEC at
-	 * most: then the others go on without it. Before that nothing may be removed, withdrawn or allocated.
-	 * Stays true once it is. */
-	bool delivered;
-	/* A status file was named and could not be read so far: Services may have addresses that nobody has
-	 * seen yet. On a fresh machine that is normal, for a restart it is not. */
-	bool statuses_missing;
-};
-
 /* Once, for offline commands and tests. `status_file` may be NULL; one that does not exist is empty. 0,
- * -ENOMEM, or -errno of the directory itself. An empty directory is a problem. */
+ * -ENOMEM, or -errno of the directory itself. An empty directory is a problem. `delivered`: the directory
+ * holds at least one manifest that could be read. A file that is broken from the start (somebody may be
+ * writing it) is waited for, MANIFESTS_PATIENCE_MSEC at most: then the others go on without it. */
 int manifests_read(const char *directory, const char *status_file, struct store *,
-		   struct manifests_result *ret);
-void manifests_result_done(struct manifests_result *);
+		   struct source_result *ret);
 
 /* Live: inotify on the directory and the status file's directory. The first reading is done before this
  * returns. `on_change` is called from the loop, once soon after the start, then after each change of objects
@@ -44,10 +32,9 @@ void manifests_result_done(struct manifests_result *);
  * must outlive it. 0, -ENOMEM, or -errno of inotify; a directory that is not there yet is waited for. */
 #define MANIFESTS_GRACE_MSEC	500
 #define MANIFESTS_PATIENCE_MSEC 3000
-typedef void manifests_change_fn(void *userdata);
 int manifests_watch(struct sd_event *, const char *directory, const char *status_file, struct store *,
-		    manifests_change_fn *, void *userdata, struct manifests **ret);
-const struct manifests_result *manifests_result(const struct manifests *); /* borrowed: the state now */
+		    source_change_fn *, void *userdata, struct manifests **ret);
+const struct source_result *manifests_result(const struct manifests *); /* borrowed: the state now */
 void manifests_free(struct manifests *);
 
 #endif

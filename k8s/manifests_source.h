@@ -58,7 +58,7 @@ struct manifests_source {
 	struct problems status_problems;
 	struct problems conflicts;     /* objects that stand twice */
 	const char *directory_trouble; /* why the directory counts as missing now, or NULL; static text */
-	struct manifests_result result;
+	struct source_result result;
 	size_t bytes_read; /* since memory was last returned */
 	bool changed;	   /* the store was changed; whoever tells others resets it */
 };
@@ -92,6 +92,6 @@ bool source_is_waiting(
 	const struct manifests_source *); /* for a file, or for patience to end: update again later */
 /* Reads dirty files, forgets files that are missing for long, brings the store in line and rebuilds the
  * result. *ret_before gets the former result, the caller's. 0 or -ENOMEM: nothing is lost, call it again. */
-int source_update(struct manifests_source *, uint64_t now_msec, struct manifests_result *ret_before);
+int source_update(struct manifests_source *, uint64_t now_msec, struct source_result *ret_before);
 
 #endif

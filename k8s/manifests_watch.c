@@ -47,7 +47,7 @@ struct manifests {
 	uint64_t burst_usec; /* when the burst timer fires; 0: it is off */
 	uint64_t paced_usec; /* when it may fire for the next burst: a pace after the last one */
 	bool status_dirty, announce;
-	manifests_change_fn *on_change;
+	source_change_fn *on_change;
 	void *userdata;
 };
 
@@ -221,7 +221,7 @@ static bool problems_equal(const struct problems *a, const struct problems *b)
 	return true;
 }
 
-static void log_new_notices(const struct manifests_result *before, const struct manifests_result *now)
+static void log_new_notices(const struct source_result *before, const struct source_result *now)
 {
 	for (size_t i = 0; i < now->n_notices; i++) {
 		bool known = false;
@@ -237,7 +237,7 @@ static void log_new_notices(const struct manifests_result *before, const struct 
 static int update(struct manifests *manifests)
 {
 	struct manifests_source *source = &manifests->source;
-	cleanup(manifests_result_done) struct manifests_result before = { 0 };
+	cleanup(source_result_done) struct source_result before = { 0 };
 	int r;
 
 	r = source_scan(source, now_msec(manifests));
@@ -321,7 +321,7 @@ static int start(struct manifests *manifests)
 }
 
 int manifests_watch(struct sd_event *event, const char *directory, const char *status_file,
-		    struct store *store, manifests_change_fn *on_change, void *userdata,
+		    struct store *store, source_change_fn *on_change, void *userdata,
 		    struct manifests **ret)
 {
 	struct manifests *manifests = calloc(1, sizeof(*manifests));
@@ -354,7 +354,7 @@ fail:
 	return r;
 }
 
-const struct manifests_result *manifests_result(const struct manifests *manifests)
+const struct source_result *manifests_result(const struct manifests *manifests)
 {
 	return &manifests->source.result;
 }

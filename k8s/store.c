@@ -25,7 +25,7 @@ struct store {
 	struct strings touched; /* "namespace/name" of services, in order of change */
 	size_t touched_capacity;
 	bool touched_sorted;
-	bool others;
+	bool others, lb_nodes;
 };
 
 static struct object *object_of(const struct meta *body)
@@ -163,6 +163,9 @@ static void touch(struct store *store, const struct object *object)
 	case OBJECT_COMMUNITY:
 		store->others = true;
 		break;
+	case OBJECT_LB_NODE:
+		store->lb_nodes = true;
+		break;
 	case OBJECT_KIND_COUNT:
 		break;
 	}
@@ -186,14 +189,14 @@ struct store_changes store_changes(struct store *store)
 		touched->n = kept + 1;
 		store->touched_sorted = true;
 	}
-	return (struct store_changes){ .services = *touched, .others = store->others };
+	return (struct store_changes){ .services = *touched, .others = store->others, .lb_nodes = store->lb_nodes };
 }
 
 void store_changes_reset(struct store *store)
 {
 	arena_done(&store->touched_arena);
 	store->touched.n = 0;
-	store->others = false;
+	store->others = store->lb_nodes = false;
 }
 
 /* --- put, remove, find --------------------------------------------------------------------------------- */
@@ -253,6 +256,25 @@ const struct object *store_find(const struct store *store, enum object_kind kind
 	return holds(bodies, at, namespace, name) ? object_of(bodies->items[at]) : NULL;
 }
 
+void store_renew(struct store *store, const struct object *object, uint64_t resource_version)
+{
+	struct bodies *bodies = &store->kinds[object->kind];
+	size_t at = lower_bound(bodies, object->meta.namespace, object->meta.name);
+
+	if (holds(bodies, at, object->meta.namespace, object->meta.name))
+		object_of(bodies->items[at])->meta.resource_version = resource_version;
+}
+
+size_t store_count(const struct store *store, enum object_kind kind)
+{
+	return store->kinds[kind].n;
+}
+
+const struct object *store_at(const struct store *store, enum object_kind kind, size_t i)
+{
+	return object_of(store->kinds[kind].items[i]);
+}
+
 /* --- the cluster --------------------------------------------------------------------------------------- */
 
 const struct cluster *store_cluster(struct store *store)
@@ -269,6 +291,7 @@ const struct cluster *store_cluster(struct store *store)
 		VIEW(advertisements, store->kinds[OBJECT_BGP_ADVERTISEMENT]),
 		VIEW(bfd_profiles, store->kinds[OBJECT_BFD_PROFILE]),
 		VIEW(communities, store->kinds[OBJECT_COMMUNITY]),
+		VIEW(lb_nodes, store->kinds[OBJECT_LB_NODE]),
 	};
 #undef VIEW
 	return &store->cluster;

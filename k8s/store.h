@@ -22,14 +22,19 @@ int store_remove(struct store *, enum object_kind, const char *namespace,
 		 const char *name); /* 0 or -ENOENT */
 const struct object *store_find(const struct store *, enum object_kind, const char *namespace,
 				const char *name);
+/* An object of the store came again and only its resourceVersion differs: nothing counts as changed. */
+void store_renew(struct store *, const struct object *, uint64_t resource_version);
+/* All objects of a kind, by namespace and name; borrowed until the next put or remove. */
+size_t store_count(const struct store *, enum object_kind);
+const struct object *store_at(const struct store *, enum object_kind, size_t i);
 const struct cluster *store_cluster(struct store *); /* sorts what changed; NULL: out of memory */
 
 /* What changed since store_changes_reset(): `services` ("namespace/name", sorted, each once) touched through
- * Services or EndpointSlices; `others`: any other kind changed, so a full plan is due. Borrowed, valid as the
- * cluster is. */
+ * Services or EndpointSlices; `others`: any other kind changed, so a full plan is due; `lb_nodes`: LBNodes
+ * changed, which no plan reads. Borrowed, valid as the cluster is. */
 struct store_changes {
 	struct strings services;
-	bool others;
+	bool others, lb_nodes;
 };
 struct store_changes store_changes(struct store *);
 void store_changes_reset(struct store *);

@@ -34,7 +34,7 @@ static const char *frr_state = "connected";
 static bool frr_synced;
 static char announced[256]; /* ServiceIPs that bgpd originates, each followed by a blank */
 static char wanted[256];
-static struct manifests_result source;
+static struct source_result source;
 
 static void tell_frontend(const char *sign, const struct applied_frontend *frontend)
 {
@@ -144,7 +144,7 @@ const char *frr_daemon_state(const struct frr *frr _unused_)
 	return frr_state;
 }
 
-const struct manifests_result *manifests_result(const struct manifests *manifests _unused_)
+const struct source_result *manifests_result(const struct manifests *manifests _unused_)
 {
 	return &source;
 }
@@ -263,7 +263,7 @@ static int setup(void **state)
 	frr_state = "connected";
 	frr_synced = false;
 	announced[0] = wanted[0] = '\0';
-	source = (struct manifests_result){ .delivered = true };
+	source = (struct source_result){ .delivered = true };
 	start_agent(agent);
 	put(agent, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: "
 		   "InternalIP, address: 10.0.0.1}]}}\n"

@@ -34,7 +34,7 @@ static unsigned port_of(struct store *store, const char *name)
 	return object ? object->service.ports[0].port : 0;
 }
 
-static void expect_problem(const struct manifests_result *result, size_t i, const char *object,
+static void expect_problem(const struct source_result *result, size_t i, const char *object,
 			   const char *field, const char *message)
 {
 	if (i >= result->problems.n)
@@ -48,7 +48,7 @@ static void test_what_is_read(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result result = { 0 };
+	cleanup(source_result_done) struct source_result result = { 0 };
 
 	scratch_write(&scratch, "a.yaml", SERVICE("one", "1") "---\n" SERVICE("two", "2"));
 	scratch_write(&scratch, "b.yml", SERVICE("three", "3"));
@@ -76,7 +76,7 @@ static void test_lists(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result result = { 0 };
+	cleanup(source_result_done) struct source_result result = { 0 };
 
 	scratch_write(&scratch, "a.yaml",
 		      "apiVersion: v1\nkind: List\nitems:\n"
@@ -110,7 +110,7 @@ static void test_broken_files(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result result = { 0 };
+	cleanup(source_result_done) struct source_result result = { 0 };
 
 	scratch_write(&scratch, "a.yaml", SERVICE("one", "1") "---\nkind: [\n");
 	scratch_write(&scratch, "b.json", "{\"kind\": 1,}");
@@ -139,7 +139,7 @@ static void test_twice(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result result = { 0 };
+	cleanup(source_result_done) struct source_result result = { 0 };
 
 	scratch_write(&scratch, "b.yaml",
 		      SERVICE("one", "2") "---\n" SERVICE("two", "3") "---\n" SERVICE("two", "4"));
@@ -157,7 +157,7 @@ static void test_empty_and_missing(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result result = { 0 };
+	cleanup(source_result_done) struct source_result result = { 0 };
 
 	assert_int_equal(manifests_read("/nonexistent/directory", NULL, store, &result), -ENOENT);
 	assert_int_equal(manifests_read(scratch.path, NULL, store, &result), 0);
@@ -177,7 +177,7 @@ static void test_status_file(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new(), other = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result result = { 0 };
+	cleanup(source_result_done) struct source_result result = { 0 };
 	char path[256], text[ADDR_TEXT_MAX];
 
 	scratch_write(&scratch, "a.yaml",
@@ -219,7 +219,7 @@ static void test_status_file_missing_or_broken(void **state _unused_)
 {
 	cleanup(scratch_done) struct scratch scratch = scratch_new(), other = scratch_new();
 	cleanup(store_freep) struct store *store = store_new();
-	cleanup(manifests_result_done) struct manifests_result none = { 0 }, broken = { 0 };
+	cleanup(source_result_done) struct source_result none = { 0 }, broken = { 0 };
 	char path[256];
 
 	scratch_write(&scratch, "a.yaml", LOAD_BALANCER("one"));
@@ -236,7 +236,7 @@ static void test_status_file_missing_or_broken(void **state _unused_)
 
 static void step(struct manifests_source *source, uint64_t now_msec)
 {
-	cleanup(manifests_result_done) struct manifests_result before = { 0 };
+	cleanup(source_result_done) struct source_result before = { 0 };
 
 	assert_int_equal(source_scan(source, now_msec), 0);
 	assert_int_equal(source_update(source, now_msec, &before), 0);

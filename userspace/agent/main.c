@@ -127,7 +127,7 @@ static int lock_run_dir(const struct agent_options *options, int *ret_fd)
 static int check_config(const struct agent_options *options)
 {
 	struct store *store = store_new();
-	struct manifests_result result = { 0 };
+	struct source_result result = { 0 };
 	size_t i;
 	int r;
 
@@ -140,7 +140,7 @@ static int check_config(const struct agent_options *options)
 	if (!r && !result.problems.n)
 		log_info("options and manifests are fine");
 	r = r < 0 || result.problems.n ? EXIT_FAILURE : EXIT_SUCCESS;
-	manifests_result_done(&result);
+	source_result_done(&result);
 	store_free(store);
 	return r;
 }

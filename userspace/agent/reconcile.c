@@ -437,7 +437,7 @@ void agent_break(struct agent *agent)
  * frontends stand in the maps already. */
 static bool sources_delivered(struct agent *agent)
 {
-	const struct manifests_result *result = manifests_result(agent->manifests);
+	const struct source_result *result = manifests_result(agent->manifests);
 
 	if (!agent->delivered && result->delivered && !(result->statuses_missing && agent->adopted)) {
 		agent->delivered = true;

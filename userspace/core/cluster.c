@@ -43,6 +43,8 @@ const char *object_kind_name(enum object_kind kind)
 		return "BFDProfile";
 	case OBJECT_COMMUNITY:
 		return "Community";
+	case OBJECT_LB_NODE:
+		return "LBNode";
 	case OBJECT_KIND_COUNT:
 		break;
 	}
@@ -99,10 +101,19 @@ bool object_is_remains(const struct object *object)
 	case OBJECT_BGP_PEER:
 	case OBJECT_BFD_PROFILE:
 	case OBJECT_COMMUNITY:
+	case OBJECT_LB_NODE:
 	case OBJECT_KIND_COUNT:
 		break;
 	}
 	return false;
+}
+
+const struct condition *conditions_find(const struct conditions *conditions, const char *type)
+{
+	for (size_t i = 0; i < conditions->n; i++)
+		if (strcmp(conditions->items[i].type, type) == 0)
+			return &conditions->items[i];
+	return NULL;
 }
 
 /* Every kind of object begins with its meta, so one search serves all arrays of pointers. The pointer is

@@ -60,8 +60,30 @@ struct meta {
 	const char *uid;      /* "" if none */
 	int64_t created_sec;  /* creationTimestamp, Unix seconds; INT64_MAX if none: the youngest */
 	bool deleting;	      /* deletionTimestamp is set */
+	int64_t deletion_sec; /* â€¦ to this, Unix seconds; 0: it is not */
+	int64_t generation;   /* of the spec; 0: none */
+	/* As the API server's number, to be given back as it came; 0: none, or none that is a decimal number. The one
+	 * field that changes in a stored object: see store_renew(). */
+	uint64_t resource_version;
+	struct strings finalizers;
 	struct labels labels, annotations;
 };
+
+enum condition_status { CONDITION_UNKNOWN, CONDITION_FALSE, CONDITION_TRUE };
+
+struct condition { /* metav1.Condition */
+	const char *type, *reason, *message; /* "" if none */
+	enum condition_status status;
+	int64_t transition_sec; /* lastTransitionTime; 0: none */
+	int64_t generation;	/* observedGeneration; 0: none */
+};
+
+struct conditions { /* of status.conditions those with a type of fairway.dev on Services, all on Fairway's own kinds */
+	struct condition *items;
+	size_t n;
+};
+
+const struct condition *conditions_find(const struct conditions *, const char *type); /* borrowed, or NULL */
 
 const char *labels_find(const struct labels *, const char *key); /* borrowed, or NULL */
 bool selector_matches(const struct selector *, const struct labels *);
@@ -114,6 +136,7 @@ struct service {
 	bool allocate_node_ports;
 	struct ingress_address *ingress;
 	size_t n_ingress;
+	struct conditions conditions;
 };
 
 struct endpoint {
@@ -183,6 +206,7 @@ struct service_ip_pool {
 	struct service_allocation allocation;
 	uint32_t quota_per_namespace; /* 0: none */
 	struct selectors node_selectors; /* empty: all nodes announce */
+	struct conditions conditions;
 };
 
 enum dynamic_asn { DYNAMIC_ASN_NONE, DYNAMIC_ASN_INTERNAL, DYNAMIC_ASN_EXTERNAL };
@@ -258,6 +282,10 @@ struct community_object {
 	size_t n_aliases;
 };
 
+struct lb_node { /* what one node's agent says of itself (status); only the controller reads it */
+	struct meta meta;
+};
+
 enum object_kind { /* the order in which directories are reported; names in object_kind_name() */
 	OBJECT_SERVICE,
 	OBJECT_ENDPOINT_SLICE,
@@ -269,6 +297,7 @@ enum object_kind { /* the order in which directories are reported; names in obje
 	OBJECT_BGP_ADVERTISEMENT,
 	OBJECT_BFD_PROFILE,
 	OBJECT_COMMUNITY,
+	OBJECT_LB_NODE,
 	OBJECT_KIND_COUNT
 };
 
@@ -277,6 +306,7 @@ const char *object_kind_name(enum object_kind); /* "Service", "EndpointSlice", â
 struct object {
 	struct arena arena;
 	enum object_kind kind;
+	uint64_t digest; /* of what was decoded, for the source that put it into the store; 0: none */
 	union {
 		struct meta meta; /* every kind begins with it */
 		struct service service;
@@ -289,6 +319,7 @@ struct object {
 		struct bgp_advertisement advertisement;
 		struct bfd_profile bfd_profile;
 		struct community_object community;
+		struct lb_node lb_node;
 	};
 };
 
@@ -320,6 +351,8 @@ struct cluster {
 	size_t n_bfd_profiles;
 	const struct community_object *const *communities;
 	size_t n_communities;
+	const struct lb_node *const *lb_nodes;
+	size_t n_lb_nodes;
 };
 
 /* Binary searches; borrowed, or NULL. */

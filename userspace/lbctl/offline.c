@@ -88,7 +88,7 @@ int offline_open(struct offline *offline)
 
 void offline_done(struct offline *offline)
 {
-	manifests_result_done(&offline->result);
+	source_result_done(&offline->result);
 	store_free(offline->store);
 	offline->store = NULL;
 }

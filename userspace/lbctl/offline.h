@@ -26,7 +26,7 @@ struct offline {
 
 	/* After offline_open(): */
 	struct store *store;
-	struct manifests_result result; /* result.problems: of files and objects; others may be added */
+	struct source_result result; /* result.problems: of files and objects; others may be added */
 };
 
 extern const struct argp offline_argp; /* its input is a struct offline */
