@@ -40,10 +40,10 @@ def eventually(check, what, patience=20.0, pause=0.03):
         time.sleep(pause)
 
 
-def connect_in(netns, address, timeout):
-    """A TCP connection made inside a network namespace; the calling thread stays where it is."""
+def in_netns(netns, make):
+    """make()'s result, called inside a network namespace; the calling thread stays where it is (sockets keep their namespace)."""
     if not netns:
-        return socket.create_connection(address, timeout)
+        return make()
     result = []
 
     def work():
@@ -51,7 +51,7 @@ def connect_in(netns, address, timeout):
             with open(f'/run/netns/{netns}') as file:
                 if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), f'setns {netns}')
-            result.append(socket.create_connection(address, timeout))
+            result.append(make())
         except OSError as error:
             result.append(error)
 
@@ -61,6 +61,10 @@ def connect_in(netns, address, timeout):
     if isinstance(result[0], OSError):
         raise result[0]
     return result[0]
+
+
+def connect_in(netns, address, timeout):
+    return in_netns(netns, lambda: socket.create_connection(address, timeout))
 
 
 class Connection(http.client.HTTPSConnection):
