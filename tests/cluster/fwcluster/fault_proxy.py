@@ -15,7 +15,6 @@ import http.server
 import json
 import socket
 import ssl
-import struct
 import threading
 import time
 
@@ -121,11 +120,12 @@ class FaultProxy:
         self.go()
 
     def reset(self):
-        """Ends every connection with a RST."""
+        """Ends every connection abruptly: no goodbye of HTTP or TLS."""
         with self.lock:
             sockets = list(self.open)
+            self.open.clear()
         for s in sockets:
-            end_with_reset(s)
+            end_abruptly(s)
 
     def renew_certificate(self):
         """The server's certificate from now on, for new connections: another key, the same CA."""
@@ -155,11 +155,9 @@ class FaultProxy:
         return [r for r in self.log[since:] if method in ('', r.method) and path in r.path]
 
 
-def end_with_reset(s):
+def end_abruptly(s):
     try:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         s.shutdown(socket.SHUT_RDWR)
-        s.close()
     except OSError:
         pass
 
@@ -270,7 +268,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if data and watch and proxy.cut_for(self.path):
                 request.faulty = True
                 self.chunk(proxy, data[:len(data) // 2])
-                end_with_reset(self.connection)
+                end_abruptly(self.connection)
                 self.close_connection = True
                 return
             self.chunk(proxy, data)
