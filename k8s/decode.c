@@ -181,11 +181,14 @@ static int reduce(struct object *object, const struct problem *why)
 					     .unusable = true,
 					     .type = SERVICE_LOAD_BALANCER,
 					     .ingress = service->ingress,
-					     .n_ingress = service->n_ingress };
+					     .n_ingress = service->n_ingress,
+					     .conditions = service->conditions };
 		return 0;
 	case OBJECT_SERVICE_IP_POOL:
 		strbuf_appendf(&text, "%s%s%s", why->field, *why->field ? ": " : "", why->message);
-		object->pool = (struct service_ip_pool){ .meta = meta };
+		object->pool = (struct service_ip_pool){ .meta = meta,
+							 .conditions = object->pool.conditions,
+							 .status_digest = object->pool.status_digest };
 		if (!strbuf_failed(&text))
 			object->pool.refused = arena_string(&object->arena, strbuf_text(&text));
 		return object->pool.refused ? 0 : -ENOMEM;

@@ -564,22 +564,28 @@ void json_append_path(struct strbuf *path, const struct json *root, const struct
 	}
 }
 
-static uint64_t digest(const struct json *value, uint64_t seed)
+/* Of a value with its key. Members of an object are added up, elements of a list are chained. */
+static uint64_t digest(const struct json *value)
 {
 	const unsigned char head[] = { (unsigned char)value->type, value->boolean, value->has_nul };
 	const struct json *child;
+	uint64_t sum = XXH3_64bits(head, sizeof(head));
 
-	seed = XXH3_64bits_withSeed(head, sizeof(head), seed);
 	if (value->key)
-		seed = XXH3_64bits_withSeed(value->key, strlen(value->key), seed);
+		sum = XXH3_64bits_withSeed(value->key, strlen(value->key), sum);
 	if (value->text)
-		seed = XXH3_64bits_withSeed(value->text, strlen(value->text), seed);
-	for (child = value->child; child; child = child->next)
-		seed = digest(child, seed);
-	return XXH3_64bits_withSeed(&value->n, sizeof(value->n), seed);
+		sum = XXH3_64bits_withSeed(value->text, strlen(value->text), sum);
+	for (child = value->child; child; child = child->next) {
+		uint64_t part = digest(child);
+
+		sum = value->type == JSON_OBJECT ? sum + part : XXH3_64bits_withSeed(&part, sizeof(part), sum);
+	}
+	return XXH3_64bits_withSeed(&value->n, sizeof(value->n), sum);
 }
 
 uint64_t json_digest(const struct json *value)
 {
-	return digest(value, 0);
+	uint64_t result = digest(value);
+
+	return result ? result : 1;
 }

@@ -61,7 +61,8 @@ const struct json *json_member(const struct json *,
 int json_integer(const struct json *, int64_t min, int64_t max, int64_t *ret);
 /* "spec.ports[0].port": the way from `root` to `value`, which must be below it. */
 void json_append_path(struct strbuf *, const struct json *root, const struct json *value);
-uint64_t json_digest(const struct json *); /* equal trees have equal digests; lines do not count */
+/* Equal trees have equal digests; lines do not count, nor does the order of an object's members. Never 0. */
+uint64_t json_digest(const struct json *);
 
 /* For parsers (yaml.c): a new value as the last child of `parent` (NULL: a top one), after `last` (NULL: the
  * first). */

@@ -78,6 +78,8 @@ static const char service_as_printed[] = "apiVersion: v1\n"
 					 "    manager: kubectl\n"
 					 "  name: shop\n"
 					 "  namespace: web\n"
+					 "  finalizers: [service.kubernetes.io/load-balancer-cleanup]\n"
+					 "  generation: 7\n"
 					 "  resourceVersion: \"1234\"\n"
 					 "  uid: 0b6c2b0e-0000-4000-8000-000000000001\n"
 					 "spec:\n"
@@ -116,6 +118,14 @@ static const char service_as_printed[] = "apiVersion: v1\n"
 					 "      timeoutSeconds: 600\n"
 					 "  type: LoadBalancer\n"
 					 "status:\n"
+					 "  conditions:\n"
+					 "  - {type: other.example/Ready, status: \"True\", reason: Fine}\n"
+					 "  - lastTransitionTime: \"2024-01-31T12:00:00Z\"\n"
+					 "    message: from pool public\n"
+					 "    observedGeneration: 7\n"
+					 "    reason: Allocated\n"
+					 "    status: \"True\"\n"
+					 "    type: fairway.dev/Allocated\n"
 					 "  loadBalancer:\n"
 					 "    ingress:\n"
 					 "    - ip: 192.0.2.10\n"
@@ -161,6 +171,24 @@ static void test_service_as_printed(void **state _unused_)
 	assert_false(service->ingress[0].proxy_mode);
 	assert_true(service->ingress[1].proxy_mode);
 	assert_int_equal(service->ingress[2].addr.family, ADDR_NONE);
+}
+
+static void test_what_the_controller_needs(void **state _unused_)
+{
+	cleanup(object_freep) struct object *object = decode(service_as_printed);
+	const struct service *service = &object->service;
+	const struct condition *allocated = conditions_find(&service->conditions, "fairway.dev/Allocated");
+
+	assert_int_equal(service->meta.resource_version, 1234);
+	assert_int_equal(service->meta.generation, 7);
+	assert_true(strings_contain(&service->meta.finalizers, "service.kubernetes.io/load-balancer-cleanup"));
+	assert_int_equal(service->conditions.n, 1); /* other people's are not kept */
+	assert_non_null(allocated);
+	assert_int_equal(allocated->status, CONDITION_TRUE);
+	assert_string_equal(allocated->reason, "Allocated");
+	assert_string_equal(allocated->message, "from pool public");
+	assert_int_equal(allocated->transition_sec, 1706702400);
+	assert_int_equal(allocated->generation, 7);
 }
 
 static void test_service_defaults(void **state _unused_)
@@ -965,7 +993,7 @@ static void test_base64(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_service_as_printed),
+		cmocka_unit_test(test_service_as_printed), cmocka_unit_test(test_what_the_controller_needs),
 		cmocka_unit_test(test_service_defaults),
 		cmocka_unit_test(test_affinity_default),
 		cmocka_unit_test(test_slice),

@@ -213,7 +213,7 @@ static void test_path_and_digest(void **state _unused_)
 	cleanup(json_document_done) struct json_document one =
 		parse("{\"spec\":{\"ports\":[{},{\"port\":1}]},\"m\":{\"a/b.c\":1}}");
 	cleanup(json_document_done) struct json_document same =
-		parse("{\"spec\":\n{\"ports\":[{},{\"port\":1}]},\"m\":{\"a/b.c\":1}}");
+		parse("{\"m\":{\"a/b.c\":1},\"spec\":\n{\"ports\":[{},{\"port\":1}]}}");
 	cleanup(json_document_done) struct json_document other =
 		parse("{\"spec\":{\"ports\":[{\"port\":1},{}]},\"m\":{\"a/b.c\":1}}");
 	cleanup(strbuf_done) struct strbuf path = { 0 };

@@ -207,6 +207,7 @@ struct service_ip_pool {
 	uint32_t quota_per_namespace; /* 0: none */
 	struct selectors node_selectors; /* empty: all nodes announce */
 	struct conditions conditions;
+	uint64_t status_digest; /* json_digest() of the whole status; 0: none */
 };
 
 enum dynamic_asn { DYNAMIC_ASN_NONE, DYNAMIC_ASN_INTERNAL, DYNAMIC_ASN_EXTERNAL };
@@ -234,6 +235,7 @@ struct bgp_peer {
 	const char *vrf;	    /* NULL: default */
 	bool ipv4, ipv6;	    /* addressFamilies with defaults applied */
 	uint32_t max_prefixes_received; /* 0: no limit */
+	uint64_t status_digest;		/* json_digest() of the whole status; 0: none */
 };
 
 enum advertisement_type { ADVERTISE_SERVICE, ADVERTISE_POD_CIDR };
