@@ -3,6 +3,7 @@
 #   CORE_SRCS   pure files -> liblbcore.a, all that unit tests link
 #   EDGE_SRCS   files that do I/O -> liblbedge.a
 #   PROGRAMS    names; NAME_SRCS are its own files (main and what only it needs)
+#   EXTRA_PROGRAMS  files with a rule of their own, part of `make all`
 #   BPF_SRCS    *.bpf.c -> build/bpf/*.bpf.o and a skeleton build/bpf/*.skel.h
 #   UNIT_TESTS  tests/unit/test_x.c -> build/tests/test_x, cmocka, no root
 #   EDGE_TESTS  tests/…/test_y.c -> the same with liblbedge.a, root allowed (packet tests, FRR in namespaces)
@@ -44,7 +45,7 @@ EDGE_TEST_FILES := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(EDGE_TESTS)))
 BENCH_FILES := $(addprefix $(BUILD)/bench/,$(BENCH_PROGRAMS)) $(patsubst %.bpf.c,$(BUILD)/%.bpf.o,$(BENCH_BPF_SRCS))
 vpath %.c $(sort $(dir $(UNIT_TESTS) $(EDGE_TESTS)))
 
-all: $(PROGRAM_FILES) $(BPF_OBJS) ## build every program into build/
+all: $(PROGRAM_FILES) $(EXTRA_PROGRAMS) $(BPF_OBJS) ## build every program into build/
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22 | sort

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One cluster: the laboratory's network with a real control plane and real nodes in it.
+
+        client (198.51.100.2…9, outside the cluster)
+          |
+         tor  (FRR, ECMP over all paths, BFD) ---- control: etcd, kube-apiserver, kube-controller-manager, kube-scheduler
+        / | \\      point-to-point links, one per node
+     fn1 fn2 fn3  containerd, kubelet, pods by CNI; everything else comes from Kubernetes objects
+
+Names derive from the cluster's name as the laboratory's do (network namespaces fw-NAME-HOST); what the nodes write lies below
+build/cluster/NAME, what the router writes below /run/fairway-lab/NAME. `down` needs only the name.
+"""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'lab'))
+from fwlab import frr, netns  # noqa: E402
+from fwlab.lab import ROOT, Lab, LabError, wait_for  # noqa: E402
+
+from . import assets, images, node as node_module  # noqa: E402
+from .control_plane import ControlPlane  # noqa: E402
+
+CONTROL_V4, CONTROL_V6 = '172.30.250.2', 'fd00:30:fa::2'
+API_PORT = 6443
+# Below every route of BGP, also in zebra's eyes, which takes the highest byte for the administrative distance.
+LAST_RESORT = 250 << 24
+
+
+class ClusterError(LabError):
+    pass
+
+
+class Cluster(Lab):
+    def __init__(self, name='cluster', build=None):
+        super().__init__(name, build)
+        self.disk = f'{self.build}/cluster'
+        self.home = f'{self.disk}/{name}'
+        self.plane = None
+        with contextlib.suppress(FileNotFoundError):
+            self.plane = ControlPlane.load(f'{self.home}/control')
+
+    # --- names and addresses -------------------------------------------------------------------------------
+
+    @staticmethod
+    def index(node):
+        return int(node[2:])
+
+    def cgroup(self, node):
+        return f'fw-{self.name}-{node}'
+
+    def node_home(self, node):
+        return f'{self.home}/{node}'
+
+    # --- up and down ---------------------------------------------------------------------------------------
+
+    def up(self, n_nodes=3, archives=(), tags=None, say=lambda text: None):
+        """archives: more images, beside the pods' own; tags: {further name: name of an image among them}."""
+        self.check_machine()
+        assets.ensure(say)
+        os.makedirs(ROOT, exist_ok=True)
+        try:
+            os.mkdir(self.directory)
+        except FileExistsError:
+            raise ClusterError(f"cluster '{self.name}' is there already: tests/cluster/cluster down --name {self.name}") from None
+        try:
+            self.state.clear()
+            self.state.update(nodes=[f'fn{i + 1}' for i in range(n_nodes)], agents=False, ordinal=0)
+            self.make_directories()
+            shutil.rmtree(self.home, ignore_errors=True)
+            os.makedirs(self.home)
+            template = images.template(self.disk, [*images.own_archives(f'{os.path.dirname(self.disk)}/cluster-image', self.home),
+                                                   *archives], tags)
+            self.processes.start_supervisor()
+            self.make_router_and_client()
+            self.make_control()
+            for node in self.nodes:
+                self.make_node(node)
+            self.start_control_plane()
+            for node in self.nodes:
+                self.start_kubelet(node, template)
+            self.wait_nodes_ready()
+            self.state['up'] = True
+            self.save_state()
+        except BaseException:
+            if not os.environ.get('FAIRWAY_KEEP_BROKEN'):
+                self.down()
+            raise
+
+    def check_machine(self):
+        if os.geteuid() != 0:
+            raise ClusterError('the cluster makes namespaces: run it as root')
+        absent = [p for p in ('containerd', 'ctr', 'runc') if not shutil.which(p)]
+        absent += [p for p in ('ptp', 'host-local', 'portmap') if not os.path.exists(f'{node_module.CNI_BIN}/{p}')]
+        absent += [p for p in ('bgpd', 'bfdd') if not os.path.exists(f'/usr/lib/frr/{p}')]
+        if absent:
+            raise ClusterError(f'{", ".join(absent)} not installed: make deps')
+        wanted = ['cluster-image/pause', 'cluster-image/server', 'lab-load', 'tests/lab/xdp_pass.bpf.o']
+        missing = [f for f in wanted if not os.path.exists(f'{self.build}/{f}')]
+        if missing:
+            raise ClusterError(f'{self.build} has no {", ".join(missing)}: run make first')
+
+    def make_control(self):
+        """The control plane's host: behind the router as the nodes are."""
+        control, tor = self.ns('control'), self.ns('tor')
+        netns.veth(tor, 'control', control, 'eth0')
+        netns.ip_batch(tor, ['addr add 172.30.250.1/30 dev control', 'addr add fd00:30:fa::1/64 dev control nodad', 'link set control up'])
+        netns.ip_batch(control, [f'addr add {CONTROL_V4}/30 dev eth0', f'addr add {CONTROL_V6}/64 dev eth0 nodad', 'link set eth0 up',
+                                 'route add default via 172.30.250.1', 'route add default via fd00:30:fa::1'])
+
+    def make_node(self, node):
+        """The laboratory's node, and a way to its pods while no BGP tells one: the cluster works also without Fairway."""
+        super().make_node(node)
+        netns.ip_batch(self.ns('tor'), [f'route add {cidr} via {address} metric {LAST_RESORT}'
+                                        for cidr, address in zip(self.pod_cidrs(node), self.node_addresses(node))])
+
+    def start_control_plane(self):
+        self.plane = ControlPlane(f'{self.home}/control', CONTROL_V4, API_PORT, self.ns('control'), names=[CONTROL_V6],
+                                  controllers=None, scheduler=True, persistent=True)
+        self.plane.up()
+        for number, node in enumerate(self.nodes):
+            self.plane.admin.apply(node_module.node_object(node, f'zone-{number % 3 + 1}', self.pod_cidrs(node)))
+
+    def start_kubelet(self, node, template=None):
+        """Starts the node's own processes; with a template as a new machine."""
+        home = self.node_home(node)
+        if template:
+            os.makedirs(home)
+            images.clone(template, f'{home}/containerd')
+        self.plane.pki.client(node, f'system:node:{node}', ('system:nodes',))
+        argv = node_module.prepare(home, node, self.cgroup(node), self.node_addresses(node), self.pod_cidrs(node),
+                                   assets.find()['kubelet'], self.plane.kubeconfig(node), self.plane.ca)
+        self.processes.start(f'{node}-init', netns.enter(self.ns(node), argv))
+
+    def wait_nodes_ready(self, patience=90):
+        def waiting():
+            unready = []
+            for node in self.plane.admin.list('Node'):
+                conditions = {c['type']: c for c in node.get('status', {}).get('conditions', [])}
+                if conditions.get('Ready', {}).get('status') != 'True':
+                    unready.append(f'{node["metadata"]["name"]}: {conditions.get("Ready", {}).get("message", "no kubelet yet")}')
+            return unready
+
+        try:
+            wait_for('all nodes are Ready', lambda: not waiting(), patience, 0.1)
+        except LabError as error:
+            tails = '\n'.join(f'--- {n}/{f}\n{self.tail(f"{self.node_home(n)}/{f}.log")}' for n in self.nodes for f in ('containerd', 'kubelet'))
+            raise ClusterError(f'{error}\n{waiting()}\n{tails}') from None
+
+    @staticmethod
+    def tail(path, lines=25):
+        try:
+            with open(path, errors='replace') as log:
+                return ''.join(log.readlines()[-lines:])
+        except OSError as error:
+            return str(error)
+
+    def down(self):
+        """Takes down everything that bears the cluster's name; may be called at any time, also when nothing is up."""
+        previous = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
+        nodes = self.nodes or [d for d in os.listdir(self.home) if d.startswith('fn')] if os.path.isdir(self.home) else self.nodes
+        try:
+            for node in nodes:  # unshare(1) ignores SIGTERM; with its end the node's first process ends, and all its pods
+                with contextlib.suppress(Exception):
+                    self.processes.stop(f'{node}-init', signal.SIGKILL)
+            self.processes.end()
+            if self.plane:
+                with contextlib.suppress(Exception):
+                    self.plane.down()
+            self.plane = None
+            super().down()
+            for node in nodes:
+                wait_quietly(lambda: not node_module.remove_cgroups(self.cgroup(node)), 5)
+            shutil.rmtree(self.home, ignore_errors=True)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    # --- commands on hosts ---------------------------------------------------------------------------------
+
+    def node_pid(self, node):
+        """The host's pid of a node's first process."""
+        outer = self.processes.pid(f'{node}-init')
+        if outer:
+            with contextlib.suppress(FileNotFoundError):
+                with open(f'/proc/{outer}/task/{outer}/children') as file:
+                    children = file.read().split()
+                return int(children[0]) if children else None
+        return None
+
+    def enter_node(self, node, argv):
+        pid = self.node_pid(node)
+        if not pid:
+            raise ClusterError(f'node {node} is not running')
+        return ['nsenter', '-t', str(pid), '-n', '-m', '-p', '-u', '--', *map(str, argv)]
+
+    def node_run(self, node, argv, **more):
+        return netns.run(self.enter_node(node, argv), **more)
+
+    def kubectl(self, *words, **more):
+        return self.plane.kubectl(*words, **more)
+
+
+def wait_quietly(condition, patience):
+    end = time.monotonic() + patience
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
