@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
@@ -260,15 +259,11 @@ static void append_member(struct strbuf *out, const char *before, const char *ke
 
 static void append_condition(struct strbuf *out, const struct status_entry *entry)
 {
-	time_t since = (time_t)entry->since_sec;
-	char text[32] = "1970-01-01T00:00:00Z";
-	struct tm tm;
-
-	if (gmtime_r(&since, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	strbuf_append(out, "        \"conditions\": [\n          { \"type\": \"fairway.dev/Allocated\"");
 	append_member(out, ", ", "status", entry->n_addresses ? "True" : "False");
-	append_member(out, ", ", "lastTransitionTime", text);
+	strbuf_append(out, ", \"lastTransitionTime\": \"");
+	strbuf_append_time(out, entry->since_sec);
+	strbuf_append(out, "\"");
 	append_member(out, ",\n            ", "reason", *entry->reason ? entry->reason : "Allocated");
 	append_member(out, ", ", "message", entry->message);
 	strbuf_append(out, " }\n        ]\n");

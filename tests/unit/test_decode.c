@@ -54,6 +54,62 @@ static char *text_of(const struct addr *addr)
 	return addr_format(addr, buffer);
 }
 
+/* --- LBNode ---------------------------------------------------------------------------------------------- */
+
+/* Whatever a token that may write LBNodes puts there: entries that are none are left out, the others count. */
+static void test_lb_node(void **state _unused_)
+{
+	cleanup(problems_done) struct problems problems = { 0 };
+	cleanup(object_freep) struct object *object = NULL;
+	const struct lb_node_group *group;
+
+	assert_int_equal(decode_text("apiVersion: fairway.dev/v1alpha1\n"
+				     "kind: LBNode\n"
+				     "metadata: {name: n1}\n"
+				     "status:\n"
+				     "  agentVersion: 0.1.0\n"
+				     "  services: {total: 7, programmed: 6, announced: 5, omitted: 1, sampled: true}\n"
+				     "  groups:\n"
+				     "  - programmed: true\n"
+				     "    announcedTo: [tor-a]\n"
+				     "    services: [\"web/shop=192.0.2.1,2001:db8::1\", \"=192.0.2.2\", \"web/none=\",\n"
+				     "      web/shop, web=192.0.2.1, \"web/x=192.0.2.1,\", \"web/x=192.0.2.256\",\n"
+				     "      \"web/x=192.0.2.1;192.0.2.2\", 7]\n"
+				     "  - {releasing: true}\n"
+				     "  conditions: [{type: Other}, {type: Ready, status: \"True\", reason: Fine}]\n",
+				     &object, &problems),
+			 DECODED);
+	assert_int_equal(object->lb_node.n_services, 7);
+	assert_int_equal(object->lb_node.n_programmed, 6);
+	assert_int_equal(object->lb_node.n_announced, 5);
+	assert_int_equal(object->lb_node.n_omitted, 1);
+	assert_true(object->lb_node.sampled && object->lb_node.ready);
+	assert_string_equal(object->lb_node.ready_reason, "Fine");
+	assert_int_equal(object->lb_node.n_groups, 2);
+	assert_true(object->lb_node.groups[1].releasing && !object->lb_node.groups[1].programmed);
+	group = &object->lb_node.groups[0];
+	assert_int_equal(group->n_services, 4);
+	assert_string_equal(group->services[0].name, "web/shop");
+	assert_int_equal(group->services[0].n_vips, 2);
+	assert_string_equal(text_of(&group->services[0].vips[1]), "2001:db8::1");
+	assert_string_equal(group->services[1].name, "");
+	assert_int_equal(group->services[2].n_vips, 0);
+	assert_int_equal(group->services[3].n_vips, 1); /* a comma at the end */
+	assert_int_equal(problems.n, 5);
+	assert_string_equal(problems.items[0].object, "LBNode/n1");
+	assert_string_equal(problems.items[0].field, "status.groups[0].services[3]");
+}
+
+static void test_lb_node_new(void **state _unused_)
+{
+	cleanup(object_freep) struct object *object = decode("apiVersion: fairway.dev/v1alpha1\nkind: LBNode\nmetadata: {name: n1}\n");
+
+	assert_int_equal(object->lb_node.n_groups + object->lb_node.n_peers, 0);
+	assert_string_equal(object->lb_node.agent_version, "");
+	assert_string_equal(object->lb_node.ready_message, "");
+	assert_false(object->lb_node.ready);
+}
+
 /* --- good objects -------------------------------------------------------------------------------------- */
 
 static const char service_as_printed[] = "apiVersion: v1\n"
@@ -1015,6 +1071,8 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_lb_node),
+		cmocka_unit_test(test_lb_node_new),
 		cmocka_unit_test(test_base64),
 	};
 

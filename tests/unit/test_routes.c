@@ -729,6 +729,62 @@ static void test_max_next_hops_of_local(void **state _unused_)
 	assert_int_equal(strlen(routes[0]) != 0, strlen(routes[2]) == 0);
 }
 
+/* --- who says so in its LBNode ------------------------------------------------------------------------- */
+
+static bool reports(struct world *world, const char *node, const char *service, bool *ret_announces)
+{
+	cleanup(routes_book_freep) struct routes_book *book = routes_book_new();
+	const struct plan_options options = { .node = node };
+	struct node_plan plan;
+	struct routes routes;
+	size_t i, j;
+
+	routes_plan(world, &plan);
+	assert_int_equal(routes_book_update(book, &world->cluster, &options, &plan, NULL, NULL, &routes), 0);
+	*ret_announces = false;
+	for (i = 0; i < routes.n; i++)
+		for (j = 0; j < routes.items[i].services.n; j++)
+			*ret_announces |= !strcmp(routes.items[i].services.items[j], service);
+	routes_done(&routes);
+	return routes_book_is_reporter(book, service);
+}
+
+static void count_reporters(struct world *world, size_t n_nodes, const char *service, size_t *ret_announcing,
+			    size_t *ret_others)
+{
+	bool announces;
+	char name[8];
+	size_t i;
+
+	*ret_announcing = *ret_others = 0;
+	for (i = 1; i <= n_nodes; i++) {
+		snprintf(name, sizeof(name), "n%zu", i);
+		if (reports(world, name, service, &announces))
+			++*(announces ? ret_announcing : ret_others);
+	}
+}
+
+static void test_reporters(void **state _unused_)
+{
+	cleanup(world_done) struct world everywhere = { 0 }, few = { 0 };
+	size_t announcing, others;
+
+	many_world(&everywhere, 40, 0);
+	count_reporters(&everywhere, 40, "web/s7", &announcing, &others);
+	assert_int_equal(announcing, ROUTE_REPORTERS);
+	assert_int_equal(others, 0); /* everybody announces it */
+	count_reporters(&everywhere, 40, "web/unknown", &announcing, &others);
+	assert_int_equal(announcing + others, 0);
+	service_of(&everywhere, "s7")->external_policy = LOCAL; /* its endpoint is on n1 alone, whatever its rank */
+	count_reporters(&everywhere, 40, "web/s7", &announcing, &others);
+	assert_int_equal(announcing, 1);
+	assert_in_range(others, ROUTE_REPORTERS - 1, ROUTE_REPORTERS);
+	many_world(&few, 40, 3);
+	count_reporters(&few, 40, "web/s7", &announcing, &others);
+	assert_int_equal(announcing, 3); /* each of those that were chosen */
+	assert_int_equal(others, ROUTE_REPORTERS - 3);
+}
+
 /* An aggregate is one route: its next hops are chosen by its own address, not by those of its services. */
 static void test_max_next_hops_of_an_aggregate(void **state _unused_)
 {
@@ -834,6 +890,7 @@ int main(void)
 		cmocka_unit_test(test_aggregate_and_the_pool_s_ranges),
 		cmocka_unit_test(test_max_next_hops),
 		cmocka_unit_test(test_max_next_hops_counts_last),
+		cmocka_unit_test(test_reporters),
 		cmocka_unit_test(test_max_next_hops_of_local),
 		cmocka_unit_test(test_max_next_hops_of_an_aggregate),
 		cmocka_unit_test(test_rendezvous_scores),

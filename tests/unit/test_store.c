@@ -79,6 +79,20 @@ static void test_sorted(void **state _unused_)
 	assert_changed(store, "", true);
 }
 
+/* What nodes say of themselves plans nothing anew. */
+static void test_lb_nodes(void **state _unused_)
+{
+	cleanup(store_freep) struct store *store = store_new();
+
+	put(store, OBJECT_LB_NODE, "", "n1", NULL);
+	assert_int_equal(store_cluster(store)->n_lb_nodes, 1);
+	assert_true(store_changes(store).lb_nodes);
+	assert_changed(store, "", false);
+	assert_false(store_changes(store).lb_nodes);
+	assert_int_equal(store_remove(store, OBJECT_LB_NODE, "", "n1"), 0);
+	assert_true(store_changes(store).lb_nodes);
+}
+
 /* Slices are looked up by service but known by name; one may move from a service to another. */
 static void test_slices_by_service(void **state _unused_)
 {
@@ -153,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_sorted),
+		cmocka_unit_test(test_lb_nodes),
 		cmocka_unit_test(test_slices_by_service),
 		cmocka_unit_test(test_random_walk),
 	};

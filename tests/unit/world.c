@@ -351,6 +351,7 @@ const struct cluster *world_cluster(struct world *world)
 	LEND(advertisements, OBJECT_BGP_ADVERTISEMENT);
 	LEND(bfd_profiles, OBJECT_BFD_PROFILE);
 	LEND(communities, OBJECT_COMMUNITY);
+	LEND(lb_nodes, OBJECT_LB_NODE);
 #undef LEND
 	return cluster;
 }

@@ -7,7 +7,7 @@
 
 #include "userspace/core/cluster.h"
 
-#define WORLD_KINDS 10
+#define WORLD_KINDS OBJECT_KIND_COUNT
 
 struct world {
 	struct arena arena;

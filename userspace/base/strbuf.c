@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static bool grow(struct strbuf *buffer, size_t more)
 {
@@ -55,6 +56,18 @@ void strbuf_append_bytes(struct strbuf *buffer, const void *bytes, size_t length
 void strbuf_append(struct strbuf *buffer, const char *text)
 {
 	strbuf_append_bytes(buffer, text, strlen(text));
+}
+
+void strbuf_append_time(struct strbuf *buffer, int64_t unix_sec)
+{
+	time_t since = (time_t)unix_sec;
+	char text[64] = "";
+	struct tm tm;
+
+	if (!gmtime_r(&since, &tm) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900 ||
+	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		strcpy(text, "1970-01-01T00:00:00Z");
+	strbuf_append(buffer, text);
 }
 
 void strbuf_vappendf(struct strbuf *buffer, const char *format, va_list arguments)

@@ -284,8 +284,44 @@ struct community_object {
 	size_t n_aliases;
 };
 
-struct lb_node { /* what one node's agent says of itself (status); only the controller reads it */
+struct lb_node_service { /* one entry of a group: "web/shop=192.0.2.10,2001:db8::a" */
+	const char *name;  /* "namespace/name"; "": a frontend that an earlier agent left, nobody knows whose */
+	struct addr *vips; /* those that this node serves, or has not given up yet */
+	size_t n_vips;
+};
+
+struct lb_node_group { /* services of equal state */
+	bool programmed;
+	bool releasing;		     /* withdrawn or on its way out, but something of it still stands on this node */
+	struct strings announced_to; /* BGPPeers, sorted: Established, and bgpd originates to them what they should get */
+	const char *reason, *message; /* why not all is as wanted, in the words of a condition; "" if it is */
+	struct lb_node_service *services; /* sorted by name */
+	size_t n_services;
+};
+
+struct lb_node_peer {
+	const char *name, *address; /* address or interface */
+	const char *state;	    /* "Established", … */
+	int64_t since_sec;	    /* Unix seconds; INT64_MAX: unknown */
+	uint32_t prefixes_sent, prefixes_received;
+	const char *last_error; /* "" if none */
+};
+
+/* What one node's agent says of itself: named as its Node, written by nobody else (userspace/agent/node_report.h). `sampled`:
+ * the cluster is large, and a service that is as it should be is named by eight nodes only; one that is missing here may
+ * be fine. Else a service that is missing is not on this node. */
+struct lb_node {
 	struct meta meta;
+	const char *agent_version;
+	size_t n_services, n_programmed, n_announced; /* of all services, also those that are not named */
+	size_t n_omitted; /* would have been named, had there been room */
+	bool sampled;
+	struct lb_node_group *groups;
+	size_t n_groups;
+	struct lb_node_peer *peers;
+	size_t n_peers;
+	bool ready; /* the condition; reason and message are its */
+	const char *ready_reason, *ready_message;
 };
 
 enum object_kind { /* the order in which directories are reported; names in object_kind_name() */

@@ -9,6 +9,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/core/rendezvous.h"
+#include "userspace/core/routes.h"
 
 #define NODE_SELECTOR "fairway.dev/node-selector"
 
@@ -88,25 +89,50 @@ static bool node_qualifies(const struct candidate *candidate, const struct polic
 	return candidate->endpoints.anywhere;
 }
 
-/* Is this node among the `maxNextHops` with the highest scores of those that qualify? */
-static bool is_next_hop(const struct candidate *candidate, const struct policy_advert *advert,
-			const struct policy_pool *pool, const struct prefix *prefix)
+/* Is this node among the `limit` with the highest scores of those that qualify? */
+static bool is_among_first(const struct candidate *candidate, const struct policy_advert *advert,
+			   const struct policy_pool *pool, const struct prefix *prefix, uint32_t limit)
 {
 	const struct route_policy *policy = candidate->policy;
 	uint64_t own, score;
 	uint32_t before = 0;
 	size_t i;
 
-	if (!advert->object->max_next_hops)
-		return true;
 	own = rendezvous_score(policy->nodes[policy->self]->meta.name, prefix);
-	for (i = 0; i < policy->n_nodes && before < advert->object->max_next_hops; i++) {
+	for (i = 0; i < policy->n_nodes && before < limit; i++) {
 		if (i == policy->self || !node_qualifies(candidate, advert, pool, prefix->addr.family, i))
 			continue;
 		score = rendezvous_score(policy->nodes[i]->meta.name, prefix);
 		before += score > own || (score == own && i < policy->self);
 	}
-	return before < advert->object->max_next_hops;
+	return before < limit;
+}
+
+static bool is_next_hop(const struct candidate *candidate, const struct policy_advert *advert,
+			const struct policy_pool *pool, const struct prefix *prefix)
+{
+	uint32_t limit = advert->object->max_next_hops;
+
+	return !limit || is_among_first(candidate, advert, pool, prefix, limit);
+}
+
+/* Where this node announces nothing of a service, the first of all nodes tell why. */
+static bool is_among_first_of_all(const struct route_policy *policy, const struct service_plan *plan)
+{
+	struct prefix prefix = { 0 };
+	uint64_t own;
+	uint32_t before = 0;
+	size_t i;
+
+	if (policy->self == SIZE_MAX || policy->n_nodes <= ROUTE_REPORT_ALL_NODES)
+		return true;
+	if (plan->n_vips)
+		prefix = prefix_host(&plan->vips[0]);
+	own = rendezvous_score(policy->nodes[policy->self]->meta.name, &prefix);
+	for (i = 0; i < policy->n_nodes && before < ROUTE_REPORTERS; i++)
+		before += i != policy->self &&
+			  rendezvous_score(policy->nodes[i]->meta.name, &prefix) > own;
+	return before < ROUTE_REPORTERS;
 }
 
 static bool advert_matches(const struct route_policy *policy, const struct policy_advert *advert,
@@ -169,6 +195,8 @@ static int offer_vip(const struct candidate *candidate, const struct addr *vip, 
 		r = offers_add(offers, &prefix, i);
 		if (r < 0)
 			return r;
+		offers->reporter = offers->reporter || policy->n_nodes <= ROUTE_REPORT_ALL_NODES ||
+				   is_among_first(candidate, advert, pool, &prefix, ROUTE_REPORTERS);
 	}
 	return 0;
 }
@@ -191,9 +219,9 @@ static int read_node_selector(struct arena *arena, const struct service *service
 				   "%s: %s; the Service is announced from no node until this is mended", text, why);
 }
 
-int route_offers_of_service(const struct route_policy *policy, const struct cluster *cluster,
-			    const struct plan_options *options, const struct service *service,
-			    const struct service_plan *plan, struct route_offers *ret, struct problems *problems)
+static int offer_vips(const struct route_policy *policy, const struct cluster *cluster,
+		      const struct plan_options *options, const struct service *service,
+		      const struct service_plan *plan, struct route_offers *ret, struct problems *problems)
 {
 	cleanup(arena_done) struct arena scratch = { 0 };
 	struct candidate candidate = { .policy = policy, .service = service, .traffic_policy = plan->external_policy };
@@ -220,6 +248,19 @@ int route_offers_of_service(const struct route_policy *policy, const struct clus
 	}
 	offers_sort(ret);
 	return 0;
+}
+
+int route_offers_of_service(const struct route_policy *policy, const struct cluster *cluster,
+			    const struct plan_options *options, const struct service *service,
+			    const struct service_plan *plan, struct route_offers *ret, struct problems *problems)
+{
+	int r;
+
+	ret->reporter = false;
+	r = offer_vips(policy, cluster, options, service, plan, ret, problems);
+	if (r == 0 && !ret->n)
+		ret->reporter = is_among_first_of_all(policy, plan);
+	return r;
 }
 
 int route_offers_of_node(const struct route_policy *policy, struct route_offers *ret, struct problems *problems)

@@ -14,6 +14,7 @@ struct route_offer {
 struct route_offers {
 	struct route_offer *items; /* malloc'ed; sorted by prefix, advert, each once */
 	size_t n, capacity;
+	bool reporter; /* this node is among those whose LBNode names the service, see routes_book_is_reporter() */
 };
 
 /* 0 or -ENOMEM; adds to `ret`, which starts empty, and to `problems`. */

@@ -9,6 +9,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/peers.h"
+#include "userspace/core/routes.h"
 
 #define EXCLUDE_LABEL	 "node.kubernetes.io/exclude-from-external-load-balancers"
 #define AUTOSCALER_TAINT "ToBeDeletedByClusterAutoscaler"
@@ -277,14 +278,40 @@ static int advert_references(struct route_policy *policy, const struct cluster *
 	return r;
 }
 
+/* The usable peers of any node, found once. 0 or -ENOMEM. */
+static int node_peers(struct route_policy *policy, const struct cluster *cluster, const struct plan_options *options,
+		      size_t node, const struct policy_node_peers **ret)
+{
+	struct policy_node_peers *peers;
+	int r;
+
+	if (!policy->node_peers)
+		policy->node_peers = arena_array(&policy->arena, policy->n_nodes, sizeof(*policy->node_peers));
+	if (!policy->node_peers)
+		return -ENOMEM;
+	*ret = peers = &policy->node_peers[node];
+	if (peers->known)
+		return 0;
+	r = peers_usable(&policy->arena, cluster, policy->nodes[node], options->secret_namespace, &peers->items,
+			 &peers->n, NULL);
+	peers->known = r == 0;
+	return r;
+}
+
+/* Does anybody ask which of the other nodes may announce under it? */
+static bool asks_about_others(const struct route_policy *policy, const struct bgp_advertisement *object)
+{
+	return object->max_next_hops ||
+	       (object->type == ADVERTISE_SERVICE && policy->n_nodes > ROUTE_REPORT_ALL_NODES);
+}
+
 /* Which nodes may announce under it: the node itself, nodeSelectors, drainOnTaints, and a peer to announce to. */
 static int advert_nodes(struct route_policy *policy, const struct cluster *cluster, const struct plan_options *options,
 			struct policy_advert *advert)
 {
 	const struct bgp_advertisement *object = advert->object;
-	cleanup(arena_done) struct arena scratch = { 0 };
-	const struct bgp_peer **peers;
-	size_t i, j, n_peers;
+	const struct policy_node_peers *peers;
+	size_t i, j;
 	int r;
 
 	for (i = 0; i < 2; i++) {
@@ -299,15 +326,15 @@ static int advert_nodes(struct route_policy *policy, const struct cluster *clust
 			continue;
 		if (object->type == ADVERTISE_SERVICE && (!node_takes_services(node) || is_draining(object, node)))
 			continue;
-		if (i != policy->self && !object->max_next_hops)
-			continue; /* nobody asks about the others */
-		r = peers_usable(&scratch, cluster, node, options->secret_namespace, &peers, &n_peers, NULL);
+		if (i != policy->self && !asks_about_others(policy, object))
+			continue;
+		r = node_peers(policy, cluster, options, i, &peers);
 		if (r < 0)
 			return r;
-		for (j = 0; j < n_peers; j++)
-			if (selects_peer(object, peers[j])) {
-				advert->nodes[0][i] |= peers[j]->ipv4;
-				advert->nodes[1][i] |= peers[j]->ipv6;
+		for (j = 0; j < peers->n; j++)
+			if (selects_peer(object, peers->items[j])) {
+				advert->nodes[0][i] |= peers->items[j]->ipv4;
+				advert->nodes[1][i] |= peers->items[j]->ipv6;
 			}
 	}
 	return 0;

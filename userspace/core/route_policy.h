@@ -29,6 +29,12 @@ struct policy_peer {
 	bool internal;
 };
 
+struct policy_node_peers {
+	const struct bgp_peer **items;
+	size_t n;
+	bool known;
+};
+
 struct route_policy {
 	struct arena arena; /* owns the arrays; objects are borrowed from the cluster */
 	const struct node **nodes; /* sorted by name */
@@ -38,6 +44,7 @@ struct route_policy {
 	size_t n_peers;
 	struct policy_pool *pools;
 	size_t n_pools;
+	struct policy_node_peers *node_peers; /* by node, each when it was asked for */
 	struct policy_advert *adverts; /* sorted by name */
 	size_t n_adverts;
 	struct problems problems;

@@ -116,6 +116,14 @@ static size_t book_position(const struct routes_book *book, const char *key, boo
 	return low;
 }
 
+bool routes_book_is_reporter(const struct routes_book *book, const char *service)
+{
+	bool found;
+	size_t position = book_position(book, service, &found);
+
+	return found && book->contributors[position]->offers.reporter;
+}
+
 /* `key` is taken, also on failure. */
 static struct contributor *book_insert(struct routes_book *book, size_t position, char *key)
 {

@@ -55,6 +55,13 @@ int routes_book_update(struct routes_book *, const struct cluster *, const struc
 		       const struct node_plan *, const struct strings *changed, const struct accepted *,
 		       struct routes *ret);
 
+/* Does this node's LBNode name the service ("namespace/name") when all is well with it? In a cluster of at most
+ * ROUTE_REPORT_ALL_NODES nodes each does. Else, of the nodes that announce it, the ROUTE_REPORTERS with the highest rendezvous scores do, those of an advertisement's maxNextHops among them; where the node
+ * announces nothing of it, the first of all nodes. So whenever anybody announces it, somebody says so. */
+#define ROUTE_REPORTERS	       8
+#define ROUTE_REPORT_ALL_NODES 16
+bool routes_book_is_reporter(const struct routes_book *, const char *service);
+
 /* The peers that select this node and are usable (borrowed, sorted by name); problems of the others are added. See peers.h. */
 int routes_peers(struct arena *, const struct cluster *, const struct plan_options *,
 		 const struct bgp_peer ***ret_peers, size_t *ret_n, struct problems *);
