@@ -19,6 +19,7 @@
 
 #define TARGETS_MAX 16
 #define SOURCES_MAX 64
+#define POD_SIZE    64 /* a pod's name, as far as it is kept */
 
 struct endpoint {
 	struct sockaddr_in6 address; /* large enough for both families; sin6_family tells */
@@ -69,8 +70,10 @@ void report_ok(uint64_t flow, const char *pod, const char *client, const char *o
 void report_failure(const struct flow *, const char *reason, uint64_t began_nsec);
 void report_moved(const struct flow *, const char *from,
 		  const char *to); /* a flow answered by another pod than before */
-void report_reopened(void);	   /* a kept connection that the server closed politely */
-void report_late(void);		   /* a request that had to wait for a free place: the rate was not held */
-int report_print(void);		   /* the exit code: 0 all fine, 1 something failed */
+/* A kept connection to this pod is over: "FIN" if the server ended it, else why it broke (a failure, too). */
+void report_ended(const char *pod, const char *how);
+void report_reopened(void); /* a kept connection that the server closed politely */
+void report_late(void);	    /* a request that had to wait for a free place: the rate was not held */
+int report_print(void);	    /* the exit code: 0 all fine, 1 something failed */
 
 #endif

@@ -16,14 +16,15 @@
 
 #define HEAD_MAX 2048
 
-enum state { STATE_FREE, STATE_IDLE, STATE_CONNECTING, STATE_SENDING, STATE_READING };
+/* IDLE and CLOSING are of hold alone: between requests, and after the server has said that it will close. */
+enum state { STATE_FREE, STATE_IDLE, STATE_CONNECTING, STATE_SENDING, STATE_READING, STATE_CLOSING };
 
 struct place {
 	enum state state;
 	int fd;
 	uint64_t number, began, next_at; /* next_at: of an idle connection in hold */
 	struct flow flow;
-	char own[64], pod[24], client[64], first_pod[24];
+	char own[64], pod[POD_SIZE], client[64], first_pod[POD_SIZE];
 	char request[512];
 	size_t request_size, sent;
 	uint64_t post_sent;
@@ -43,12 +44,17 @@ struct load {
 	uint64_t next_number;
 };
 
+static bool place_is_busy(const struct place *p)
+{
+	return p->state != STATE_FREE && p->state != STATE_IDLE;
+}
+
 static void place_close(struct load *l, struct place *p)
 {
 	if (p->fd >= 0)
 		close(p->fd);
 	p->fd = -1;
-	if (p->state != STATE_FREE && p->state != STATE_IDLE)
+	if (place_is_busy(p))
 		l->n_busy--;
 	p->state = STATE_FREE;
 }
@@ -56,6 +62,8 @@ static void place_close(struct load *l, struct place *p)
 static void place_fail(struct load *l, struct place *p, const char *reason)
 {
 	report_failure(&p->flow, reason, p->began);
+	if (p->first_pod[0])
+		report_ended(p->first_pod, reason);
 	place_close(l, p);
 	p->first_pod[0] = '\0';
 	p->next_at = load_now_nsec() + (uint64_t)l->o->interval_msec * 1000000;
@@ -146,15 +154,13 @@ static void place_finish(struct load *l, struct place *p)
 	report_ok(p->number, p->pod, p->client, p->own, load_now_nsec() - p->began);
 	if (p->first_pod[0] && strcmp(p->first_pod, p->pod))
 		report_moved(&p->flow, p->first_pod, p->pod);
-	if (!l->hold || p->close_after) {
-		if (l->hold)
-			report_reopened();
-		p->first_pod[0] = '\0';
+	if (!l->hold) {
 		place_close(l, p);
 	} else {
 		snprintf(p->first_pod, sizeof(p->first_pod), "%s", p->pod);
-		l->n_busy--;
-		p->state = STATE_IDLE;
+		if (!p->close_after)
+			l->n_busy--;
+		p->state = p->close_after ? STATE_CLOSING : STATE_IDLE;
 		place_watch(l, p, EPOLLIN, EPOLL_CTL_MOD);
 	}
 	p->next_at = p->began + (uint64_t)l->o->interval_msec * 1000000;
@@ -247,6 +253,29 @@ static int request_send(struct load *l, struct place *p)
 	return 1;
 }
 
+/* Something came on a kept connection to which nothing was sent: the server's FIN is the proper end, we open
+ * another. */
+static void place_ended(struct load *l, struct place *p)
+{
+	char byte;
+	ssize_t n = recv(p->fd, &byte, 1, 0);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n != 0) {
+		p->began = load_now_nsec();
+		if (n < 0)
+			place_fail_errno(l, p, "idle", errno);
+		else
+			place_fail(l, p, "more than the answer");
+		return;
+	}
+	report_ended(p->first_pod, "FIN");
+	report_reopened();
+	p->first_pod[0] = '\0';
+	place_close(l, p);
+}
+
 static void place_event(struct load *l, struct place *p)
 {
 	int error = 0, r;
@@ -255,10 +284,9 @@ static void place_event(struct load *l, struct place *p)
 	switch (p->state) {
 	case STATE_FREE:
 		return;
-	case STATE_IDLE: /* the server closed a kept connection between requests: allowed, we open another */
-		report_reopened();
-		p->first_pod[0] = '\0';
-		place_close(l, p);
+	case STATE_IDLE:
+	case STATE_CLOSING:
+		place_ended(l, p);
 		return;
 	case STATE_CONNECTING:
 		getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -293,11 +321,12 @@ static void places_time_out(struct load *l)
 	for (unsigned int i = 0; i < l->o->concurrency; i++) {
 		struct place *p = &l->places[i];
 
-		if (p->state == STATE_FREE || p->state == STATE_IDLE || now - p->began <= limit)
+		if (!place_is_busy(p) || now - p->began <= limit)
 			continue;
 		place_fail(l, p,
 			   p->state == STATE_CONNECTING ? "timeout: connect"
 			   : p->state == STATE_SENDING	? "timeout: send"
+			   : p->state == STATE_CLOSING	? "timeout: announced close"
 							: "timeout: answer");
 	}
 }

@@ -11,6 +11,7 @@
 
 #define NAMES_MAX    512
 #define FAILURES_MAX 20
+#define ENDS_MAX     4096
 #define SECONDS_MAX  3600
 #define HISTOGRAM    4096 /* latency in 1 ms steps */
 
@@ -24,6 +25,11 @@ struct failure {
 	char reason[64], from[64], to[64];
 };
 
+struct end {
+	double at;
+	char pod[POD_SIZE], how[64];
+};
+
 static struct {
 	const struct options *options;
 	uint64_t sent, ok, failed, moved, reopened, late, preserved;
@@ -31,9 +37,10 @@ static struct {
 	double begin, first_failure, last_failure, last_failure_began;
 	struct tally pods[NAMES_MAX], clients[NAMES_MAX], reasons[NAMES_MAX];
 	struct failure failures[FAILURES_MAX], moves[FAILURES_MAX];
-	size_t n_failures, n_moves;
+	struct end ends[ENDS_MAX];
+	size_t n_failures, n_moves, n_ends;
 	uint64_t latency[HISTOGRAM + 1], latency_max;
-	char (*flow_pods)[24];
+	char (*flow_pods)[POD_SIZE];
 	size_t n_flow_pods;
 } report;
 
@@ -127,9 +134,21 @@ void report_moved(const struct flow *flow, const char *from, const char *to)
 	char text[64];
 
 	report.moved++;
-	snprintf(text, sizeof(text), "%.24s -> %.24s", from, to);
+	snprintf(text, sizeof(text), "%.28s -> %.28s", from, to);
 	if (report.n_moves < FAILURES_MAX)
 		failure_set(&report.moves[report.n_moves++], flow, text, now_real());
+}
+
+void report_ended(const char *pod, const char *how)
+{
+	struct end *e = &report.ends[report.n_ends];
+
+	if (report.n_ends == ENDS_MAX)
+		return;
+	report.n_ends++;
+	e->at = now_real();
+	snprintf(e->pod, sizeof(e->pod), "%s", pod);
+	snprintf(e->how, sizeof(e->how), "%s", how);
 }
 
 void report_reopened(void)
@@ -174,6 +193,15 @@ static void print_failures(const char *name, const struct failure *failures, siz
 	printf("],\n");
 }
 
+static void print_ends(void)
+{
+	printf(" \"ends\": [");
+	for (size_t i = 0; i < report.n_ends; i++)
+		printf("%s\n  {\"at\": %.3f, \"pod\": \"%s\", \"how\": \"%s\"}", i ? "," : "",
+		       report.ends[i].at, report.ends[i].pod, report.ends[i].how);
+	printf("],\n");
+}
+
 int report_print(void)
 {
 	double end = now_real(), seconds = end - report.begin;
@@ -196,6 +224,7 @@ int report_print(void)
 	print_tallies("reasons", report.reasons);
 	print_failures("moves", report.moves, report.n_moves);
 	print_failures("failures", report.failures, report.n_failures);
+	print_ends();
 	printf(" \"failedInSecond\": {");
 	for (size_t i = 0, n = 0; i < SECONDS_MAX; i++)
 		if (report.failed_in_second[i])

@@ -16,7 +16,7 @@ struct udp_flow {
 	struct flow flow;
 	bool waiting;
 	uint64_t began, sequence;
-	char own[64], pod[24];
+	char own[64], pod[POD_SIZE];
 };
 
 struct udp_load {
@@ -61,7 +61,7 @@ static void flow_send(struct udp_load *l, struct udp_flow *f)
 
 static void flow_receive(struct udp_load *l, struct udp_flow *f)
 {
-	char text[2048], wanted[80], pod[24], client[64], reason[64];
+	char text[2048], wanted[80], pod[POD_SIZE], client[64], reason[64];
 	ssize_t n = recv(f->fd, text, sizeof(text) - 1, 0);
 
 	if (n < 0) {

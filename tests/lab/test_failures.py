@@ -61,6 +61,8 @@ def roll_under_load(lab, key, addresses, at_least):
         time.sleep(0.5)
     assert_unharmed(results, at_least)
     assert set(rolled) & set(results[0]['pods']), 'no new pod ever answered'
+    ends = [end['how'] for result in results for end in result['ends']]
+    assert ends and set(ends) == {'FIN'}, f'kept connections ended by {sorted(set(ends))}'
 
 
 def test_a_rollout_under_load_loses_nothing(lab, shop):
