@@ -122,7 +122,7 @@ class World:
         return (meta(service).get("creationTimestamp", "9999"), meta(service)["namespace"], meta(service)["name"])
 
     def vips(self, service):
-        if service["spec"].get("type") != "LoadBalancer":
+        if service["spec"].get("type") != "LoadBalancer" or "deletionTimestamp" in meta(service):
             return
         for entry in service.get("status", {}).get("loadBalancer", {}).get("ingress", []):
             if "ip" not in entry:

@@ -245,10 +245,15 @@ static void bad_endpoints(struct scene *scene)
 	endpoints(scene, "10.244.1.5@n1 127.0.0.1@n1 127.0.0.2@n1");
 }
 
-static void deleting_sctp(struct scene *scene)
+static void deleting_elder(struct scene *scene)
+{
+	older_wins(scene);
+	((struct service *)cluster_find_service(world_cluster(&scene->world), "web", "elder"))->meta.deleting = true;
+}
+
+static void sctp(struct scene *scene)
 {
 	v4_only(scene);
-	scene->shop->meta.deleting = true;
 	world_service_port(&scene->world, scene->shop, "s", L4_SCTP, 80, 0);
 	world_slice(&scene->world, "web/s", "shop", "http:TCP:80 s:SCTP:9", "10.244.1.5@n1");
 }
@@ -436,7 +441,12 @@ static const struct {
 	  "    to 10.244.1.5:8080 on n1\n"
 	  "problem: EndpointSlice/web/shop-4: endpoints[1].addresses[0]: 127.0.0.1 is loopback: such endpoints are left out, the "
 	  "others are used\n" },
-	{ "being deleted: served until it is gone; SCTP is planned", deleting_sctp,
+	{ "being deleted: nothing is served, and the younger's way is free", deleting_elder,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Cluster: forward\n"
+	  "    to 10.244.1.5:8080 on n1\n"
+	  "  LoadBalancer 192.0.2.1:81/TCP policy Cluster: reject (NoEndpoints)\n" },
+	{ "SCTP is planned", sctp,
 	  "service web/shop\n"
 	  "  LoadBalancer 192.0.2.1:80/TCP policy Cluster: forward\n"
 	  "    to 10.244.1.5:80 on n1\n"

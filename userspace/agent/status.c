@@ -151,6 +151,8 @@ static const char *service_problem(const struct agent *agent, const struct servi
 
 	if (problem)
 		return problem->message;
+	if (row->service->meta.deleting)
+		return "being deleted";
 	if (!service_row_addresses(row, &address, 1))
 		return "no address yet";
 	if (!agent->delivered)

@@ -97,7 +97,10 @@ static bool step_address(const struct why_input *in, struct strbuf *out)
 			strbuf_appendf(out, "%s%s", i ? ", " : "", addr_format(&in->plan->vips[i], text));
 		return true;
 	}
-	if (!has_address(in))
+	if (in->service->meta.deleting)
+		strbuf_append(out, "it is being deleted: its routes and frontends are withdrawn, the address follows when "
+				   "every node has done so");
+	else if (!has_address(in))
 		strbuf_append(
 			out,
 			"its status has no address yet: does lbcontroller run, and does the agent read its "

@@ -278,7 +278,8 @@ static int add_load_balancer(struct maker *maker)
 	size_t i;
 	int r;
 
-	if (service->type != SERVICE_LOAD_BALANCER)
+	/* One that is being deleted is withdrawn as if it were gone; its status keeps the addresses until every node has. */
+	if (service->type != SERVICE_LOAD_BALANCER || service->meta.deleting)
 		return 0;
 	for (i = 0; i < service->n_ingress; i++) {
 		const struct ingress_address *ingress = &service->ingress[i];

@@ -36,8 +36,8 @@ struct accepted {
 };
 
 /* `plan` tells the served VIPs of each service (refused and conflicting ones are not in it). A service that is being
- * deleted is not announced: routes go first, and its finalizer holds it until frontends and address may follow. Neither is
- * one whose node-selector can't be read: it narrows, so guessing would announce from nodes that were ruled out.
+ * deleted has none: its routes go first, then its frontends, then, when no node lists it any more, its address. Not announced
+ * is one whose node-selector can't be read: it narrows, so guessing would announce from nodes that were ruled out.
  * 0 or -ENOMEM; *ret untouched then. */
 int routes_decide(const struct cluster *, const struct plan_options *, const struct node_plan *,
 		  const struct accepted *, struct routes *ret);
