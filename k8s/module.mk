@@ -4,3 +4,5 @@ EDGE_SRCS += k8s/manifests.c k8s/manifests_file.c k8s/manifests_watch.c
 EDGE_SRCS += k8s/api.c k8s/cluster_source.c
 EDGE_TESTS += tests/edge/test_manifests.c tests/edge/test_manifests_watch.c
 EDGE_HELPER_SRCS += tests/edge/scratch.c
+CORE_SRCS += k8s/lease.c
+EDGE_SRCS += k8s/election.c
