@@ -59,8 +59,12 @@ deps: ## install the Debian packages that are missing (starts no service)
 # What needs installed packages first is built by a second make: this one looked for pkg-config and its answers too early.
 then_make = $(MAKE) --no-print-directory $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
 
-check: deps ## install what is missing, build, run every test (root; within 15 minutes)
+# Status 3: neither binaries nor Go are there. The cluster tests then say so, one by one.
+cluster_assets = tests/cluster/cluster assets --quiet || [ $$? -eq 3 ]
+
+check: deps ## install what is missing, build, run every test (root; within 30 minutes)
 	$(Q)$(then_make) all tests
+	$(Q)$(cluster_assets)
 	$(Q)tests/run $(BUILD) check --unit $(UNIT_TEST_FILES) --edge $(EDGE_TEST_FILES)
 
 edge: all tests ## run the golden cases, the layering check and the tests that need the kernel (root)
@@ -71,6 +75,10 @@ golden-update: all ## accept what the golden cases print now (then review the di
 
 lab: all ## run the laboratory's tests alone
 	$(Q)tests/run $(BUILD) lab
+
+cluster: all ## run the tests on a real control plane and real nodes alone
+	$(Q)$(cluster_assets)
+	$(Q)tests/run $(BUILD) cluster
 
 bench: deps ## measure: one table, ratios and build/bench.json (root; some minutes)
 	$(Q)$(then_make) all $(BENCH_FILES)
@@ -136,4 +144,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit deps check lab bench soak demo tests edge golden-update clean test-assets
+.PHONY: all help unit deps check lab cluster bench soak demo tests edge golden-update clean test-assets

@@ -202,8 +202,42 @@ class Cluster(Lab):
     def node_run(self, node, argv, **more):
         return netns.run(self.enter_node(node, argv), **more)
 
+    # --- Kubernetes ----------------------------------------------------------------------------------------
+
     def kubectl(self, *words, **more):
         return self.plane.kubectl(*words, **more)
+
+    def wait_rollout(self, what, namespace, patience=90):
+        """Until a rollout ("deployment/shop") is complete; on failure tells what its pods wait for."""
+        try:
+            self.kubectl('-n', namespace, 'rollout', 'status', what, f'--timeout={patience}s', timeout=patience + 20)
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            raise ClusterError(f'{what} in {namespace}: {error}\n{self.pods_story(namespace)}') from None
+
+    def pods_story(self, namespace):
+        """Pods, their last events and their logs' ends: what a person asks first."""
+        parts = []
+        for words in (['get', 'pods', '-o', 'wide'], ['get', 'events', '--sort-by=.lastTimestamp']):
+            text = self.kubectl('-n', namespace, *words, check=False)
+            parts.append(f'$ kubectl -n {namespace} {" ".join(words)}\n' + '\n'.join(text.splitlines()[-40:]))
+        for pod in self.plane.admin.list('Pod', namespace):
+            name = pod['metadata']['name']
+            for previous in ([], ['--previous']):
+                text = self.kubectl('-n', namespace, 'logs', name, '--all-containers', '--tail=15', *previous, check=False)
+                if text.strip():
+                    parts.append(f'$ kubectl -n {namespace} logs {name} {" ".join(previous)}\n{text.rstrip()}')
+        return '\n'.join(parts)
+
+    def diagnosis(self):
+        parts = [super().diagnosis()]
+        for produce in (lambda: self.kubectl('get', 'nodes,pods', '-A', '-o', 'wide', check=False),
+                        lambda: self.kubectl('get', 'svc', '-A', '-o', 'wide', check=False),
+                        lambda: self.pods_story('fairway-system')):
+            try:
+                parts.append(produce().rstrip())
+            except Exception as error:  # the diagnosis of a broken cluster must not fail itself
+                parts.append(f'({type(error).__name__}: {error})')
+        return '\n'.join(parts)
 
 
 def wait_quietly(condition, patience):
