@@ -8,7 +8,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fwcluster import assets  # noqa: E402
+from fwcluster import assets, fairway as fairway_module  # noqa: E402
 from fwcluster.cluster import Cluster  # noqa: E402
 from fwcluster.control_plane import ControlPlane, missing  # noqa: E402
 
@@ -32,19 +32,32 @@ def control_plane():
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    cluster = getattr(item, 'funcargs', {}).get('cluster')
+    cluster = getattr(item, 'funcargs', {}).get('cluster') or getattr(getattr(item, 'funcargs', {}).get('fairway'), 'cluster', None)
     if report.when in ('setup', 'call') and report.failed and cluster is not None and cluster.is_up:
         report.sections.append(('the cluster at the moment of the failure', cluster.diagnosis()))
 
 
 @pytest.fixture(scope='session')
 def cluster():
-    """Three nodes and a router, nothing of Fairway installed."""
-    if assets.obstacle(assets.find()):
-        pytest.skip(assets.obstacle(assets.find()))
+    """Three nodes and a router. Fairway's images are there, nothing of it is installed."""
+    problem = assets.obstacle(assets.find())
+    if problem:
+        pytest.skip(problem)
     cluster = Cluster(f'c{os.getpid()}')
     try:
-        cluster.up(3)
+        with_images = not fairway_module.missing(cluster.build)
+        cluster.up(3, *(fairway_module.archives(cluster.build), fairway_module.next_tags()) if with_images else ())
         yield cluster
     finally:
         cluster.down()
+
+
+@pytest.fixture(scope='session')
+def fairway(cluster):
+    """Fairway installed on the cluster, with a pool and a BGP session from each node to the router in each family."""
+    absent = fairway_module.missing(cluster.build)
+    assert not absent, f'{", ".join(absent)}: not there; cure: make images'
+    fairway = fairway_module.Fairway(cluster)
+    fairway.install()
+    fairway.configure()
+    return fairway

@@ -16,15 +16,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'lab'))
-from fwlab import frr, netns  # noqa: E402
-from fwlab.lab import ROOT, Lab, LabError, wait_for  # noqa: E402
+from fwlab import netns
+from fwlab.lab import ROOT, Lab, LabError, wait_for
 
-from . import assets, images, node as node_module  # noqa: E402
-from .control_plane import ControlPlane  # noqa: E402
+from . import assets, images, node as node_module
+from .control_plane import ControlPlane
 
 CONTROL_V4, CONTROL_V6 = '172.30.250.2', 'fd00:30:fa::2'
 API_PORT = 6443

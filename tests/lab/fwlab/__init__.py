@@ -7,4 +7,5 @@
     world.py      manifests: plays the API server, kubelet and the EndpointSlice controller
     lab.py        puts them together: up, down, nodes, pods
     load.py       the load generator
+    steps.py      how a demonstration speaks
 """
