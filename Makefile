@@ -92,6 +92,10 @@ demo: deps ## show it: a client reaches pods by routes from FRR, pods roll, a no
 	$(Q)$(then_make) all
 	$(Q)tests/lab/demo --build $(BUILD) $(if $(filter-out 0,$(KEEP)),--keep)
 
+images: deps ## build the container images fairway:TAG and fairway-frr:TAG (root; TAG=…, default the version) into build/images/
+	$(Q)$(then_make) all
+	$(Q)deploy/image/build --programs $(BUILD) --out $(BUILD)/images $(addprefix --tag ,$(TAG))
+
 test-assets: ## find Kubernetes' and etcd's binaries for the test cluster, build those that are missing (Go, minutes)
 	$(Q)tests/cluster/cluster assets
 
@@ -144,4 +148,4 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-.PHONY: all help unit deps check lab cluster bench soak demo tests edge golden-update clean test-assets
+.PHONY: all help unit deps check lab cluster bench soak demo images tests edge golden-update clean test-assets

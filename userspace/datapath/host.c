@@ -18,15 +18,25 @@
 #define SYSCTL_BYTES                                                                                         \
 	16384 /* more than the longest list of reserved ports that the kernel prints in one read */
 
-static int sysctl_open(const char *name, int flags)
+/* A container's own /proc/sys is read-only: there the manifests put the host's. Both are of this network namespace. */
+#define HOST_PROC	"/host"
+
+static int sysctl_open_below(const char *root, const char *name, int flags)
 {
 	char path[160];
-	int fd, n = snprintf(path, sizeof(path), "/proc/sys/%s", name);
+	int fd, n = snprintf(path, sizeof(path), "%s/proc/sys/%s", root, name);
 
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+static int sysctl_open(const char *name, int flags)
+{
+	int fd = sysctl_open_below("", name, flags);
+
+	return fd == -EROFS ? sysctl_open_below(HOST_PROC, name, flags) : fd;
 }
 
 static int sysctl_read(const char *name, char *buffer, size_t size)
