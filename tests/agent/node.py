@@ -191,5 +191,9 @@ class Bench:
         return subprocess.run(['curl', '-s', '-i', '--unix-socket', f'{self.run_dir}/agent.sock', f'http://agent{path}'],
                               capture_output=True, text=True, timeout=30).stdout
 
+    def http(self, url, *more):
+        return subprocess.run(netns.enter(self.node, ['curl', '-s', '-i', '-g', '-m', '10', *more, url]), capture_output=True,
+                              text=True, timeout=30).stdout
+
     def wait_served(self):
         eventually(lambda: self.services().get('web/shop', {}).get('programmed'), f'web/shop is programmed\n{self.log()}')

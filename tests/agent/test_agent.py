@@ -102,8 +102,45 @@ def test_probes_and_metrics(bench):
     assert re.search(r'^fairway_frontends 4$', metrics, re.M)
     assert re.search(r'^fairway_source_delivered 1$', metrics, re.M)
     assert 'fairway_drops_total{reason="' in metrics
-    assert 'web' not in metrics  # no label grows with the number of Services
+    assert re.search(r'^fairway_ready 1$', metrics, re.M)
+    assert re.search(r'^fairway_service_accepted{namespace="web",service="shop"} 1$', metrics, re.M)
+    assert re.search(r'^fairway_services_without_metrics 0$', metrics, re.M)
     assert '404' in bench.get('/v1/nothing').splitlines()[0]
+
+
+def test_http_serves_probes_alone(bench):
+    bench.kill_agent(signal.SIGTERM)
+    bench.start_agent('--http-address', '[::]:7472', '--metrics-services', '0')
+    bench.wait_served()
+    try:
+        for host in ('127.0.0.1', '[::1]'):
+            assert '"ready": true' in bench.http(f'http://{host}:7472/readyz')
+            assert bench.http(f'http://{host}:7472/healthz').startswith('HTTP/1.1 200')
+        metrics = bench.http('http://127.0.0.1:7472/metrics')
+        assert 'fairway_services_accepted 1\n' in metrics.replace('\r', '')
+        assert 'web' not in metrics  # more Services than --metrics-services: no label grows with their number
+        for path in ('/v1/services', '/v1/node', '/v1/bgp/peers', '/', '/metrics/../v1/node'):
+            answer = bench.http(f'http://127.0.0.1:7472{path}', '--path-as-is')
+            assert answer.startswith('HTTP/1.1 404') and 'web' not in answer, path
+        assert bench.http('http://127.0.0.1:7472/healthz', '-X', 'POST', '-d', 'x').startswith('HTTP/1.1 405')
+        assert bench.http('http://127.0.0.1:7472/metrics', '-H', 'A: ' + 'x' * 100000).startswith('HTTP/1.1 4')
+        assert '200 OK' in bench.get('/v1/node')  # the socket still has everything
+    finally:
+        bench.kill_agent(signal.SIGTERM)
+        bench.start_agent()
+        bench.wait_served()
+
+
+def test_a_taken_http_port_is_said(bench):
+    bench.kill_agent(signal.SIGTERM)
+    with subprocess.Popen(netns.enter(bench.node, ['python3', '-c', 'import socket, time; s = socket.create_server(("127.0.0.1", 7472)); '
+                                                   'print("there", flush=True); time.sleep(60)']), stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        done = bench.run_agent('--http-address', '127.0.0.1:7472')
+        other.kill()
+    assert done.returncode == 1 and '--http-address 127.0.0.1:7472: Address already in use' in done.stderr
+    bench.start_agent()
+    bench.wait_served()
 
 
 def test_a_problem_is_shown_and_logged_once(bench):
@@ -305,7 +342,8 @@ def test_check_config(bench):
 
 
 def test_bad_options_are_usage_errors(bench):
-    for option, value in (('--hook', 'generic'), ('--snat-ports', '1-2'), ('--drain-delay', '5'), ('--cluster-cidr', '10.1.2.3/8')):
+    for option, value in (('--hook', 'generic'), ('--snat-ports', '1-2'), ('--drain-delay', '5'), ('--cluster-cidr', '10.1.2.3/8'),
+                          ('--api-server', 'https://192.0.2.1'), ('--http-address', 'any')):
         done = bench.run_agent(option, value)
         assert done.returncode == 2 and option in done.stderr, done
 

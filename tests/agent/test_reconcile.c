@@ -144,7 +144,7 @@ const char *frr_daemon_state(const struct frr *frr _unused_)
 	return frr_state;
 }
 
-const struct source_result *manifests_result(const struct manifests *manifests _unused_)
+const struct source_result *agent_source_result(const struct agent_source *agent_source _unused_)
 {
 	return &source;
 }

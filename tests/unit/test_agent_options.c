@@ -42,6 +42,18 @@ static const struct refusal refusals[] = {
 	{ OPTION_DRAIN_DELAY, "-1s", "with its unit" },
 	{ OPTION_DRAIN_DELAY, "1.5s", "with its unit" },
 	{ OPTION_DRAIN_DELAY, "25h", "with its unit" },
+	{ OPTION_KUBECONFIG, "", "--kubeconfig: ''" },
+	{ OPTION_API_SERVER, "http://192.0.2.1", "https://" },
+	{ OPTION_API_SERVER, "https://", "--api-server" },
+	{ OPTION_HTTP_ADDRESS, "7472", "--http-address: '7472'" },
+	{ OPTION_HTTP_ADDRESS, ":7472", "--http-address" },
+	{ OPTION_HTTP_ADDRESS, "::1:7472", "[::]:7472" },
+	{ OPTION_HTTP_ADDRESS, "[192.0.2.1]:7472", "--http-address" },
+	{ OPTION_HTTP_ADDRESS, "[]:7472", "--http-address" },
+	{ OPTION_HTTP_ADDRESS, "192.0.2.1:0", "--http-address" },
+	{ OPTION_HTTP_ADDRESS, "192.0.2.1:65536", "--http-address" },
+	{ OPTION_HTTP_ADDRESS, "localhost:7472", "--http-address" },
+	{ OPTION_METRICS_SERVICES, "-1", "--metrics-services" },
 	{ OPTION_LOG_LEVEL, "verbose", "error, warn, info, debug" },
 };
 
@@ -90,6 +102,14 @@ static void good_values_are_kept(void **state _unused_)
 	apply(&options, OPTION_PROXY_MODE, "full");
 	apply(&options, OPTION_DRAIN_DELAY, "250ms");
 	apply(&options, OPTION_LOG_LEVEL, "debug");
+	apply(&options, OPTION_API_SERVER, "https://192.0.2.1:6443");
+	apply(&options, OPTION_API_SERVER, "https://[2001:db8::1]:6443");
+	apply(&options, OPTION_HTTP_ADDRESS, "");
+	apply(&options, OPTION_METRICS_SERVICES, "0");
+	assert_int_equal(options.n_api_servers, 2);
+	assert_string_equal(options.api_servers[1], "https://[2001:db8::1]:6443");
+	assert_string_equal(options.http_address, "");
+	assert_int_equal(options.metrics_services, 0);
 	assert_string_equal(options.node, "n1.example");
 	assert_int_equal(options.n_interfaces, 3);
 	assert_string_equal(options.interfaces[1], "bond*");
@@ -122,16 +142,50 @@ static void durations_need_a_unit(void **state _unused_)
 	assert_int_equal(option_duration_parse("1 s", &msec), -EINVAL);
 }
 
-static void a_source_is_needed_unless_cleaning_up(void **state _unused_)
+static void one_source(void **state _unused_)
 {
-	cleanup(agent_options_done) struct agent_options options;
-	cleanup(strbuf_done) struct strbuf why = { 0 };
+	static const struct {
+		enum agent_option first, second;
+		const char *first_value, *second_value, *says;
+	} refused[] = {
+		{ OPTION_MANIFESTS, OPTION_KUBECONFIG, "d", "f", "--manifests DIR excludes --kubeconfig" },
+		{ OPTION_MANIFESTS, OPTION_API_SERVER, "d", "https://192.0.2.1", "excludes" },
+		{ OPTION_STATUS, OPTION_KUBECONFIG, "f", "f", "--status FILE goes with --manifests" },
+		{ OPTION_CHECK_CONFIG, OPTION_KUBECONFIG, NULL, "f", "--check-config goes with --manifests" },
+	};
+	cleanup(agent_options_done) struct agent_options plain;
+	cleanup(strbuf_done) struct strbuf none = { 0 };
+	size_t i;
 
-	agent_options_init(&options);
-	assert_int_equal(agent_options_check(&options, &why), -EINVAL);
-	assert_non_null(strstr(strbuf_text(&why), "--manifests DIR is needed"));
-	options.cleanup = true;
-	assert_int_equal(agent_options_check(&options, &why), 0);
+	agent_options_init(&plain); /* in a pod */
+	assert_int_equal(agent_options_check(&plain, &none), 0);
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		cleanup(agent_options_done) struct agent_options options;
+		cleanup(strbuf_done) struct strbuf why = { 0 };
+
+		agent_options_init(&options);
+		apply(&options, refused[i].first, refused[i].first_value);
+		apply(&options, refused[i].second, refused[i].second_value);
+		assert_int_equal(agent_options_check(&options, &why), -EINVAL);
+		assert_non_null(strstr(strbuf_text(&why), refused[i].says));
+	}
+}
+
+static void http_addresses(void **state _unused_)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr addr;
+	uint16_t port;
+
+	assert_int_equal(http_address_parse(AGENT_HTTP, &addr, &port), 0);
+	assert_string_equal(addr_format(&addr, text), "::");
+	assert_int_equal(port, 7472);
+	assert_int_equal(http_address_parse("192.0.2.1:80", &addr, &port), 0);
+	assert_string_equal(addr_format(&addr, text), "192.0.2.1");
+	assert_int_equal(port, 80);
+	assert_int_equal(http_address_parse("[2001:db8::1]:65535", &addr, &port), 0);
+	assert_string_equal(addr_format(&addr, text), "2001:db8::1");
+	assert_int_equal(port, 65535);
 }
 
 int main(void)
@@ -140,7 +194,8 @@ int main(void)
 		cmocka_unit_test(refused_values_are_named),
 		cmocka_unit_test(good_values_are_kept),
 		cmocka_unit_test(durations_need_a_unit),
-		cmocka_unit_test(a_source_is_needed_unless_cleaning_up),
+		cmocka_unit_test(one_source),
+		cmocka_unit_test(http_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "k8s/json.h"
 #include "tests/unit/world.h"
+#include "userspace/agent/metrics.h"
 #include "userspace/agent/views.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
@@ -232,7 +233,15 @@ static void metrics_are_prometheus_text(void **state _unused_)
 {
 	struct drop_counter drops[] = { { "no_frontend", "t", 3 }, { "ttl", "t", 0 } };
 	struct frr_peer_view peers[] = { { .name = "tor-a", .state = "Established", .prefixes_sent = 9 } };
-	struct metrics metrics = { .drops = drops,
+	struct service_metrics services[] = { { .namespace = "web", .name = "shop", .counters = { .packets = 7 }, .n_ready = 2,
+						.accepted = true } };
+	struct histogram histogram = { 0 };
+	struct metrics metrics = { .version = "1",
+				   .is_api = true,
+				   .maps_seconds = &histogram,
+				   .service_rows = services,
+				   .n_service_rows = 1,
+				   .drops = drops,
 				   .n_drops = 2,
 				   .peers = peers,
 				   .n_peers = 1,
@@ -242,7 +251,18 @@ static void metrics_are_prometheus_text(void **state _unused_)
 	cleanup(strbuf_done) struct strbuf out = { 0 };
 	char *line, *rest, type[200] = "", name[100], value[100];
 
+	histogram_add(&histogram, 0.0001);
+	histogram_add(&histogram, 0.0005);
+	histogram_add(&histogram, 0.004);
+	histogram_add(&histogram, 100);
 	view_metrics(&out, &metrics);
+	assert_non_null(strstr(strbuf_text(&out), "\nfairway_service_packets_total{namespace=\"web\",service=\"shop\"} 7\n"));
+	assert_non_null(strstr(strbuf_text(&out), "\nfairway_api_reachable 0\n"));
+	assert_non_null(strstr(strbuf_text(&out), "_seconds_bucket{le=\"0.0005\"} 2\n"));
+	assert_non_null(strstr(strbuf_text(&out), "_seconds_bucket{le=\"0.0025\"} 2\n"));
+	assert_non_null(strstr(strbuf_text(&out), "_seconds_bucket{le=\"0.005\"} 3\n"));
+	assert_non_null(strstr(strbuf_text(&out), "_seconds_bucket{le=\"+Inf\"} 4\n"));
+	assert_non_null(strstr(strbuf_text(&out), "_seconds_count 4\n"));
 	assert_non_null(strstr(strbuf_text(&out), "\nfairway_drops_total{reason=\"no_frontend\"} 3\n"));
 	assert_non_null(strstr(strbuf_text(&out), "\nfairway_bgp_session_up{peer=\"tor-a\"} 1\n"));
 	assert_non_null(strstr(strbuf_text(&out), "\nfairway_frontends 5\n"));
@@ -252,7 +272,11 @@ static void metrics_are_prometheus_text(void **state _unused_)
 			snprintf(type, sizeof(type), "%s", name);
 		} else if (*line != '#') {
 			assert_int_equal(sscanf(line, "%99[a-z0-9_]", name), 1);
-			assert_string_equal(name, type);
+			if (!strncmp(name, type, strlen(type)) && name[strlen(type)]) /* of a histogram */
+				assert_true(!strcmp(name + strlen(type), "_bucket") || !strcmp(name + strlen(type), "_sum") ||
+					    !strcmp(name + strlen(type), "_count"));
+			else
+				assert_string_equal(name, type);
 		}
 	}
 }

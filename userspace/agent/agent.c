@@ -13,6 +13,7 @@
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
 #include "userspace/io/run_dir.h"
+#include "userspace/io/tcp_listen.h"
 
 #define RECONCILE_LIMIT_MSEC 50 /* at the latest so long after the first change */
 
@@ -44,12 +45,18 @@ static void retry_due(void *userdata)
 
 static void break_due(void *userdata)
 {
-	agent_break(userdata);
+	struct agent *agent = userdata;
+
+	agent_break(agent);
+	reporter_kick(agent->reporter);
 }
 
 static void reconcile_due(void *userdata)
 {
-	agent_reconcile(userdata);
+	struct agent *agent = userdata;
+
+	agent_reconcile(agent);
+	reporter_kick(agent->reporter);
 }
 
 /* Ids came back: backends that left can be cleared now, and what did not fit may fit. */
@@ -150,6 +157,7 @@ static void frr_changed(void *userdata)
 	}
 	forget_old_peers(agent, peers, n);
 	agent_break(agent);
+	reporter_kick(agent->reporter);
 }
 
 /* --- what the data path is told of the cluster --------------------------------------------------- */
@@ -254,20 +262,12 @@ static int open_sources(struct agent *agent)
 	r = host_addresses_new(agent->event, host_addresses_changed, agent, &agent->host_addresses);
 	if (r < 0)
 		return failed("addresses of this host", r);
-	r = manifests_watch(agent->event, options->manifests, options->status_file, agent->store,
-			    source_changed, agent, &agent->manifests);
-	if (r < 0)
-		return failed(options->manifests, r);
-	if (!manifests_result(agent->manifests)->delivered)
-		log_warn("%s: no manifests there yet; what stands in the maps and in FRR stays as it is "
-			 "until there are",
-			 options->manifests);
-	return 0;
+	return agent_source_new(agent->event, options, agent->store, source_changed, agent, &agent->source);
 }
 
 static int open_datapath(struct agent *agent)
 {
-	bool delivered = manifests_result(agent->manifests)->delivered;
+	bool delivered = agent_source_result(agent->source)->delivered;
 	const struct cluster *cluster = delivered ? store_cluster(agent->store) : NULL;
 	struct datapath_options options;
 	struct diff_limits limits;
@@ -297,7 +297,7 @@ static int open_datapath(struct agent *agent)
 	datapath_on_unused(agent->datapath, ids_unused, agent);
 	applied_frontends(agent->applied, &n_frontends);
 	agent->adopted = n_frontends > 0;
-	if (agent->adopted && manifests_result(agent->manifests)->statuses_missing)
+	if (agent->adopted && agent_source_result(agent->source)->statuses_missing)
 		log_warn("%s: not there or not readable; what stands in the maps and in FRR stays as it is until it is",
 			 agent->options->status_file);
 	return 0;
@@ -331,6 +331,34 @@ static int open_control(struct agent *agent)
 	if (r >= 0)
 		r = http_server_new(agent->event, fd, control_answer, agent, &agent->control);
 	return r < 0 ? failed(path, r) : 0;
+}
+
+/* In a cluster the kubelet probes; beside manifests only if it is asked for. */
+static int open_probes(struct agent *agent)
+{
+	const struct agent_options *options = agent->options;
+	const char *text = options->http_address ? options->http_address : options->manifests ? "" : AGENT_HTTP;
+	struct addr addr;
+	uint16_t port;
+	int fd, r;
+
+	if (!*text)
+		return 0;
+	if (http_address_parse(text, &addr, &port) < 0)
+		return -EINVAL;
+	r = tcp_listen(&addr, port, &fd);
+	if (r >= 0)
+		r = http_server_new(agent->event, fd, probes_only_answer, agent, &agent->probes);
+	if (r < 0)
+		log_error("--http-address %s: %s", text, strerror(-r));
+	return r;
+}
+
+static int open_reporter(struct agent *agent)
+{
+	int r = agent_source_api(agent->source) ? reporter_new(agent, &agent->reporter) : 0;
+
+	return r < 0 ? failed("LBNode", r) : 0;
 }
 
 static int open_loop(struct agent *agent)
@@ -379,6 +407,10 @@ int agent_new(struct sd_event *event, const struct agent_options *options, const
 		r = open_frr(agent);
 	if (r >= 0)
 		r = open_control(agent);
+	if (r >= 0)
+		r = open_probes(agent);
+	if (r >= 0)
+		r = open_reporter(agent);
 	if (r < 0)
 		return r;
 	log_started(agent);
@@ -399,9 +431,11 @@ void agent_free(struct agent *agent)
 	if (!agent)
 		return;
 	http_server_free(agent->control);
+	http_server_free(agent->probes);
+	reporter_free(agent->reporter); /* before the API that it writes through */
 	frr_free(agent->frr);
 	datapath_close(agent->datapath);
-	manifests_free(agent->manifests);
+	agent_source_free(agent->source);
 	host_addresses_free(agent->host_addresses);
 	debounce_free(agent->reconcile);
 	loop_timer_free(agent->retry);

@@ -10,11 +10,14 @@
 #define FAIRWAY_AGENT_AGENT_H
 
 #include "bgp/frr.h"
-#include "k8s/manifests.h"
+#include "k8s/store.h"
 #include "userspace/agent/accepted.h"
+#include "userspace/agent/metrics.h"
 #include "userspace/agent/names.h"
 #include "userspace/agent/options.h"
+#include "userspace/agent/reporter.h"
 #include "userspace/agent/retiring.h"
+#include "userspace/agent/source.h"
 #include "userspace/core/diff.h"
 #include "userspace/core/routes.h"
 #include "userspace/datapath/datapath.h"
@@ -43,7 +46,7 @@ struct agent {
 
 	/* Sources. `delivered` never goes back: a source that vanishes later withdraws nothing. */
 	struct store *store;
-	struct manifests *manifests;
+	struct agent_source *source;
 	struct host_addresses *host_addresses;
 	bool delivered;
 	bool adopted; /* frontends of an earlier agent stood in the maps */
@@ -90,10 +93,16 @@ struct agent {
 
 	struct debounce *reconcile;
 	struct loop_timer *retry, *breaking;
-	struct http_server *control;
+	struct http_server *control, *probes; /* probes: NULL without --http-address */
+	struct reporter *reporter;	      /* NULL with manifests */
 
 	uint64_t n_reconciles, n_reconcile_failures;
 	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
+	struct histogram maps_seconds;
+	/* Frontends that go take their counters along; what was counted stays counted. */
+	struct counted {
+		uint64_t last, base;
+	} packets, bytes;
 };
 
 /* Opens everything: pinned maps are adopted, nothing is changed yet. 0 or -errno; what is wrong was
@@ -117,5 +126,9 @@ struct plan_options agent_plan_options(const struct agent *);
 
 /* control.c: a http_handler whose userdata is the agent. */
 void control_answer(void *agent, const struct http_request *, struct http_reply *);
+
+/* probes.c: the same for /healthz, /readyz and /metrics, which are all that is served to the network. False: another path. */
+bool probe_answer(struct agent *, const struct http_request *, struct http_reply *);
+void probes_only_answer(void *agent, const struct http_request *, struct http_reply *);
 
 #endif

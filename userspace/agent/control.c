@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The HTTP + JSON API on the agent's socket: paths, their parameters, and what is answered. lbctl is its
- * first client; /metrics and /healthz serve scrapers and probes. */
+ * first client. Probes and metrics, which are served over TCP too, are in probes.c. */
 #include <errno.h>
 #include <string.h>
 
@@ -20,8 +20,7 @@ enum {
 	STATUS_BAD_REQUEST = 400,
 	STATUS_NOT_FOUND = 404,
 	STATUS_CONFLICT = 409,
-	STATUS_ERROR = 500,
-	STATUS_UNAVAILABLE = 503
+	STATUS_ERROR = 500
 };
 
 static void refuse(struct http_reply *reply, unsigned status, const char *format, ...)
@@ -68,7 +67,8 @@ static const struct service_row *requested_service(struct agent *agent, struct a
 						   struct http_reply *reply)
 {
 	const char *namespace = http_query(request, "namespace"), *name = http_query(request, "name");
-	cleanup(strbuf_done) struct strbuf found = { 0 };
+	cleanup(strbuf_done) struct strbuf found = { 0 }, trouble = { 0 };
+	struct source_view source = agent_source_view(agent->source);
 	struct service_row *rows;
 	size_t i, n;
 	int r;
@@ -86,12 +86,16 @@ static const struct service_row *requested_service(struct agent *agent, struct a
 		return rows;
 	for (i = 0; i < n && i < 8; i++)
 		strbuf_appendf(&found, "%s%s", i ? ", " : "", rows[i].service->meta.namespace);
-	if (n)
+	if (n) {
 		refuse(reply, STATUS_CONFLICT, "service %s is in several namespaces (%s): say which with -n",
 		       name, strbuf_text(&found));
-	else
-		refuse(reply, STATUS_NOT_FOUND, "there is no service %s%s%s on node %s",
-		       namespace ? namespace : "", namespace ? "/" : "", name, agent->node);
+		return NULL;
+	}
+	source_view_append_trouble(&source, &trouble);
+	if (!trouble.length && !agent->delivered)
+		strbuf_append(&trouble, "not all objects are read yet");
+	refuse(reply, STATUS_NOT_FOUND, "there is no service %s%s%s on node %s%s%s", namespace ? namespace : "",
+	       namespace ? "/" : "", name, agent->node, trouble.length ? "; " : "", strbuf_text(&trouble));
 	return NULL;
 }
 
@@ -304,38 +308,7 @@ static void answer_flows(struct agent *agent, const struct http_request *request
 		refuse_error(reply, r);
 }
 
-/* --- probes -------------------------------------------------------------------------------------- */
-
-static void append_health(struct agent *agent, struct http_reply *reply)
-{
-	strbuf_appendf(&reply->body, "{\"alive\": true, \"ready\": %s, \"converged\": %s}\n",
-		       agent->delivered ? "true" : "false", agent->converged ? "true" : "false");
-}
-
-/* Alive is whoever answers. An agent whose source is missing serves from its maps: a restart would not
- * help. */
-static void answer_healthz(struct agent *agent, const struct http_request *request _unused_,
-			   struct http_reply *reply)
-{
-	append_health(agent, reply);
-}
-
-static void answer_readyz(struct agent *agent, const struct http_request *request _unused_,
-			  struct http_reply *reply)
-{
-	if (!agent->delivered)
-		reply->status = STATUS_UNAVAILABLE;
-	append_health(agent, reply);
-}
-
-static void answer_metrics(struct agent *agent, const struct http_request *request _unused_,
-			   struct http_reply *reply)
-{
-	struct metrics metrics = status_metrics(agent);
-
-	reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-	view_metrics(&reply->body, &metrics);
-}
+/* --- all paths ------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *path;
@@ -350,9 +323,6 @@ static const struct {
 	{ "/v1/node", answer_node },
 	{ "/v1/flows", answer_flows },
 	{ "/v1/drops", answer_drops },
-	{ "/healthz", answer_healthz },
-	{ "/readyz", answer_readyz },
-	{ "/metrics", answer_metrics },
 };
 
 void control_answer(void *agent, const struct http_request *request, struct http_reply *reply)
@@ -364,5 +334,6 @@ void control_answer(void *agent, const struct http_request *request, struct http
 			paths[i].answer(agent, request, reply);
 			return;
 		}
-	refuse(reply, STATUS_NOT_FOUND, "nothing is served at %s", request->path);
+	if (!probe_answer(agent, request, reply))
+		refuse(reply, STATUS_NOT_FOUND, "nothing is served at %s", request->path);
 }

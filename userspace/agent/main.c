@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "k8s/manifests.h"
 #include "userspace/agent/agent.h"
 #include "userspace/agent/options.h"
 #include "userspace/agent/privileges.h"
@@ -33,9 +34,14 @@ DEFINE_CLEANUP(struct agent *, agent_free);
 const char *argp_program_version = "lbagent " FAIRWAY_VERSION;
 
 static const struct argp_option option_table[] = {
-	{ "node", OPTION_NODE, "NAME", 0, "name of this node's Node object (default: the host's name)", 0 },
+	{ "node", OPTION_NODE, "NAME", 0,
+	  "name of this node's Node object (default: $NODE_NAME, else the host's name)", 0 },
+	{ "kubeconfig", OPTION_KUBECONFIG, "FILE", 0,
+	  "how to reach the Kubernetes API (default: as a pod, by its service account)", 0 },
+	{ "api-server", OPTION_API_SERVER, "URL", 0,
+	  "reach it there instead (repeatable; in a pod also $FAIRWAY_API_SERVERS, separated by commas)", 0 },
 	{ "manifests", OPTION_MANIFESTS, "DIR", 0,
-	  "read objects from *.yaml, *.yml and *.json there, and follow changes", 0 },
+	  "no API: read objects from *.yaml, *.yml and *.json there, and follow changes", 0 },
 	{ "status", OPTION_STATUS, "FILE", 0, "lbcontroller's answers, merged over the directory", 0 },
 	{ "namespace", OPTION_NAMESPACE, "NS", 0,
 	  "where passwordSecrets of peers are (default " AGENT_NAMESPACE ")", 0 },
@@ -58,6 +64,10 @@ static const struct argp_option option_table[] = {
 	  "PodCIDRs inside may be received from peers (repeatable)", 2 },
 	{ "drain-delay", OPTION_DRAIN_DELAY, "TIME", 0,
 	  "between a withdrawn route and its deleted frontend (default 1s)", 2 },
+	{ "http-address", OPTION_HTTP_ADDRESS, "ADDRESS:PORT", 0,
+	  "serve /healthz, /readyz and /metrics there (default " AGENT_HTTP ", with --manifests none; empty: none)", 3 },
+	{ "metrics-services", OPTION_METRICS_SERVICES, "N", 0,
+	  "up to so many Services have metrics of their own, more only sums (default 1000)", 3 },
 	{ "run-dir", OPTION_RUN_DIR, "DIR", 0, "socket and lock (default " AGENT_RUN_DIR ")", 3 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 3 },
 	{ "cleanup", OPTION_CLEANUP, NULL, 0, "withdraw all routes, detach, unpin, and exit", 4 },
@@ -84,11 +94,16 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	return r < 0 ? -r : 0;
 }
 
-/* The host's name, unless --node said another. -EINVAL: it cannot be a node's name. */
+/* --node's, else the environment's (a pod's manifest knows it), else the host's name. -EINVAL: it cannot be a node's name. */
 static int choose_node(const struct agent_options *options, char *ret, size_t size)
 {
-	if (options->node)
-		return snprintf(ret, size, "%s", options->node) < (int)size ? 0 : -ENAMETOOLONG;
+	const char *name = options->node ? options->node : getenv("NODE_NAME");
+
+	if (name && *name) {
+		if (snprintf(ret, size, "%s", name) >= (int)size)
+			return -ENAMETOOLONG;
+		return text_is_dns_subdomain(ret) ? 0 : -EINVAL;
+	}
 	if (gethostname(ret, size))
 		return -errno;
 	ret[size - 1] = '\0';
@@ -256,7 +271,8 @@ static int start(struct agent_options *options)
 	log_threshold = options->log_level;
 	r = choose_node(options, node, sizeof(node));
 	if (r < 0) {
-		log_error("this host's name cannot be a node's name (%s): say --node NAME", strerror(-r));
+		log_error("%s cannot be a node's name (%s): say --node NAME",
+			  getenv("NODE_NAME") ? "$NODE_NAME" : "this host's name", strerror(-r));
 		return EXIT_USAGE;
 	}
 	choose_vty_dir(options, node, vty_dir, sizeof(vty_dir));

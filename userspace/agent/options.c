@@ -15,6 +15,8 @@
 #define SNAT_PORT_LOWEST   1024
 #define INTERFACE_GLOB_MAX 63
 #define OPTION_LIST_MAX	   64
+#define METRICS_SERVICES	   1000
+#define METRICS_SERVICES_MAX 100000
 
 void agent_options_init(struct agent_options *options)
 {
@@ -23,6 +25,7 @@ void agent_options_init(struct agent_options *options)
 		.run_dir = AGENT_RUN_DIR,
 		.namespace = AGENT_NAMESPACE,
 		.hook = HOOK_AUTO,
+		.metrics_services = METRICS_SERVICES,
 		.snat_port_first = 61000,
 		.snat_port_last = 65535,
 		.drain_delay_msec = DRAIN_DELAY_MSEC,
@@ -38,6 +41,7 @@ void agent_options_done(struct agent_options *options)
 		free(options->interfaces[i]);
 	free(options->interfaces);
 	free(options->cluster_cidrs);
+	free(options->api_servers);
 	*options = (struct agent_options){ 0 };
 }
 
@@ -112,6 +116,66 @@ static int apply_interfaces(struct agent_options *options, const char *value, st
 			return -ENOMEM;
 		options->interfaces[options->n_interfaces++] = take(glob);
 	}
+	return 0;
+}
+
+static int apply_api_server(struct agent_options *options, const char *value, struct strbuf *why)
+{
+	if (strncmp(value, "https://", 8) || !value[8] || !text_is_printable_ascii(value))
+		return refuse(why, "api-server", value, "a URL such as https://192.0.2.1:6443");
+	if (options->n_api_servers == OPTION_LIST_MAX)
+		return refuse(why, "api-server", value, "among the first 64");
+	if (array_reserve(options->api_servers, options->n_api_servers, options->api_servers_capacity) < 0)
+		return -ENOMEM;
+	options->api_servers[options->n_api_servers++] = value;
+	return 0;
+}
+
+int http_address_parse(const char *text, struct addr *ret_addr, uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
+	char host[ADDR_TEXT_MAX];
+	struct addr addr;
+	uint64_t port;
+
+	if (!colon || colon == text)
+		return -EINVAL;
+	if (*begin == '[' && end[-1] == ']') {
+		begin++;
+		end--;
+	} else if (memchr(text, ':', (size_t)(colon - text))) {
+		return -EINVAL; /* an IPv6 address needs its brackets */
+	}
+	if (end < begin || (size_t)(end - begin) >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, begin, (size_t)(end - begin));
+	host[end - begin] = '\0';
+	if (addr_parse(host, &addr) < 0 || (begin != text) != (addr.family == ADDR_IPV6) ||
+	    parse_number(colon + 1, 1, UINT16_MAX, &port) < 0)
+		return -EINVAL;
+	*ret_addr = addr;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+static int apply_http_address(struct agent_options *options, const char *value, struct strbuf *why)
+{
+	struct addr addr;
+	uint16_t port;
+
+	if (*value && http_address_parse(value, &addr, &port) < 0)
+		return refuse(why, "http-address", value, "ADDRESS:PORT such as [::]:7472, or empty for none");
+	options->http_address = value;
+	return 0;
+}
+
+static int apply_metrics_services(struct agent_options *options, const char *value, struct strbuf *why)
+{
+	uint64_t number;
+
+	if (parse_number(value, 0, METRICS_SERVICES_MAX, &number) < 0)
+		return refuse(why, "metrics-services", value, "a number of 0 to 100000");
+	options->metrics_services = (uint32_t)number;
 	return 0;
 }
 
@@ -203,6 +267,14 @@ int agent_option_apply(struct agent_options *options, enum agent_option option, 
 		return apply_text(&options->manifests, "manifests", value, "a directory", why);
 	case OPTION_STATUS:
 		return apply_text(&options->status_file, "status", value, "a file", why);
+	case OPTION_KUBECONFIG:
+		return apply_text(&options->kubeconfig, "kubeconfig", value, "a file", why);
+	case OPTION_API_SERVER:
+		return apply_api_server(options, value, why);
+	case OPTION_HTTP_ADDRESS:
+		return apply_http_address(options, value, why);
+	case OPTION_METRICS_SERVICES:
+		return apply_metrics_services(options, value, why);
 	case OPTION_PIN_DIR:
 		return apply_text(&options->pin_dir, "pin-dir", value, "a directory", why);
 	case OPTION_RUN_DIR:
@@ -244,10 +316,12 @@ int agent_option_apply(struct agent_options *options, enum agent_option option, 
 
 int agent_options_check(const struct agent_options *options, struct strbuf *why)
 {
-	if (!options->cleanup && !options->manifests) {
-		strbuf_append(why, "--manifests DIR is needed: it is where Services, EndpointSlices, Nodes, "
-				   "pools and peers "
-				   "are read from");
+	if (options->manifests && (options->kubeconfig || options->n_api_servers)) {
+		strbuf_append(why, "--manifests DIR excludes --kubeconfig and --api-server: objects come from one source");
+		return -EINVAL;
+	}
+	if (options->check_config && !options->manifests) {
+		strbuf_append(why, "--check-config goes with --manifests DIR");
 		return -EINVAL;
 	}
 	if (options->status_file && !options->manifests) {

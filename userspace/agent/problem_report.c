@@ -35,7 +35,7 @@ enum { N_PROBLEM_SOURCES = 5 };
 
 static void problem_sources(const struct agent *agent, const struct problems *ret[static N_PROBLEM_SOURCES])
 {
-	ret[0] = &manifests_result(agent->manifests)->problems;
+	ret[0] = &agent_source_result(agent->source)->problems;
 	ret[1] = &agent->plan.problems;
 	ret[2] = &agent->steps.problems;
 	ret[3] = &agent->routes.problems;

@@ -437,11 +437,12 @@ void agent_break(struct agent *agent)
  * frontends stand in the maps already. */
 static bool sources_delivered(struct agent *agent)
 {
-	const struct source_result *result = manifests_result(agent->manifests);
+	const struct source_result *result = agent_source_result(agent->source);
 
 	if (!agent->delivered && result->delivered && !(result->statuses_missing && agent->adopted)) {
 		agent->delivered = true;
-		log_info("%s: read; from now on the objects there decide", agent->options->manifests);
+		log_info("%s: read; from now on the objects there decide",
+			 agent->options->manifests ? agent->options->manifests : "Kubernetes API");
 	}
 	return agent->delivered;
 }
@@ -485,8 +486,10 @@ static void note_duration(struct agent *agent, const struct round *round)
 	agent->n_reconciles++;
 	agent->reconcile_seconds_last = now - round->started;
 	agent->reconcile_seconds_sum += agent->reconcile_seconds_last;
-	if (round->made > 0 && (round->n_kind[STEP_FRONTEND_SET] || round->n_kind[STEP_BACKEND_SET]))
+	if (round->made > 0 && (round->n_kind[STEP_FRONTEND_SET] || round->n_kind[STEP_BACKEND_SET])) {
 		agent->maps_seconds_last = round->made - round->started;
+		histogram_add(&agent->maps_seconds, agent->maps_seconds_last);
+	}
 	if (round->announced > 0)
 		log_debug("round %" PRIu64
 			  ": plan %.2f ms, maps %.2f ms, announcements %.2f ms, the rest %.2f ms",

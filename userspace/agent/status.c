@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/agent/problem_log.h"
+#include "userspace/agent/report_collect.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 
@@ -248,8 +249,14 @@ int status_services(struct agent *agent, struct arena *arena, const char *namesp
 
 struct node_row status_node(struct agent *agent)
 {
+	struct source_view source = agent_source_view(agent->source);
 	struct node_row row = {
 		.node = agent->node,
+		.source = source.name,
+		.source_reachable = source.reachable,
+		.source_since_sec = source.is_api ? source.since_sec : INT64_MAX,
+		.source_trouble = source.trouble,
+		.unready = agent_unready(agent),
 		.version = FAIRWAY_VERSION,
 		.delivered = agent->delivered,
 		.converged = agent->converged,
@@ -268,11 +275,88 @@ struct node_row status_node(struct agent *agent)
 	return row;
 }
 
-struct metrics status_metrics(struct agent *agent)
+static uint64_t counted_total(struct counted *counted, uint64_t now)
 {
-	const struct applied_frontend *frontends;
+	if (now < counted->last)
+		counted->base += counted->last - now;
+	counted->last = now;
+	return counted->base + now;
+}
+
+static void sum_frontends(struct agent *agent, struct metrics *metrics)
+{
+	const struct applied_frontend *frontends = applied_frontends(agent->applied, &metrics->n_frontends);
 	struct frontend_counters counters;
-	struct metrics metrics = {
+	uint64_t packets = 0, bytes = 0;
+	size_t i;
+
+	for (i = 0; i < metrics->n_frontends; i++) {
+		if (datapath_frontend_counters(agent->datapath, frontends[i].id, &counters) < 0)
+			continue;
+		metrics->flows += counters.flows;
+		packets += counters.packets;
+		bytes += counters.bytes;
+	}
+	metrics->packets = counted_total(&agent->packets, packets);
+	metrics->bytes = counted_total(&agent->bytes, bytes);
+}
+
+static int service_rows(struct agent *agent, struct arena *arena, struct metrics *metrics)
+{
+	size_t i, n = agent->plan.n_services;
+	struct service_metrics *rows;
+
+	if (n > agent->options->metrics_services) {
+		metrics->n_services_left_out = n;
+		return 0;
+	}
+	rows = arena_array(arena, n, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		const struct service_plan *plan = agent->plan.services[i];
+		const char *name = full_name(arena, plan->namespace, plan->name);
+		struct frontend_state *states = status_frontends(agent, arena, plan);
+		size_t j;
+
+		if (!name || !states)
+			return -ENOMEM;
+		rows[i] = (struct service_metrics){ .namespace = plan->namespace,
+						    .name = plan->name,
+						    .n_ready = plan->n_ready,
+						    .accepted = accepted_contains(&agent->accepted, name) };
+		for (j = 0; j < plan->n_frontends; j++)
+			add_counters(&rows[i].counters, &states[j].counters);
+	}
+	metrics->service_rows = rows;
+	metrics->n_service_rows = n;
+	return 0;
+}
+
+static void source_metrics(const struct agent *agent, struct metrics *metrics)
+{
+	struct source_view source = agent_source_view(agent->source);
+	struct reporter_state reporter = reporter_state(agent->reporter);
+
+	metrics->delivered = agent->delivered;
+	metrics->is_api = source.is_api;
+	metrics->api_reachable = source.reachable;
+	metrics->api_requests = source.api.n_requests;
+	metrics->api_failures = source.api.n_failures;
+	metrics->api_received = source.api.bytes_received;
+	metrics->api_sent = source.api.bytes_sent;
+	metrics->lists = source.events.n_lists;
+	metrics->watches = source.events.n_watches;
+	metrics->events = source.events.n_events;
+	metrics->report_writes = reporter.n_writes;
+	metrics->report_failures = reporter.n_failures;
+}
+
+int status_metrics(struct agent *agent, struct arena *arena, struct metrics *ret)
+{
+	*ret = (struct metrics){
+		.version = FAIRWAY_VERSION,
+		.ready = !agent_unready(agent),
 		.n_services = agent->plan.n_services,
 		.n_accepted = agent->accepted.n,
 		.n_routes = agent->routes.n,
@@ -283,21 +367,13 @@ struct metrics status_metrics(struct agent *agent)
 		.reconcile_seconds_sum = agent->reconcile_seconds_sum,
 		.reconcile_seconds_last = agent->reconcile_seconds_last,
 		.maps_seconds_last = agent->maps_seconds_last,
-		.delivered = agent->delivered,
+		.maps_seconds = &agent->maps_seconds,
 		.bgp_in_sync = frr_in_sync(agent->frr),
 	};
-	size_t i;
-
-	metrics.n_drops = datapath_drops(agent->datapath, &metrics.drops);
-	metrics.n_peers = frr_peers(agent->frr, &metrics.peers);
-	applied_backends(agent->applied, &metrics.n_backends);
-	frontends = applied_frontends(agent->applied, &metrics.n_frontends);
-	for (i = 0; i < metrics.n_frontends; i++) {
-		if (datapath_frontend_counters(agent->datapath, frontends[i].id, &counters) < 0)
-			continue;
-		metrics.flows += counters.flows;
-		metrics.packets += counters.packets;
-		metrics.bytes += counters.bytes;
-	}
-	return metrics;
+	source_metrics(agent, ret);
+	ret->n_drops = datapath_drops(agent->datapath, &ret->drops);
+	ret->n_peers = frr_peers(agent->frr, &ret->peers);
+	applied_backends(agent->applied, &ret->n_backends);
+	sum_frontends(agent, ret);
+	return service_rows(agent, arena, ret);
 }

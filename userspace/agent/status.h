@@ -6,6 +6,7 @@
 #define FAIRWAY_AGENT_STATUS_H
 
 #include "userspace/agent/agent.h"
+#include "userspace/agent/metrics.h"
 #include "userspace/agent/views.h"
 
 /* LoadBalancer Services of the cluster that are ours, and whatever else is planned; sorted by namespace,
@@ -20,6 +21,6 @@ struct frontend_state *status_frontends(struct agent *, struct arena *, const st
 int status_routes(struct agent *, struct arena *, const char *service, struct route_row **ret, size_t *ret_n);
 
 struct node_row status_node(struct agent *);
-struct metrics status_metrics(struct agent *);
+int status_metrics(struct agent *, struct arena *, struct metrics *ret); /* 0 or -ENOMEM */
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* JSON and metrics text of the control socket: see views.h. */
+/* JSON of the control socket: see views.h. */
 #include "userspace/agent/views.h"
 
 #include <inttypes.h>
@@ -425,12 +425,32 @@ static void put_findings(struct strbuf *out, const struct host_finding *findings
 	close_list(out, n);
 }
 
+static void put_source_state(struct strbuf *out, const struct node_row *row)
+{
+	cleanup(strbuf_done) struct strbuf text = { 0 };
+
+	put_bool(out, "sourceReachable", row->source_reachable);
+	if (row->source_since_sec == INT64_MAX) {
+		strbuf_append(&text, "followed");
+	} else {
+		strbuf_append(&text, row->source_reachable ? "connected since " : "waiting for API server since ");
+		strbuf_append_time(&text, row->source_since_sec);
+	}
+	if (row->source_trouble && *row->source_trouble)
+		strbuf_appendf(&text, ": %s", row->source_trouble);
+	put_text(out, "sourceState", strbuf_text(&text));
+}
+
 void view_node_json(struct strbuf *out, const struct node_row *row)
 {
 	strbuf_append(out, "{");
 	put_text(out, "node", row->node);
 	put_text(out, "version", row->version);
 	put_number(out, "generation", row->generation);
+	put_bool(out, "ready", !row->unready);
+	put_text(out, "missing", row->unready);
+	put_text(out, "source", row->source);
+	put_source_state(out, row);
 	put_bool(out, "sourceDelivered", row->delivered);
 	put_bool(out, "converged", row->converged);
 	put_text(out, "proxyMode", row->proxy_mode);
@@ -497,95 +517,4 @@ void view_flows_end(struct strbuf *out, bool truncated)
 	strbuf_append(out, "]");
 	put_bool(out, "truncated", truncated);
 	strbuf_append(out, "}\n");
-}
-
-/* --- metrics ------------------------------------------------------------------------------------- */
-
-static void metric_head(struct strbuf *out, const char *name, const char *type, const char *help)
-{
-	strbuf_appendf(out, "# HELP fairway_%s %s\n# TYPE fairway_%s %s\n", name, help, name, type);
-}
-
-static void metric(struct strbuf *out, const char *name, const char *type, const char *help, uint64_t value)
-{
-	metric_head(out, name, type, help);
-	strbuf_appendf(out, "fairway_%s %" PRIu64 "\n", name, value);
-}
-
-static void metric_seconds(struct strbuf *out, const char *name, const char *type, const char *help,
-			   double value)
-{
-	metric_head(out, name, type, help);
-	strbuf_appendf(out, "fairway_%s %.6f\n", name, value);
-}
-
-static void metrics_drops(struct strbuf *out, const struct metrics *metrics)
-{
-	size_t i;
-
-	metric_head(out, "drops_total", "counter", "Packets that the data path refused, by reason.");
-	for (i = 0; i < metrics->n_drops; i++)
-		strbuf_appendf(out, "fairway_drops_total{reason=\"%s\"} %" PRIu64 "\n",
-			       metrics->drops[i].reason, metrics->drops[i].packets);
-}
-
-/* Label values: names of BGPPeers are DNS names, so nothing in them needs an escape. */
-static void metrics_peers(struct strbuf *out, const struct metrics *metrics)
-{
-	const struct frr_peer_view *peer;
-	size_t i;
-
-	metric_head(out, "bgp_session_up", "gauge", "1 while the session with the peer is Established.");
-	for (i = 0; i < metrics->n_peers; i++) {
-		peer = &metrics->peers[i];
-		strbuf_appendf(out, "fairway_bgp_session_up{peer=\"%s\"} %d\n", peer->name,
-			       !strcmp(peer->state, "Established"));
-	}
-	metric_head(out, "bgp_prefixes_sent", "gauge", "Prefixes in the RIB-out of the peer.");
-	for (i = 0; i < metrics->n_peers; i++)
-		strbuf_appendf(out, "fairway_bgp_prefixes_sent{peer=\"%s\"} %u\n", metrics->peers[i].name,
-			       metrics->peers[i].prefixes_sent);
-	metric_head(out, "bgp_prefixes_wanted", "gauge",
-		    "Prefixes that the peer shall receive: what the RIB-out comes to.");
-	for (i = 0; i < metrics->n_peers; i++)
-		strbuf_appendf(out, "fairway_bgp_prefixes_wanted{peer=\"%s\"} %u\n", metrics->peers[i].name,
-			       metrics->peers[i].prefixes_wanted);
-	metric_head(out, "bgp_prefixes_received", "gauge", "Prefixes received from the peer.");
-	for (i = 0; i < metrics->n_peers; i++)
-		strbuf_appendf(out, "fairway_bgp_prefixes_received{peer=\"%s\"} %u\n", metrics->peers[i].name,
-			       metrics->peers[i].prefixes_received);
-}
-
-void view_metrics(struct strbuf *out, const struct metrics *metrics)
-{
-	metric(out, "source_delivered", "gauge", "1 once the first complete list of objects was read.",
-	       metrics->delivered);
-	metric(out, "services", "gauge", "Services in the plan of this node.", metrics->n_services);
-	metric(out, "services_accepted", "gauge", "LoadBalancer Services that the data path serves.",
-	       metrics->n_accepted);
-	metric(out, "frontends", "gauge", "Frontends in the maps.", metrics->n_frontends);
-	metric(out, "frontends_max", "gauge", "Room for frontends.", metrics->limits.frontends);
-	metric(out, "backends", "gauge", "Backends in the maps.", metrics->n_backends);
-	metric(out, "backends_max", "gauge", "Room for backends.", metrics->limits.backends);
-	metric(out, "flows", "gauge", "Open flows, from the collector's last round.", metrics->flows);
-	metric(out, "packets_total", "counter", "Packets of all frontends in the maps.", metrics->packets);
-	metric(out, "bytes_total", "counter", "Bytes of all frontends in the maps.", metrics->bytes);
-	metrics_drops(out, metrics);
-	metric(out, "routes", "gauge", "Routes that this node should announce, over all peers.",
-	       metrics->n_routes);
-	metric(out, "bgp_in_sync", "gauge", "1 while bgpd has acknowledged everything wanted.",
-	       metrics->bgp_in_sync);
-	metrics_peers(out, metrics);
-	metric(out, "problems", "gauge", "Problems of objects, as lbctl node show lists them.",
-	       metrics->n_problems);
-	metric(out, "reconcile_total", "counter", "Reconcile rounds.", metrics->reconciles);
-	metric(out, "reconcile_failures_total", "counter", "Rounds in which a step was not executed.",
-	       metrics->reconcile_failures);
-	metric_seconds(out, "reconcile_seconds_total", "counter", "Time spent in reconcile rounds.",
-		       metrics->reconcile_seconds_sum);
-	metric_seconds(out, "reconcile_last_seconds", "gauge", "Duration of the last round.",
-		       metrics->reconcile_seconds_last);
-	metric_seconds(out, "reconcile_maps_last_seconds", "gauge",
-		       "From the beginning of the last round that had steps until the maps held them.",
-		       metrics->maps_seconds_last);
 }

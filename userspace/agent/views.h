@@ -56,6 +56,11 @@ void view_drops_json(struct strbuf *, const char *node, const struct drop_counte
 
 struct node_row {
 	const char *node, *version;
+	const char *source;	  /* the manifests directory, or the API server */
+	bool source_reachable;
+	int64_t source_since_sec; /* so long it has been reachable or not; INT64_MAX: not known */
+	const char *source_trouble; /* why it is not reachable; "" */
+	const char *unready;	  /* what is missing for /readyz; NULL: it is ready */
 	bool delivered;		  /* the sources' first complete list is there */
 	bool converged;		  /* everything planned is applied */
 	uint64_t generation;
@@ -75,21 +80,5 @@ void view_node_json(struct strbuf *, const struct node_row *);
 void view_flows_begin(struct strbuf *, const char *node);
 void view_flow(struct strbuf *, const struct flow_view *);
 void view_flows_end(struct strbuf *, bool truncated);
-
-/* Prometheus text exposition. No label whose values grow with the number of Services: see `lbctl svc ls`
- * for those. */
-struct metrics {
-	const struct drop_counter *drops;
-	size_t n_drops;
-	const struct frr_peer_view *peers;
-	size_t n_peers;
-	size_t n_services, n_accepted, n_frontends, n_backends, n_routes, n_problems;
-	struct diff_limits limits;
-	uint64_t flows, packets, bytes;
-	uint64_t reconciles, reconcile_failures;
-	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
-	bool delivered, bgp_in_sync;
-};
-void view_metrics(struct strbuf *, const struct metrics *);
 
 #endif

@@ -11,6 +11,10 @@
 static const struct column head_columns[] = {
 	{ .title = "Node:", .member = "node" },
 	{ .title = "Version:", .member = "version" },
+	{ .title = "Ready:", .member = "ready", .kind = CELL_YES_NO, .good = "yes" },
+	{ .title = "Missing:", .member = "missing", .kind = CELL_PROBLEM },
+	{ .title = "Objects from:", .member = "source" },
+	{ .title = "State:", .member = "sourceState" },
 	{ .title = "Objects read:", .member = "sourceDelivered", .kind = CELL_YES_NO, .good = "yes" },
 	{ .title = "Converged:", .member = "converged", .kind = CELL_YES_NO, .good = "yes" },
 	{ .title = "Proxy mode:", .member = "proxyMode" },

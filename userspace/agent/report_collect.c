@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+/* See report_collect.h. One walk over the routes gives each Service's peers; one over the plan makes the rows. */
+#include "userspace/agent/report_collect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/agent/problem_log.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+
+#define ESTABLISHED "Established"
+
+/* --- who is told of what: one line for each route of each service --------------------------------- */
+
+struct target { /* sorted by service, peer */
+	const char *service, *peer;
+	bool up, announced;
+};
+
+struct targets {
+	struct target *items;
+	size_t n;
+};
+
+static int compare_targets(const void *a, const void *b)
+{
+	const struct target *left = a, *right = b;
+	int order = strcmp(left->service, right->service);
+
+	return order ? order : strcmp(left->peer, right->peer);
+}
+
+static bool is_up(const struct agent *agent, const char *name)
+{
+	const struct frr_peer_view *peers;
+	size_t i, n = frr_peers(agent->frr, &peers);
+
+	for (i = 0; i < n; i++)
+		if (text_equal(peers[i].name, name))
+			return text_equal(peers[i].state, ESTABLISHED);
+	return false;
+}
+
+/* Several routes of one service to one peer are one target: announced when each of them is. */
+static void unite(struct targets *targets)
+{
+	size_t i, kept = 0;
+
+	for (i = 1; i < targets->n; i++) {
+		if (compare_targets(&targets->items[kept], &targets->items[i]))
+			targets->items[++kept] = targets->items[i];
+		else
+			targets->items[kept].announced &= targets->items[i].announced;
+	}
+	if (targets->n)
+		targets->n = kept + 1;
+}
+
+static int collect_targets(struct agent *agent, struct arena *arena, struct targets *ret)
+{
+	size_t i, j, total = 0;
+
+	for (i = 0; i < agent->routes.n; i++)
+		total += agent->routes.items[i].services.n;
+	*ret = (struct targets){ .items = arena_array(arena, total, sizeof(*ret->items)) };
+	if (!ret->items)
+		return -ENOMEM;
+	for (i = 0; i < agent->routes.n; i++) {
+		const struct route *route = &agent->routes.items[i];
+		bool up = is_up(agent, route->peer), announced = up && frr_announces(agent->frr, &route->prefix);
+
+		for (j = 0; j < route->services.n; j++)
+			ret->items[ret->n++] = (struct target){ route->services.items[j], route->peer, up, announced };
+	}
+	if (ret->n)
+		qsort(ret->items, ret->n, sizeof(*ret->items), compare_targets);
+	unite(ret);
+	return 0;
+}
+
+static const struct target *targets_of(const struct targets *targets, const char *service, size_t *ret_n)
+{
+	size_t low = 0, high = targets->n, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (strcmp(targets->items[middle].service, service) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (*ret_n = 0; low + *ret_n < targets->n && text_equal(targets->items[low + *ret_n].service, service);)
+		++*ret_n;
+	return targets->items + low;
+}
+
+static int peers_of(struct arena *arena, const struct targets *targets, struct report_facts *facts)
+{
+	size_t i, n;
+	const struct target *own = targets_of(targets, facts->name, &n);
+	const char **names = arena_array(arena, 3 * n, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	facts->wanted.items = names;
+	facts->up.items = names + n;
+	facts->announced.items = names + 2 * n;
+	for (i = 0; i < n; i++) {
+		facts->wanted.items[facts->wanted.n++] = own[i].peer;
+		if (own[i].up)
+			facts->up.items[facts->up.n++] = own[i].peer;
+		if (own[i].announced)
+			facts->announced.items[facts->announced.n++] = own[i].peer;
+	}
+	return 0;
+}
+
+/* --- services ------------------------------------------------------------------------------------- */
+
+struct collector {
+	struct agent *agent;
+	struct arena *arena;
+	const struct cluster *cluster;
+	struct targets targets;
+	struct node_report *report;
+};
+
+static const char *full_name(struct arena *arena, const char *namespace, const char *name)
+{
+	size_t before = strlen(namespace), after = strlen(name);
+	char *text = arena_alloc(arena, before + after + 2);
+
+	if (!text)
+		return NULL;
+	memcpy(text, namespace, before);
+	text[before] = '/';
+	memcpy(text + before + 1, name, after);
+	return text;
+}
+
+/* One that has addresses, ours, and not on its way out. */
+static bool is_reported(const struct collector *collector, const struct service_plan *plan)
+{
+	const struct service *service;
+
+	if (plan->n_vips)
+		return true;
+	service = cluster_find_service(collector->cluster, plan->namespace, plan->name);
+	return service && service->n_ingress && !service->meta.deleting &&
+	       service_is_ours(service, collector->agent->options->default_class);
+}
+
+static int add_service(struct collector *collector, const struct service_plan *plan)
+{
+	const struct agent *agent = collector->agent;
+	const struct problem *problem =
+		problems_find_service(&agent->problems, plan->namespace, plan->name);
+	struct report_facts facts = {
+		.name = full_name(collector->arena, plan->namespace, plan->name),
+		.plan = plan,
+		.unfit = problems_find_service(&agent->steps.problems, plan->namespace, plan->name) != NULL,
+		.problem = problem ? problem->message : NULL,
+		.n_peers = agent->n_peers,
+		.daemon_state = frr_daemon_state(agent->frr),
+	};
+
+	if (!facts.name || peers_of(collector->arena, &collector->targets, &facts) < 0)
+		return -ENOMEM;
+	facts.accepted = plan->n_vips && accepted_contains(&agent->accepted, facts.name);
+	facts.reporter = !collector->report->sampled || routes_book_is_reporter(agent->routes_book, facts.name);
+	return report_judge(collector->arena, &facts,
+			    &collector->report->services[collector->report->n_services++]);
+}
+
+static bool still_planned(const struct agent *agent, const struct step *step)
+{
+	const char *slash = strchr(step->service ? step->service : "", '/');
+	const struct service_plan *plan = NULL;
+	char namespace[64];
+	size_t i;
+
+	if (slash && (size_t)(slash - step->service) < sizeof(namespace)) {
+		memcpy(namespace, step->service, (size_t)(slash - step->service));
+		namespace[slash - step->service] = '\0';
+		plan = node_plan_find(&agent->plan, namespace, slash + 1);
+	}
+	for (i = 0; plan && i < plan->n_vips; i++)
+		if (addr_equal(&plan->vips[i], &step->frontend.addr))
+			return true; /* only a port of it goes */
+	return false;
+}
+
+static int compare_steps(const void *a, const void *b)
+{
+	const struct report_service *left = a, *right = b;
+	int order = strcmp(left->name, right->name);
+
+	return order ? order : addr_compare(left->vips, right->vips);
+}
+
+/* What waits for the withdrawal of its route: one row for each service and address. */
+static int add_releasing(struct collector *collector)
+{
+	const struct steps *steps = &collector->agent->steps;
+	struct report_service *rows = collector->report->services + collector->report->n_services;
+	size_t i, n = 0, kept = 0;
+
+	for (i = 0; i < steps->n; i++) {
+		const struct step *step = &steps->items[i];
+
+		if (step->kind != STEP_FRONTEND_DELETE || still_planned(collector->agent, step))
+			continue;
+		rows[n++] = (struct report_service){
+			.name = step->service ? step->service : "",
+			.vips = &step->frontend.addr,
+			.n_vips = 1,
+			.programmed = true,
+			.releasing = true,
+			.reason = "Releasing",
+			.message = "withdrawn; its frontends go when no router can send to them any more",
+		};
+	}
+	if (n)
+		qsort(rows, n, sizeof(*rows), compare_steps);
+	for (i = 0; i < n; i++)
+		if (!kept || compare_steps(&rows[kept - 1], &rows[i]))
+			rows[kept++] = rows[i];
+	collector->report->n_services += kept;
+	return 0;
+}
+
+static int collect_services(struct collector *collector)
+{
+	const struct agent *agent = collector->agent;
+	size_t i;
+	int r;
+
+	r = collect_targets(collector->agent, collector->arena, &collector->targets);
+	collector->report->services = arena_array(collector->arena, agent->plan.n_services + agent->steps.n,
+						  sizeof(*collector->report->services));
+	if (r < 0 || !collector->report->services)
+		return -ENOMEM;
+	for (i = 0; i < agent->plan.n_services; i++) {
+		if (!is_reported(collector, agent->plan.services[i]))
+			continue;
+		r = add_service(collector, agent->plan.services[i]);
+		if (r < 0)
+			return r;
+	}
+	return add_releasing(collector);
+}
+
+/* --- peers, interfaces, readiness ----------------------------------------------------------------- */
+
+/* A session that is not up goes through these again and again, and each would be a write. */
+static const char *steady_state(const char *state)
+{
+	static const char *const passing[] = { "Idle", "Connect", "Active", "OpenSent", "OpenConfirm" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(passing); i++)
+		if (text_equal(state, passing[i]))
+			return "Active";
+	return state;
+}
+
+static int collect_peers(struct collector *collector)
+{
+	const struct frr_peer_view *views;
+	size_t i, n = frr_peers(collector->agent->frr, &views);
+	struct lb_node_peer *peers = arena_array(collector->arena, n, sizeof(*peers));
+	char text[ADDR_TEXT_MAX];
+
+	if (!peers)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		bool numbered = views[i].address.family != ADDR_NONE;
+
+		peers[i] = (struct lb_node_peer){
+			.name = views[i].name,
+			.address = arena_string(collector->arena, numbered ? addr_format(&views[i].address, text) :
+								  views[i].interface ? views[i].interface : ""),
+			.state = steady_state(views[i].state),
+			.since_sec = INT64_MAX,
+			.prefixes_sent = views[i].prefixes_sent,
+			.prefixes_received = views[i].prefixes_received,
+			.last_error = views[i].last_error,
+		};
+		if (!peers[i].address)
+			return -ENOMEM;
+	}
+	collector->report->peers = peers;
+	collector->report->n_peers = n;
+	return 0;
+}
+
+static int collect_interfaces(struct collector *collector)
+{
+	const struct interface_view *views;
+	size_t i, n = datapath_interfaces(collector->agent->datapath, &views);
+	struct report_interface *interfaces = arena_array(collector->arena, n, sizeof(*interfaces));
+
+	if (!interfaces)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		interfaces[i] = (struct report_interface){
+			.name = arena_string(collector->arena, views[i].name),
+			.hook = views[i].hook,
+			.message = arena_string(collector->arena, views[i].attached ? "" : views[i].why),
+		};
+		if (!interfaces[i].name || !interfaces[i].message)
+			return -ENOMEM;
+	}
+	collector->report->interfaces = interfaces;
+	collector->report->n_interfaces = n;
+	return 0;
+}
+
+const char *agent_unready(const struct agent *agent)
+{
+	if (!agent->delivered)
+		return "the first complete list of objects is not there yet";
+	if (!agent->accepted_known)
+		return "the first round is not finished";
+	if (agent->n_peers && !agent->frr_known)
+		return "bgpd has not taken over what should be announced";
+	return NULL;
+}
+
+static void judge_ready(const struct agent *agent, struct node_report *report)
+{
+	const char *state = frr_daemon_state(agent->frr), *unready = agent_unready(agent);
+
+	report->ready = false;
+	if (agent->failures) {
+		report->ready_reason = "MapsNotWritten";
+		report->ready_message = "what should stand in the maps could not be written; what stood before serves, "
+					"and it is tried again";
+	} else if (agent->n_peers && !text_equal(state, "connected")) {
+		report->ready_reason = "FRRNotConnected";
+		report->ready_message = text_equal(state, "not running") ? "FRR is not running on this node" :
+									 "FRR does not answer";
+	} else if (unready) {
+		report->ready_reason = "Starting";
+		report->ready_message = unready;
+	} else {
+		report->ready = true;
+		report->ready_reason = "Ready";
+		report->ready_message = "";
+	}
+}
+
+int report_collect(struct agent *agent, struct arena *arena, struct node_report *ret)
+{
+	struct collector collector = { .agent = agent,
+				       .arena = arena,
+				       .cluster = store_cluster(agent->store),
+				       .report = ret };
+	int r;
+
+	if (!collector.cluster)
+		return -ENOMEM;
+	*ret = (struct node_report){ .agent_version = FAIRWAY_VERSION,
+				     .sampled = collector.cluster->n_nodes > ROUTE_REPORT_ALL_NODES };
+	r = collect_services(&collector);
+	if (r >= 0)
+		r = collect_peers(&collector);
+	if (r >= 0)
+		r = collect_interfaces(&collector);
+	judge_ready(agent, ret);
+	return r;
+}

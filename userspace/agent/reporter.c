@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Writing the LBNode: see reporter.h. At most one request is under way; what changes meanwhile is in the next one. */
+#include "userspace/agent/reporter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "k8s/backoff.h"
+#include "userspace/agent/agent.h"
+#include "userspace/agent/report_collect.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+#include "userspace/base/parse.h"
+#include "userspace/io/loop.h"
+
+#define GATHER_MSEC	 100
+#define INTERVAL_MSEC	 1000
+#define BYTES_PER_SECOND 100000
+#define API_PATH	 "/apis/fairway.dev/v1alpha1/lbnodes/"
+#define APPLY		 "fieldManager=lbagent&force=true"
+
+struct known_peer { /* since when a session is in its state */
+	char *name, *state;
+	int64_t since_sec;
+};
+
+struct reporter {
+	struct agent *agent;
+	struct api *api;
+	struct loop_timer *timer;
+	struct api_request *request;
+	struct backoff backoff;
+	uint64_t next_msec;	   /* no write before */
+	uint64_t written, sending; /* digests of the status that stands there, and of the one under way; 0: none */
+	size_t sending_length;
+	char *owner;	    /* uid of the Node that owns the object as we know it; NULL: not known */
+	char *owner_sent;   /* … of the request under way */
+	bool no_answer;	    /* the last write met no server */
+	bool waiting_said;  /* that the Node's object is missing */
+	int refused_status; /* the last refusal that was logged; 0: none */
+	struct known_peer *peers;
+	size_t n_peers;
+	bool ready_known, ready;
+	int64_t ready_since_sec;
+	struct reporter_state state;
+};
+
+DEFINE_CLEANUP(struct reporter *, reporter_free);
+
+static void write_due(void *userdata);
+
+/* --- what has a history ----------------------------------------------------------------------------- */
+
+static void forget_peers(struct known_peer *peers, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(peers[i].name);
+		free(peers[i].state);
+	}
+	free(peers);
+}
+
+static const struct known_peer *known_peer(const struct reporter *reporter, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < reporter->n_peers; i++)
+		if (text_equal(reporter->peers[i].name, name))
+			return &reporter->peers[i];
+	return NULL;
+}
+
+static uint64_t uptime_of(const struct agent *agent, const char *name)
+{
+	const struct frr_peer_view *views;
+	size_t i, n = frr_peers(agent->frr, &views);
+
+	for (i = 0; i < n; i++)
+		if (text_equal(views[i].name, name) && text_equal(views[i].state, "Established"))
+			return views[i].uptime_sec;
+	return 0;
+}
+
+/* The moment of a change is computed once: computed anew each time it would move by a second now and then. */
+static int date_peers(struct reporter *reporter, struct node_report *report)
+{
+	struct lb_node_peer *peers = (struct lb_node_peer *)(uintptr_t)report->peers; /* in our arena */
+	struct known_peer *fresh = calloc(report->n_peers + 1, sizeof(*fresh));
+	const struct known_peer *known;
+	size_t i;
+
+	if (!fresh)
+		return -ENOMEM;
+	for (i = 0; i < report->n_peers; i++) {
+		known = known_peer(reporter, peers[i].name);
+		fresh[i].name = strdup(peers[i].name);
+		fresh[i].state = strdup(peers[i].state);
+		if (!fresh[i].name || !fresh[i].state) {
+			forget_peers(fresh, i + 1);
+			return -ENOMEM;
+		}
+		if (known && text_equal(known->state, peers[i].state))
+			fresh[i].since_sec = known->since_sec;
+		else
+			fresh[i].since_sec =
+				(int64_t)time(NULL) - (int64_t)uptime_of(reporter->agent, peers[i].name);
+		peers[i].since_sec = fresh[i].since_sec;
+	}
+	forget_peers(reporter->peers, reporter->n_peers);
+	reporter->peers = fresh;
+	reporter->n_peers = report->n_peers;
+	return 0;
+}
+
+static void date_ready(struct reporter *reporter, struct node_report *report)
+{
+	if (!reporter->ready_known || reporter->ready != report->ready)
+		reporter->ready_since_sec = (int64_t)time(NULL);
+	reporter->ready_known = true;
+	reporter->ready = report->ready;
+	report->ready_since_sec = reporter->ready_since_sec;
+}
+
+/* --- answers ---------------------------------------------------------------------------------------- */
+
+static void schedule(struct reporter *reporter, uint64_t at_least_msec)
+{
+	uint64_t now = loop_now_msec(), wait = at_least_msec;
+
+	if (reporter->next_msec > now && reporter->next_msec - now > wait)
+		wait = reporter->next_msec - now;
+	loop_timer_set_earlier(reporter->timer, wait);
+}
+
+/* Said once for each kind of refusal, until a write succeeds. What cannot be reached the API client tells. */
+static void log_refusal(struct reporter *reporter, const struct api_reply *reply)
+{
+	if (reporter->refused_status == reply->status || !reply->status)
+		return;
+	reporter->refused_status = reply->status;
+	log_warn("LBNode %s: HTTP status %d: %s%s; the node goes on serving, its state is not shown in the cluster "
+		 "until this works",
+		 reporter->agent->node, reply->status, reply->message,
+		 reply->status == 404 ? " (is the CRD lbnodes.fairway.dev installed?)" :
+		 reply->status == 403 ? " (lbagent's ClusterRole must allow create and patch of lbnodes, and "
+					"patch of lbnodes/status)" :
+					"");
+}
+
+static uint32_t any_number(void)
+{
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number = (uint32_t)loop_now_msec();
+	return number;
+}
+
+static void write_failed(struct reporter *reporter, const struct api_reply *reply)
+{
+	reporter->state.n_failures++;
+	reporter->no_answer = !reply->status;
+	reporter->next_msec = loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(), any_number(),
+							      (uint64_t)reply->retry_after_msec);
+	schedule(reporter, 0);
+}
+
+static bool is_success(const struct api_reply *reply)
+{
+	return reply->status >= 200 && reply->status < 300;
+}
+
+static void object_answered(void *userdata, const struct api_reply *reply)
+{
+	struct reporter *reporter = userdata;
+
+	reporter->request = NULL;
+	if (!is_success(reply)) {
+		log_refusal(reporter, reply);
+		write_failed(reporter, reply);
+		return;
+	}
+	free(reporter->owner);
+	reporter->owner = take(reporter->owner_sent);
+	reporter->written = 0; /* it may be a new object */
+	write_due(reporter);
+}
+
+static void status_answered(void *userdata, const struct api_reply *reply)
+{
+	struct reporter *reporter = userdata;
+
+	reporter->request = NULL;
+	if (!is_success(reply)) {
+		if (reply->status == 404) { /* somebody removed it */
+			free(reporter->owner);
+			reporter->owner = NULL;
+		} else {
+			log_refusal(reporter, reply);
+		}
+		write_failed(reporter, reply);
+		return;
+	}
+	if (reporter->refused_status)
+		log_info("LBNode %s: written again", reporter->agent->node);
+	reporter->refused_status = 0;
+	reporter->waiting_said = reporter->no_answer = false;
+	backoff_reset(&reporter->backoff);
+	reporter->written = reporter->sending;
+	reporter->state.n_writes++;
+	reporter->state.written_msec = loop_now_msec();
+	reporter->next_msec = loop_now_msec() + INTERVAL_MSEC +
+			      reporter->sending_length * 1000 / BYTES_PER_SECOND;
+	schedule(reporter, 0); /* what changed meanwhile; nothing is sent if nothing did */
+}
+
+/* --- writing ---------------------------------------------------------------------------------------- */
+
+static int send_patch(struct reporter *reporter, const char *subresource, const struct strbuf *body,
+		      api_reply_fn *answered)
+{
+	cleanup(strbuf_done) struct strbuf path = { 0 };
+	struct api_call call = { .method = "PATCH", .content_type = "application/apply-patch+yaml" };
+
+	/* A node's name is a DNS subdomain: nothing to encode. */
+	strbuf_appendf(&path, API_PATH "%s%s?" APPLY, reporter->agent->node, subresource);
+	if (strbuf_failed(&path) || strbuf_failed(body))
+		return -ENOMEM;
+	call.path = strbuf_text(&path);
+	call.body = strbuf_text(body);
+	call.length = body->length;
+	return api_send(reporter->api, &call, answered, reporter, &reporter->request);
+}
+
+static int write_object(struct reporter *reporter, const struct node *node)
+{
+	cleanup(strbuf_done) struct strbuf body = { 0 };
+
+	free(reporter->owner_sent);
+	reporter->owner_sent = strdup(node->meta.uid);
+	if (!reporter->owner_sent)
+		return -ENOMEM;
+	node_report_object_body(&body, reporter->agent->node, node->meta.uid);
+	return send_patch(reporter, "", &body, object_answered);
+}
+
+static int write_status(struct reporter *reporter)
+{
+	cleanup(strbuf_done) struct strbuf status = { 0 }, body = { 0 };
+	cleanup(arena_done) struct arena arena = { 0 };
+	struct node_report report;
+	uint64_t digest;
+	int r;
+
+	r = report_collect(reporter->agent, &arena, &report);
+	if (r >= 0)
+		r = date_peers(reporter, &report);
+	if (r < 0)
+		return r;
+	date_ready(reporter, &report);
+	node_report_json(&status, &report);
+	if (strbuf_failed(&status))
+		return -ENOMEM;
+	digest = XXH64(strbuf_text(&status), status.length, 1);
+	if (digest == reporter->written)
+		return 0;
+	node_report_status_body(&body, reporter->agent->node, strbuf_text(&status));
+	reporter->sending = digest;
+	reporter->sending_length = body.length;
+	return send_patch(reporter, "/status", &body, status_answered);
+}
+
+/* Not before the first round: what an earlier agent said is truer than that there is nothing. Not without the Node: its
+ * uid is the owner. */
+static bool can_write(struct reporter *reporter, const struct node **ret_node)
+{
+	const struct cluster *cluster;
+
+	if (reporter->request || !reporter->agent->accepted_known)
+		return false;
+	cluster = store_cluster(reporter->agent->store);
+	*ret_node = cluster ? cluster_find_node(cluster, reporter->agent->node) : NULL;
+	if (*ret_node && *(*ret_node)->meta.uid)
+		return true;
+	if (!reporter->waiting_said)
+		log_warn("LBNode %s is not written: there is no Node of this name to own it; is --node (NODE_NAME) right?",
+			 reporter->agent->node);
+	reporter->waiting_said = true;
+	return false;
+}
+
+static void write_due(void *userdata)
+{
+	struct reporter *reporter = userdata;
+	const struct node *node;
+	int r;
+
+	if (!can_write(reporter, &node))
+		return;
+	if (loop_now_msec() < reporter->next_msec) {
+		schedule(reporter, 0);
+		return;
+	}
+	r = text_equal(reporter->owner, node->meta.uid) ? write_status(reporter) : write_object(reporter, node);
+	if (r < 0) { /* out of memory */
+		reporter->next_msec = loop_now_msec() + INTERVAL_MSEC;
+		schedule(reporter, 0);
+	}
+}
+
+void reporter_kick(struct reporter *reporter)
+{
+	if (!reporter || reporter->request)
+		return;
+	if (reporter->no_answer && api_state(reporter->api).reachable) {
+		reporter->no_answer = false; /* no reason to wait longer; but a thousand nodes not all at once */
+		reporter->next_msec = loop_now_msec() + any_number() % INTERVAL_MSEC;
+		loop_timer_stop(reporter->timer);
+	}
+	schedule(reporter, GATHER_MSEC);
+}
+
+struct reporter_state reporter_state(const struct reporter *reporter)
+{
+	return reporter ? reporter->state : (struct reporter_state){ 0 };
+}
+
+int reporter_new(struct agent *agent, struct reporter **ret)
+{
+	cleanup(reporter_freep) struct reporter *reporter = calloc(1, sizeof(*reporter));
+	int r;
+
+	if (!reporter)
+		return -ENOMEM;
+	reporter->agent = agent;
+	reporter->api = agent_source_api(agent->source);
+	r = loop_timer_new(agent->event, write_due, reporter, &reporter->timer);
+	if (r < 0)
+		return r;
+	*ret = take(reporter);
+	return 0;
+}
+
+void reporter_free(struct reporter *reporter)
+{
+	if (!reporter)
+		return;
+	api_cancel(reporter->request);
+	loop_timer_free(reporter->timer);
+	forget_peers(reporter->peers, reporter->n_peers);
+	free(reporter->owner);
+	free(reporter->owner_sent);
+	free(reporter);
+}

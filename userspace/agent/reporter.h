@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps this node's LBNode true (EDGE): collects what is (node_report.h) after each change and writes it through the API.
+ *
+ * The first change is written 100 ms after it (so that bgpd's answer is in it), then at most one write per second and one
+ * second more for each 100 kB of it; an unchanged report is not written at all. A write that fails is repeated, with what
+ * is true by then. The object is created when it is missing, owned by the Node, so that it goes with it.
+ * Before the first round was made nothing is said: what an earlier agent said is truer than "nothing". */
+#ifndef FAIRWAY_AGENT_REPORTER_H
+#define FAIRWAY_AGENT_REPORTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct agent;
+struct reporter;
+
+int reporter_new(struct agent *, struct reporter **ret); /* 0 or -errno; borrows the agent and its API */
+void reporter_free(struct reporter *);			 /* NULL ok */
+void reporter_kick(struct reporter *);			 /* something may have changed; NULL ok */
+
+struct reporter_state { /* for metrics */
+	uint64_t n_writes, n_failures;
+	uint64_t written_msec; /* loop_now_msec() of the last write that the API server took; 0: none */
+};
+struct reporter_state reporter_state(const struct reporter *); /* zeros for NULL */
+
+#endif
