@@ -1,31 +1,436 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The API as a source: see cluster_source.h. */
+/* All wanted kinds, each followed by a watch into one intake: see cluster_source.h. */
 #include "k8s/cluster_source.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "userspace/base/attributes.h"
+#include "k8s/intake.h"
+#include "k8s/watch.h"
+#include "userspace/base/array.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+#include "userspace/io/loop.h"
 
-int cluster_source_new(struct sd_event *event _unused_, struct api *api _unused_,
-		       const struct cluster_source_options *options _unused_, struct store *store _unused_,
-		       source_change_fn *on_change _unused_, void *userdata _unused_,
-		       struct cluster_source **ret _unused_)
+#define LIMIT_MSEC   50
+#define MAX_SECRETS  1000
+
+#define FAIRWAY_PATH "/apis/fairway.dev/v1alpha1/"
+
+static const struct collection {
+	enum object_kind kind;
+	const char *path, *selector;
+	const char *list_type; /* what typed lists do not say in each item */
+	const char *crd;       /* the name of the definition, for those that can be missing */
+} collections[] = {
+	{ OBJECT_SERVICE, "/api/v1/services", "labelSelector=%21service.kubernetes.io%2Fservice-proxy-name",
+	  "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\"}", NULL },
+	{ OBJECT_ENDPOINT_SLICE, "/apis/discovery.k8s.io/v1/endpointslices",
+	  "labelSelector=%21service.kubernetes.io%2Fheadless",
+	  "{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\"}", NULL },
+	{ OBJECT_NODE, "/api/v1/nodes", NULL, "{\"kind\":\"NodeList\",\"apiVersion\":\"v1\"}", NULL },
+	{ OBJECT_NAMESPACE, "/api/v1/namespaces", NULL, "{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\"}",
+	  NULL },
+	{ OBJECT_SERVICE_IP_POOL, FAIRWAY_PATH "serviceippools", NULL, NULL, "serviceippools.fairway.dev" },
+	{ OBJECT_BGP_PEER, FAIRWAY_PATH "bgppeers", NULL, NULL, "bgppeers.fairway.dev" },
+	{ OBJECT_BGP_ADVERTISEMENT, FAIRWAY_PATH "bgpadvertisements", NULL, NULL,
+	  "bgpadvertisements.fairway.dev" },
+	{ OBJECT_BFD_PROFILE, FAIRWAY_PATH "bfdprofiles", NULL, NULL, "bfdprofiles.fairway.dev" },
+	{ OBJECT_COMMUNITY, FAIRWAY_PATH "communities", NULL, NULL, "communities.fairway.dev" },
+	{ OBJECT_LB_NODE, FAIRWAY_PATH "lbnodes", NULL, NULL, "lbnodes.fairway.dev" },
+};
+
+#define SECRET_LIST_TYPE "{\"kind\":\"SecretList\",\"apiVersion\":\"v1\"}"
+
+struct followed {
+	struct cluster_source *source;
+	const struct collection *collection; /* NULL: a Secret */
+	char *secret;			     /* its name */
+	struct intake_list list;
+	struct watch *watch;
+	bool open;     /* a complete list is being read */
+	bool complete; /* there was one */
+	bool wanted;   /* mark, while Secrets are compared with what peers name */
+};
+
+struct cluster_source {
+	struct sd_event *event;
+	struct api *api;
+	struct store *store;
+	uint32_t kinds;
+	bool all_services;
+	char *secret_namespace;
+	struct intake intake;
+	struct followed **followed;
+	size_t n_followed, capacity;
+	struct debounce *debounce;
+	source_change_fn *on_change;
+	void *userdata;
+	struct source_result result;
+	bool trouble_changed;
+	bool trim; /* a list was read: the C library would keep the holes that it left */
+};
+
+DEFINE_CLEANUP(struct cluster_source *, cluster_source_free);
+
+/* --- the reflectors' functions ------------------------------------------------------------------------- */
+
+static int on_begin(void *userdata)
 {
-	return -ENOSYS;
+	struct followed *followed = userdata;
+
+	followed->open = true;
+	intake_begin(&followed->list);
+	return 0;
 }
 
-const struct source_result *cluster_source_result(const struct cluster_source *source _unused_)
+static void note_change(struct cluster_source *source)
 {
-	static const struct source_result none;
-
-	return &none;
+	if (source->intake.changed || source->intake.problems_changed)
+		debounce_kick(source->debounce);
 }
 
-void cluster_source_free(struct cluster_source *source _unused_)
+static int on_put(void *userdata, const struct json *type, const struct json *object)
 {
+	struct followed *followed = userdata;
+	int r = intake_put(&followed->source->intake, &followed->list, type, object, followed->open);
+
+	note_change(followed->source);
+	return r;
 }
 
-struct cluster_source_state cluster_source_state(const struct cluster_source *source _unused_)
+static int on_remove(void *userdata, const struct json *type, const struct json *object)
 {
-	return (struct cluster_source_state){ 0 };
+	struct followed *followed = userdata;
+	int r = intake_remove(&followed->source->intake, &followed->list, type, object);
+
+	note_change(followed->source);
+	return r;
+}
+
+static int on_complete(void *userdata)
+{
+	struct followed *followed = userdata;
+	struct cluster_source *source = followed->source;
+	int r = intake_complete(&source->intake, &followed->list);
+
+	followed->open = false;
+	source->trim = true;
+	followed->complete = true;
+	debounce_kick(source->debounce);
+	return r;
+}
+
+static const struct reflector_fns reflector_fns = {
+	.begin = on_begin,
+	.put = on_put,
+	.remove = on_remove,
+	.complete = on_complete,
+};
+
+static void on_trouble(void *userdata)
+{
+	struct followed *followed = userdata;
+
+	followed->source->trouble_changed = true;
+	debounce_kick(followed->source->debounce);
+}
+
+/* --- what is followed ---------------------------------------------------------------------------------- */
+
+static void followed_free(struct followed *followed)
+{
+	watch_free(followed->watch);
+	intake_list_done(&followed->list);
+	free(followed->secret);
+	free(followed);
+}
+
+/* Takes it, also on failure. */
+static int follow(struct cluster_source *source, struct followed *followed, const char *path,
+		  const char *selector, const char *list_type)
+{
+	const struct watch_options options = {
+		.path = path,
+		.selector = selector,
+		.list_type = list_type,
+		.fns = &reflector_fns,
+		.on_trouble = on_trouble,
+		.userdata = followed,
+	};
+	int r;
+
+	followed->source = source;
+	r = array_reserve(source->followed, source->n_followed, source->capacity);
+	if (r >= 0)
+		r = watch_new(source->event, source->api, &options, &followed->watch);
+	if (r < 0) {
+		followed_free(followed);
+		return r;
+	}
+	source->followed[source->n_followed++] = followed;
+	return 0;
+}
+
+static int follow_collection(struct cluster_source *source, const struct collection *collection)
+{
+	struct followed *followed = calloc(1, sizeof(*followed));
+	bool all = collection->kind == OBJECT_SERVICE && source->all_services;
+
+	if (!followed)
+		return -ENOMEM;
+	followed->collection = collection;
+	followed->list.kind = collection->kind;
+	return follow(source, followed, collection->path, all ? NULL : collection->selector,
+		      collection->list_type);
+}
+
+static int follow_secret(struct cluster_source *source, const char *name)
+{
+	cleanup(strbuf_done) struct strbuf path = { 0 };
+	cleanup(strbuf_done) struct strbuf selector = { 0 };
+	struct followed *followed = calloc(1, sizeof(*followed));
+
+	if (followed)
+		followed->secret = strdup(name);
+	/* Names of namespaces and Secrets need no encoding: the decoder has checked them. */
+	strbuf_appendf(&path, "/api/v1/namespaces/%s/secrets", source->secret_namespace);
+	strbuf_appendf(&selector, "fieldSelector=metadata.name%%3D%s", name);
+	if (!followed || !followed->secret || strbuf_failed(&path) || strbuf_failed(&selector)) {
+		if (followed)
+			followed_free(followed);
+		return -ENOMEM;
+	}
+	followed->list = (struct intake_list){
+		.kind = OBJECT_SECRET,
+		.namespace = source->secret_namespace,
+		.name = followed->secret,
+	};
+	followed->wanted = true;
+	return follow(source, followed, strbuf_text(&path), strbuf_text(&selector), SECRET_LIST_TYPE);
+}
+
+static void want_secret(struct cluster_source *source, const char *name)
+{
+	for (size_t i = 0; i < source->n_followed; i++) {
+		if (source->followed[i]->secret && !strcmp(source->followed[i]->secret, name)) {
+			source->followed[i]->wanted = true;
+			return;
+		}
+	}
+	if (source->n_followed < MAX_SECRETS)
+		follow_secret(source, name); /* out of memory: with the next change */
+}
+
+/* The Secrets that peers name now. Those that nobody names any more leave the store. */
+static void compare_secrets(struct cluster_source *source)
+{
+	const struct cluster *cluster;
+	size_t kept = 0;
+
+	if (!(source->kinds & CLUSTER_KIND(OBJECT_SECRET)))
+		return;
+	cluster = store_cluster(source->store);
+	for (size_t i = 0; i < source->n_followed; i++)
+		source->followed[i]->wanted = !source->followed[i]->secret;
+	for (size_t i = 0; cluster && i < cluster->n_peers; i++)
+		if (cluster->peers[i]->password_secret && *cluster->peers[i]->password_secret &&
+		    text_is_dns_subdomain(cluster->peers[i]->password_secret))
+			want_secret(source, cluster->peers[i]->password_secret);
+	for (size_t i = 0; i < source->n_followed; i++) {
+		struct followed *followed = source->followed[i];
+
+		if (followed->wanted) {
+			source->followed[kept++] = followed;
+			continue;
+		}
+		intake_forget(&source->intake, &followed->list);
+		followed_free(followed);
+	}
+	source->n_followed = kept;
+}
+
+/* --- the result ---------------------------------------------------------------------------------------- */
+
+static bool all_complete(const struct cluster_source *source)
+{
+	for (size_t i = 0; i < source->n_followed; i++)
+		if (!source->followed[i]->complete)
+			return false;
+	return true;
+}
+
+static int add_not_installed(struct problems *problems, const struct followed *followed, const char *stays)
+{
+	cleanup(strbuf_done) struct strbuf object = { 0 };
+
+	if (!followed->collection || !followed->collection->crd)
+		return problems_add(problems, "API server", "", "does not know %s (HTTP 404)%s",
+				    followed->collection ? followed->collection->path : "Secrets", stays);
+	strbuf_appendf(&object, "CustomResourceDefinition/%s", followed->collection->crd);
+	if (strbuf_failed(&object))
+		return -ENOMEM;
+	return problems_add(problems, strbuf_text(&object), "",
+			    "not installed (Fairway's manifests hold it)%s", stays);
+}
+
+static int add_forbidden(struct problems *problems, const struct followed *followed, const char *stays)
+{
+	if (followed->secret)
+		return problems_add(
+			problems, "API server", "",
+			"our role does not let us list and watch the Secret %s in %s (HTTP 403)%s",
+			followed->secret, followed->list.namespace, stays);
+	return problems_add(problems, "API server", "",
+			    "our role does not let us list and watch %s (HTTP 403)%s",
+			    strrchr(followed->collection->path, '/') + 1, stays);
+}
+
+/* What all collections suffer alike has one text, and so is one problem. */
+static int add_trouble(struct problems *problems, const struct followed *followed, bool delivered)
+{
+	const struct reflector *reflector = watch_reflector(followed->watch);
+	const char *stays = delivered ? "; the last good objects stay in force, tried again"
+				      : "; nothing is decided until it is, tried again";
+
+	switch (reflector->trouble) {
+	case REFLECTOR_FINE:
+	case REFLECTOR_UNREACHABLE: /* the API client tells */
+		return 0;
+	case REFLECTOR_NOT_INSTALLED:
+		return add_not_installed(problems, followed, stays);
+	case REFLECTOR_FORBIDDEN:
+		return add_forbidden(problems, followed, stays);
+	case REFLECTOR_UNAUTHORIZED:
+		return problems_add(problems, "API server", "",
+				    "does not accept our credentials (HTTP 401)%s", stays);
+	case REFLECTOR_BUSY:
+		return problems_add(problems, "API server", "", "is too busy to answer (HTTP 429)%s", stays);
+	case REFLECTOR_SERVER_ERROR:
+		return problems_add(problems, "API server", "", "fails (HTTP %d)%s", reflector->status,
+				    stays);
+	case REFLECTOR_GARBAGE:
+		return problems_add(problems, "API server", "",
+				    "something answers with what is no answer of an API server%s", stays);
+	case REFLECTOR_REFUSED:
+		return problems_add(problems, "API server", "", "refuses what we ask (HTTP %d)%s",
+				    reflector->status, stays);
+	case REFLECTOR_NO_MEMORY:
+		return problems_add(problems, "API server", "", "what it sends does not fit into memory%s",
+				    stays);
+	}
+	return 0;
+}
+
+static int rebuild_problems(struct cluster_source *source)
+{
+	struct problems problems = { 0 };
+	int r;
+
+	r = intake_append_problems(&source->intake, &problems);
+	for (size_t i = 0; i < source->n_followed && !r; i++)
+		r = add_trouble(&problems, source->followed[i], source->result.delivered);
+	if (r < 0) {
+		problems_done(&problems);
+		return r;
+	}
+	problems_sort_unique(&problems);
+	problems_done(&source->result.problems);
+	source->result.problems = problems;
+	return 0;
+}
+
+static void settle(void *userdata)
+{
+	struct cluster_source *source = userdata;
+	struct intake *intake = &source->intake;
+	bool told = false;
+
+	compare_secrets(source);
+	if (!source->result.delivered && all_complete(source))
+		source->result.delivered = source->trouble_changed =
+			true; /* what stays in force is another */
+	if (source->trim)
+		malloc_trim(0);
+	source->trim = false;
+	if (intake->problems_changed || source->trouble_changed) {
+		if (rebuild_problems(source) < 0) {
+			debounce_kick(source->debounce);
+			return;
+		}
+		intake->problems_changed = source->trouble_changed = false;
+		told = true;
+	}
+	if (!intake->changed && !told)
+		return;
+	intake->changed = false;
+	source->on_change(source->userdata);
+}
+
+/* --- lifetime ------------------------------------------------------------------------------------------ */
+
+int cluster_source_new(struct sd_event *event, struct api *api, const struct cluster_source_options *options,
+		       struct store *store, source_change_fn *on_change, void *userdata,
+		       struct cluster_source **ret)
+{
+	cleanup(cluster_source_freep) struct cluster_source *source = calloc(1, sizeof(*source));
+	int r;
+
+	if (!source)
+		return -ENOMEM;
+	source->event = event;
+	source->api = api;
+	source->store = source->intake.store = store;
+	source->kinds = options->kinds;
+	source->all_services = options->all_services;
+	source->on_change = on_change;
+	source->userdata = userdata;
+	source->secret_namespace = strdup(options->secret_namespace ? options->secret_namespace : "");
+	if (!source->secret_namespace)
+		return -ENOMEM;
+	r = debounce_new(event, LIMIT_MSEC, settle, source, &source->debounce);
+	for (size_t i = 0; i < ARRAY_SIZE(collections) && r >= 0; i++)
+		if (source->kinds & CLUSTER_KIND(collections[i].kind))
+			r = follow_collection(source, &collections[i]);
+	if (r < 0)
+		return r;
+	*ret = take(source);
+	return 0;
+}
+
+void cluster_source_free(struct cluster_source *source)
+{
+	if (!source)
+		return;
+	for (size_t i = 0; i < source->n_followed; i++)
+		followed_free(source->followed[i]);
+	free(source->followed);
+	debounce_free(source->debounce);
+	intake_done(&source->intake);
+	source_result_done(&source->result);
+	free(source->secret_namespace);
+	free(source);
+}
+
+const struct source_result *cluster_source_result(const struct cluster_source *source)
+{
+	return &source->result;
+}
+
+struct cluster_source_state cluster_source_state(const struct cluster_source *source)
+{
+	struct cluster_source_state state = { 0 };
+
+	for (size_t i = 0; i < source->n_followed; i++) {
+		const struct reflector *reflector = watch_reflector(source->followed[i]->watch);
+
+		state.n_lists += reflector->n_lists;
+		state.n_watches += reflector->n_watches;
+		state.n_events += reflector->n_events;
+		if (watch_event_msec(source->followed[i]->watch) > state.event_msec)
+			state.event_msec = watch_event_msec(source->followed[i]->watch);
+	}
+	return state;
 }

@@ -81,6 +81,56 @@ uint64_t decode_resource_version(const struct json *object)
 	return version;
 }
 
+struct ignored { /* a member `key` of the root's member `parent`, or of each entry of that one's list `list` */
+	const char *parent, *list, *key;
+};
+
+static const struct ignored ignored_of_all[] = {
+	{ "metadata", NULL, "resourceVersion" },
+	{ "metadata", NULL, "managedFields" },
+};
+
+/* A kubelet renews these every five minutes, and more often when images come and go: a thousand nodes would keep
+ * everybody planning. */
+static const struct ignored ignored_of_nodes[] = {
+	{ "status", NULL, "images" },	      { "status", NULL, "capacity" },
+	{ "status", NULL, "allocatable" },    { "status", NULL, "nodeInfo" },
+	{ "status", NULL, "volumesInUse" },   { "status", NULL, "volumesAttached" },
+	{ "status", "conditions", "lastHeartbeatTime" },
+};
+
+static bool is_ignored(const struct ignored *table, size_t n, const struct json *member)
+{
+	const struct json *parent = member->parent, *list = NULL;
+
+	if (!member->key || !parent)
+		return false;
+	if (!parent->key && parent->parent) { /* an entry of a list */
+		list = parent->parent;
+		parent = list->parent;
+	}
+	if (!parent || !parent->key || !parent->parent || parent->parent->parent)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (text_equal(table[i].list, list ? list->key : NULL) && !strcmp(table[i].parent, parent->key) &&
+		    !strcmp(table[i].key, member->key))
+			return true;
+	return false;
+}
+
+static bool skip_ignored(const void *userdata, const struct json *member)
+{
+	const enum object_kind *kind = userdata;
+
+	return is_ignored(ignored_of_all, ARRAY_SIZE(ignored_of_all), member) ||
+	       (*kind == OBJECT_NODE && is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), member));
+}
+
+uint64_t decode_digest(enum object_kind kind, const struct json *object)
+{
+	return json_digest_without(object, skip_ignored, &kind);
+}
+
 static void decode_meta(struct decoder *decoder, const struct json *metadata, struct meta *meta)
 {
 	struct labels *annotations = &meta->annotations;

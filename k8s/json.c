@@ -565,27 +565,37 @@ void json_append_path(struct strbuf *path, const struct json *root, const struct
 }
 
 /* Of a value with its key. Members of an object are added up, elements of a list are chained. */
-static uint64_t digest(const struct json *value)
+static uint64_t digest(const struct json *value, json_skip_fn *skip, const void *userdata)
 {
 	const unsigned char head[] = { (unsigned char)value->type, value->boolean, value->has_nul };
 	const struct json *child;
 	uint64_t sum = XXH3_64bits(head, sizeof(head));
+	uint32_t n = 0;
 
 	if (value->key)
 		sum = XXH3_64bits_withSeed(value->key, strlen(value->key), sum);
 	if (value->text)
 		sum = XXH3_64bits_withSeed(value->text, strlen(value->text), sum);
 	for (child = value->child; child; child = child->next) {
-		uint64_t part = digest(child);
+		uint64_t part;
 
+		if (skip && skip(userdata, child))
+			continue;
+		part = digest(child, skip, userdata);
 		sum = value->type == JSON_OBJECT ? sum + part : XXH3_64bits_withSeed(&part, sizeof(part), sum);
+		n++;
 	}
-	return XXH3_64bits_withSeed(&value->n, sizeof(value->n), sum);
+	return XXH3_64bits_withSeed(&n, sizeof(n), sum);
 }
 
 uint64_t json_digest(const struct json *value)
 {
-	uint64_t result = digest(value);
+	return json_digest_without(value, NULL, NULL);
+}
+
+uint64_t json_digest_without(const struct json *value, json_skip_fn *skip, const void *userdata)
+{
+	uint64_t result = digest(value, skip, userdata);
 
 	return result ? result : 1;
 }

@@ -63,6 +63,9 @@ int json_integer(const struct json *, int64_t min, int64_t max, int64_t *ret);
 void json_append_path(struct strbuf *, const struct json *root, const struct json *value);
 /* Equal trees have equal digests; lines do not count, nor does the order of an object's members. Never 0. */
 uint64_t json_digest(const struct json *);
+/* The same, as if the members were not there for which `skip` says so. */
+typedef bool json_skip_fn(const void *userdata, const struct json *member);
+uint64_t json_digest_without(const struct json *, json_skip_fn *skip, const void *userdata);
 
 /* For parsers (yaml.c): a new value as the last child of `parent` (NULL: a top one), after `last` (NULL: the
  * first). */
