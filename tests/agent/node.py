@@ -143,14 +143,17 @@ class Bench:
 
     # --- the agent -------------------------------------------------------------------------------------------------
 
-    def agent_command(self, *more):
-        return netns.enter(self.node, [f'{BUILD}/lbagent', '--node', 'n1', '--manifests', self.manifests, '--pin-dir', self.pins,
+    def agent_command(self, *more, capabilities=None):
+        """capabilities: all that root has, as in a container."""
+        only = ['setpriv', '--no-new-privs', '--inh-caps=-all', '--bounding-set', ','.join(['-all'] + [f'+{c}' for c in capabilities])
+                ] if capabilities else []
+        return netns.enter(self.node, [*only, f'{BUILD}/lbagent', '--node', 'n1', '--manifests', self.manifests, '--pin-dir', self.pins,
                                        '--run-dir', self.run_dir, '--frr-vty-dir', f'{self.directory}/frr',
                                        '--interfaces', 'up*', '--drain-delay', '200ms', *more])
 
-    def start_agent(self, *more):
+    def start_agent(self, *more, capabilities=None):
         with open(self.log_path, 'ab') as log:
-            self.agent = subprocess.Popen(self.agent_command(*more), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.agent = subprocess.Popen(self.agent_command(*more, capabilities=capabilities), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         eventually(lambda: self.agent.poll() is not None or self.lbctl('drops').returncode == 0, 'the agent answers')
         assert self.agent.poll() is None, self.log()
 
@@ -161,9 +164,9 @@ class Bench:
         status, self.agent = self.agent.returncode if self.agent else None, None
         return status
 
-    def run_agent(self, *more):
+    def run_agent(self, *more, capabilities=None):
         """Runs an agent that is expected to end by itself."""
-        return subprocess.run(self.agent_command(*more), capture_output=True, text=True, timeout=60)
+        return subprocess.run(self.agent_command(*more, capabilities=capabilities), capture_output=True, text=True, timeout=60)
 
     def log(self):
         with open(self.log_path) as file:

@@ -306,10 +306,10 @@ def test_a_second_agent_is_refused(bench):
         assert bench.curl(VIP4)
 
 
-def test_it_keeps_four_capabilities(bench):
+def test_it_keeps_three_capabilities(bench):
     with open(f'/proc/{bench.agent.pid}/status') as file:
         status = dict(line.split(':', 1) for line in file)
-    kept = sum(1 << n for n in (12, 13, 38, 39))  # NET_ADMIN, NET_RAW, PERFMON, BPF
+    kept = sum(1 << n for n in (12, 38, 39))  # NET_ADMIN, PERFMON, BPF
     for field in ('CapEff', 'CapPrm', 'CapBnd'):
         assert int(status[field], 16) & ~kept == 0, (field, status[field])
     assert int(status['CapEff'], 16) == kept
@@ -346,6 +346,42 @@ def test_bad_options_are_usage_errors(bench):
                           ('--api-server', 'https://192.0.2.1'), ('--http-address', 'any')):
         done = bench.run_agent(option, value)
         assert done.returncode == 2 and option in done.stderr, done
+
+
+SHIPPED = ('net_admin', 'bpf', 'perfmon')  # deploy/manifests/lbagent.yaml: with everything else taken away
+
+
+def test_shipped_capabilities_suffice(bench):
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../deploy/manifests/lbagent.yaml')) as manifest:
+        added = re.search(r'add: \[ (.*?) \]', manifest.read()).group(1).lower().split(', ')
+    assert sorted(added) == sorted(SHIPPED)
+    bench.kill_agent(signal.SIGTERM)
+    bench.run_agent('--cleanup')
+    bench.start_agent(capabilities=SHIPPED)
+    try:
+        bench.wait_served()
+        assert bench.curl(VIP4) and bench.curl(VIP6)
+        with open(f'/proc/{bench.agent.pid}/status') as status:
+            bits = int(re.search(r'^CapBnd:\s*(\w+)$', status.read(), re.M).group(1), 16)
+        assert bits == 1 << 12 | 1 << 38 | 1 << 39
+        bench.world.pod_set('pod-1', services=['web/shop'], ip4=REMOTE4, ip6=REMOTE6, node='n2', ready=True)
+        eventually(lambda: (bench.curl(VIP4) or {}).get('pod') == 'pod-2', 'a remote backend is reached')
+        bench.kill_agent(signal.SIGTERM)
+        bench.start_agent(capabilities=SHIPPED)  # adopts
+        bench.wait_served()
+    finally:
+        bench.kill_agent(signal.SIGTERM)
+        bench.start_agent()
+
+
+def test_a_missing_capability_is_named(bench):
+    bench.kill_agent(signal.SIGTERM)
+    for missing in SHIPPED:
+        done = bench.run_agent(capabilities=[c for c in SHIPPED if c != missing])
+        assert done.returncode == 1 and f'error CAP_{missing.upper()} missing: ' in done.stderr, done
+    done = bench.run_agent(capabilities=['net_raw'])
+    assert 'error CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON missing: ' in done.stderr
+    bench.start_agent()
 
 
 def test_cleanup_leaves_nothing(bench):

@@ -265,7 +265,7 @@ static int start(struct agent_options *options)
 {
 	cleanup(closep) int lock = -1;
 	char node[256], vty_dir[PATH_MAX];
-	const char *missing;
+	cleanup(strbuf_done) struct strbuf missing = { 0 };
 	int r;
 
 	log_threshold = options->log_level;
@@ -278,9 +278,11 @@ static int start(struct agent_options *options)
 	choose_vty_dir(options, node, vty_dir, sizeof(vty_dir));
 	if (options->check_config)
 		return check_config(options);
-	missing = privileges_missing();
-	if (missing) {
-		log_error("%s is missing: run lbagent as root or with its capabilities", missing);
+	privileges_missing(&missing);
+	if (missing.length) {
+		log_error("%s missing: run lbagent as root, or as root of a container with CAP_NET_ADMIN, CAP_BPF and "
+			  "CAP_PERFMON added",
+			  strbuf_text(&missing));
 		return EXIT_FAILURE;
 	}
 	if (lock_run_dir(options, &lock) < 0)

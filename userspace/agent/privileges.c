@@ -10,9 +10,14 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 
-static const cap_value_t kept[] = { CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_NET_RAW };
-static const cap_value_t needed[] = { CAP_NET_ADMIN, CAP_BPF };
-static const char *const needed_names[] = { "CAP_NET_ADMIN", "CAP_BPF" };
+static const struct {
+	cap_value_t value;
+	const char *name;
+} needed[] = {
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN" }, /* XDP, TC, netlink, reserved ports */
+	{ CAP_BPF, "CAP_BPF" },		    /* maps and programs */
+	{ CAP_PERFMON, "CAP_PERFMON" },	    /* the verifier refuses arithmetic on packet pointers without it */
+};
 static const char *const frr_groups[] = { "frr", "frrvty" };
 
 static void cap_freep(cap_t *caps)
@@ -21,16 +26,15 @@ static void cap_freep(cap_t *caps)
 		cap_free(*caps);
 }
 
-const char *privileges_missing(void)
+void privileges_missing(struct strbuf *out)
 {
 	cleanup(cap_freep) cap_t caps = cap_get_proc();
 	cap_flag_value_t set;
 	size_t i;
 
 	for (i = 0; caps && i < ARRAY_SIZE(needed); i++)
-		if (cap_get_flag(caps, needed[i], CAP_EFFECTIVE, &set) || set != CAP_SET)
-			return needed_names[i];
-	return NULL;
+		if (cap_get_flag(caps, needed[i].value, CAP_EFFECTIVE, &set) || set != CAP_SET)
+			strbuf_appendf(out, "%s%s", out->length ? ", " : "", needed[i].name);
 }
 
 static int join_frr_groups(void)
@@ -65,18 +69,15 @@ int privileges_drop(void)
 	/* What is not in the bounding set cannot come back, not even through a program with file
 	 * capabilities. */
 	for (capability = 0; cap_get_bound(capability) >= 0; capability++) {
-		for (i = 0; i < ARRAY_SIZE(kept) && kept[i] != capability; i++)
+		for (i = 0; i < ARRAY_SIZE(needed) && needed[i].value != capability; i++)
 			;
-		if (i == ARRAY_SIZE(kept) && cap_drop_bound(capability) && errno != EPERM)
+		if (i == ARRAY_SIZE(needed) && cap_drop_bound(capability) && errno != EPERM)
 			return -errno;
 	}
-	for (i = 0; i < ARRAY_SIZE(kept); i++) {
-		if (cap_get_flag(before, kept[i], CAP_PERMITTED, &permitted) || permitted != CAP_SET)
-			continue;
-		if (cap_set_flag(after, CAP_PERMITTED, 1, &kept[i], CAP_SET) ||
-		    cap_set_flag(after, CAP_EFFECTIVE, 1, &kept[i], CAP_SET))
+	for (i = 0; i < ARRAY_SIZE(needed); i++)
+		if (cap_set_flag(after, CAP_PERMITTED, 1, &needed[i].value, CAP_SET) ||
+		    cap_set_flag(after, CAP_EFFECTIVE, 1, &needed[i].value, CAP_SET))
 			return -errno;
-	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	return cap_set_proc(after) ? -errno : 0;
