@@ -219,7 +219,7 @@ class Client:
         try:
             return self.apply(obj)
         except ApiError as error:
-            if error.status != 404:
+            if error.status not in (404, 429):  # the kind is not there yet, or its storage is just being made
                 raise
             return None
 

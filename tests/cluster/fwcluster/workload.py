@@ -3,7 +3,7 @@
 from . import images
 
 HTTP_PORT, TARGET_PORT, UDP_PORT = 80, 8080, 5000
-PRE_STOP_SECONDS = 2
+PRE_STOP_SECONDS = 4
 
 
 def namespace(name):
@@ -26,7 +26,7 @@ def deployment(name, namespace='web', replicas=6, surge=3):
             'spec': {'replicas': replicas, 'selector': {'matchLabels': labels},
                      'strategy': {'type': 'RollingUpdate', 'rollingUpdate': {'maxSurge': surge, 'maxUnavailable': 0}},
                      'template': {'metadata': {'labels': labels}, 'spec': {
-                         'containers': [container], 'terminationGracePeriodSeconds': 15, 'topologySpreadConstraints': [spread],
+                         'containers': [container], 'terminationGracePeriodSeconds': 20, 'topologySpreadConstraints': [spread],
                          'automountServiceAccountToken': False, 'enableServiceLinks': False}}}}
 
 
