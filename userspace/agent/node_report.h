@@ -58,7 +58,7 @@ struct node_report {
 /* Appends the object that .status is. */
 void node_report_json(struct strbuf *, struct node_report *);
 
-/* Bodies of server-side apply: the object itself, owned by its Node; its status. */
+/* The object to be created, owned by its Node; the body of server-side apply of its status. */
 void node_report_object_body(struct strbuf *, const char *node, const char *node_uid);
 void node_report_status_body(struct strbuf *, const char *node, const char *status);
 

@@ -21,9 +21,9 @@
 
 #define GATHER_MSEC	 100
 #define INTERVAL_MSEC	 1000
+#define REFRESH_MSEC	 300000
 #define BYTES_PER_SECOND 100000
-#define API_PATH	 "/apis/fairway.dev/v1alpha1/lbnodes/"
-#define APPLY		 "fieldManager=lbagent&force=true"
+#define API_PATH	 "/apis/fairway.dev/v1alpha1/lbnodes"
 
 struct known_peer { /* since when a session is in its state */
 	char *name, *state;
@@ -37,10 +37,11 @@ struct reporter {
 	struct api_request *request;
 	struct backoff backoff;
 	uint64_t next_msec;	   /* no write before */
+	uint64_t refresh_msec;	   /* an unchanged status is written again then: somebody may have removed it */
 	uint64_t written, sending; /* digests of the status that stands there, and of the one under way; 0: none */
 	size_t sending_length;
-	char *owner;	    /* uid of the Node that owns the object as we know it; NULL: not known */
-	char *owner_sent;   /* … of the request under way */
+	bool missing;	    /* there is no object to write to: make it first */
+	bool made;	    /* that was just done */
 	bool no_answer;	    /* the last write met no server */
 	bool waiting_said;  /* that the Node's object is missing */
 	int refused_status; /* the last refusal that was logged; 0: none */
@@ -150,8 +151,8 @@ static void log_refusal(struct reporter *reporter, const struct api_reply *reply
 		 "until this works",
 		 reporter->agent->node, reply->status, reply->message,
 		 reply->status == 404 ? " (is the CRD lbnodes.fairway.dev installed?)" :
-		 reply->status == 403 ? " (lbagent's ClusterRole must allow create and patch of lbnodes, and "
-					"patch of lbnodes/status)" :
+		 reply->status == 403 ? " (lbagent's ClusterRole must allow create of lbnodes and patch of "
+					"lbnodes/status)" :
 					"");
 }
 
@@ -183,14 +184,14 @@ static void object_answered(void *userdata, const struct api_reply *reply)
 	struct reporter *reporter = userdata;
 
 	reporter->request = NULL;
-	if (!is_success(reply)) {
+	if (!is_success(reply) && !text_equal(reply->reason, "AlreadyExists")) {
 		log_refusal(reporter, reply);
 		write_failed(reporter, reply);
 		return;
 	}
-	free(reporter->owner);
-	reporter->owner = take(reporter->owner_sent);
-	reporter->written = 0; /* it may be a new object */
+	reporter->missing = false;
+	reporter->made = true;
+	reporter->written = 0;
 	write_due(reporter);
 }
 
@@ -199,13 +200,14 @@ static void status_answered(void *userdata, const struct api_reply *reply)
 	struct reporter *reporter = userdata;
 
 	reporter->request = NULL;
+	reporter->missing = reply->status == 404; /* a new node, or somebody removed it */
+	if (reporter->missing && !reporter->made) {
+		write_due(reporter);
+		return;
+	}
+	reporter->made = false;
 	if (!is_success(reply)) {
-		if (reply->status == 404) { /* somebody removed it */
-			free(reporter->owner);
-			reporter->owner = NULL;
-		} else {
-			log_refusal(reporter, reply);
-		}
+		log_refusal(reporter, reply);
 		write_failed(reporter, reply);
 		return;
 	}
@@ -219,42 +221,36 @@ static void status_answered(void *userdata, const struct api_reply *reply)
 	reporter->state.written_msec = loop_now_msec();
 	reporter->next_msec = loop_now_msec() + INTERVAL_MSEC +
 			      reporter->sending_length * 1000 / BYTES_PER_SECOND;
+	reporter->refresh_msec = loop_now_msec() + REFRESH_MSEC;
 	schedule(reporter, 0); /* what changed meanwhile; nothing is sent if nothing did */
 }
 
 /* --- writing ---------------------------------------------------------------------------------------- */
 
-static int send_patch(struct reporter *reporter, const char *subresource, const struct strbuf *body,
-		      api_reply_fn *answered)
+static int send_body(struct reporter *reporter, struct api_call *call, const struct strbuf *body,
+		     api_reply_fn *answered)
 {
-	cleanup(strbuf_done) struct strbuf path = { 0 };
-	struct api_call call = { .method = "PATCH", .content_type = "application/apply-patch+yaml" };
-
-	/* A node's name is a DNS subdomain: nothing to encode. */
-	strbuf_appendf(&path, API_PATH "%s%s?" APPLY, reporter->agent->node, subresource);
-	if (strbuf_failed(&path) || strbuf_failed(body))
+	if (strbuf_failed(body))
 		return -ENOMEM;
-	call.path = strbuf_text(&path);
-	call.body = strbuf_text(body);
-	call.length = body->length;
-	return api_send(reporter->api, &call, answered, reporter, &reporter->request);
+	call->body = strbuf_text(body);
+	call->length = body->length;
+	return api_send(reporter->api, call, answered, reporter, &reporter->request);
 }
 
 static int write_object(struct reporter *reporter, const struct node *node)
 {
 	cleanup(strbuf_done) struct strbuf body = { 0 };
+	struct api_call call = { .method = "POST", .path = API_PATH "?fieldManager=lbagent",
+				 .content_type = "application/json" };
 
-	free(reporter->owner_sent);
-	reporter->owner_sent = strdup(node->meta.uid);
-	if (!reporter->owner_sent)
-		return -ENOMEM;
 	node_report_object_body(&body, reporter->agent->node, node->meta.uid);
-	return send_patch(reporter, "", &body, object_answered);
+	return send_body(reporter, &call, &body, object_answered);
 }
 
 static int write_status(struct reporter *reporter)
 {
-	cleanup(strbuf_done) struct strbuf status = { 0 }, body = { 0 };
+	cleanup(strbuf_done) struct strbuf status = { 0 }, body = { 0 }, path = { 0 };
+	struct api_call call = { .method = "PATCH", .content_type = "application/apply-patch+yaml" };
 	cleanup(arena_done) struct arena arena = { 0 };
 	struct node_report report;
 	uint64_t digest;
@@ -270,12 +266,19 @@ static int write_status(struct reporter *reporter)
 	if (strbuf_failed(&status))
 		return -ENOMEM;
 	digest = XXH64(strbuf_text(&status), status.length, 1);
-	if (digest == reporter->written)
+	if (digest == reporter->written && loop_now_msec() < reporter->refresh_msec) {
+		schedule(reporter, reporter->refresh_msec - loop_now_msec());
 		return 0;
+	}
 	node_report_status_body(&body, reporter->agent->node, strbuf_text(&status));
 	reporter->sending = digest;
 	reporter->sending_length = body.length;
-	return send_patch(reporter, "/status", &body, status_answered);
+	/* A node's name is a DNS subdomain: nothing to encode. */
+	strbuf_appendf(&path, API_PATH "/%s/status?fieldManager=lbagent&force=true", reporter->agent->node);
+	if (strbuf_failed(&path))
+		return -ENOMEM;
+	call.path = strbuf_text(&path);
+	return send_body(reporter, &call, &body, status_answered);
 }
 
 /* Not before the first round: what an earlier agent said is truer than that there is nothing. Not without the Node: its
@@ -309,7 +312,7 @@ static void write_due(void *userdata)
 		schedule(reporter, 0);
 		return;
 	}
-	r = text_equal(reporter->owner, node->meta.uid) ? write_status(reporter) : write_object(reporter, node);
+	r = reporter->missing ? write_object(reporter, node) : write_status(reporter);
 	if (r < 0) { /* out of memory */
 		reporter->next_msec = loop_now_msec() + INTERVAL_MSEC;
 		schedule(reporter, 0);
@@ -356,7 +359,5 @@ void reporter_free(struct reporter *reporter)
 	api_cancel(reporter->request);
 	loop_timer_free(reporter->timer);
 	forget_peers(reporter->peers, reporter->n_peers);
-	free(reporter->owner);
-	free(reporter->owner_sent);
 	free(reporter);
 }
