@@ -70,6 +70,7 @@ struct cluster_source {
 	void *userdata;
 	struct source_result result;
 	bool trouble_changed;
+	uint64_t changed_usec; /* see struct cluster_source_state */
 	bool trim; /* a list was read: the C library would keep the holes that it left */
 };
 
@@ -86,10 +87,15 @@ static int on_begin(void *userdata)
 	return 0;
 }
 
-static void note_change(struct cluster_source *source)
+static void note_change(struct followed *followed)
 {
-	if (source->intake.changed || source->intake.problems_changed)
-		debounce_kick(source->debounce);
+	struct cluster_source *source = followed->source;
+
+	if (!source->intake.changed && !source->intake.problems_changed)
+		return;
+	if (!source->changed_usec)
+		source->changed_usec = watch_event_usec(followed->watch);
+	debounce_kick(source->debounce);
 }
 
 static int on_put(void *userdata, const struct json *type, const struct json *object)
@@ -97,7 +103,7 @@ static int on_put(void *userdata, const struct json *type, const struct json *ob
 	struct followed *followed = userdata;
 	int r = intake_put(&followed->source->intake, &followed->list, type, object, followed->open);
 
-	note_change(followed->source);
+	note_change(followed);
 	return r;
 }
 
@@ -106,7 +112,7 @@ static int on_remove(void *userdata, const struct json *type, const struct json 
 	struct followed *followed = userdata;
 	int r = intake_remove(&followed->source->intake, &followed->list, type, object);
 
-	note_change(followed->source);
+	note_change(followed);
 	return r;
 }
 
@@ -367,6 +373,7 @@ static void settle(void *userdata)
 		return;
 	intake->changed = false;
 	source->on_change(source->userdata);
+	source->changed_usec = 0;
 }
 
 /* --- lifetime ------------------------------------------------------------------------------------------ */
@@ -429,8 +436,9 @@ struct cluster_source_state cluster_source_state(const struct cluster_source *so
 		state.n_lists += reflector->n_lists;
 		state.n_watches += reflector->n_watches;
 		state.n_events += reflector->n_events;
-		if (watch_event_msec(source->followed[i]->watch) > state.event_msec)
-			state.event_msec = watch_event_msec(source->followed[i]->watch);
+		if (watch_event_usec(source->followed[i]->watch) > state.event_usec)
+			state.event_usec = watch_event_usec(source->followed[i]->watch);
 	}
+	state.changed_usec = source->changed_usec;
 	return state;
 }

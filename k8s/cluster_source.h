@@ -54,7 +54,8 @@ void cluster_source_free(struct cluster_source *);    /* NULL ok; the objects st
 struct cluster_source_state { /* for metrics */
 	uint64_t n_lists, n_watches,
 		n_events;    /* complete lists, watches opened, events read, over all kinds */
-	uint64_t event_msec; /* loop_now_msec() of the latest event or bookmark; 0: none */
+	uint64_t event_usec; /* loop_now_usec() of the latest event or bookmark; 0: none */
+	uint64_t changed_usec; /* … of the first event that on_change has not told yet, also while it does; 0: none */
 };
 struct cluster_source_state cluster_source_state(const struct cluster_source *);
 

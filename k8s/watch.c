@@ -29,7 +29,8 @@ struct watch {
 	void *userdata;
 	enum reflector_trouble told;
 	int told_status;
-	uint64_t begun_msec, event_msec; /* begun: of the answer under way; 0: it has not */
+	uint64_t begun_msec; /* of the answer under way; 0: it has not */
+	uint64_t event_usec;
 	unsigned n_busy;		 /* answers with 429 in a row */
 	uint64_t n_events;		 /* when it was asked for */
 };
@@ -67,9 +68,10 @@ static int on_data(void *userdata, const char *bytes, size_t length)
 {
 	struct watch *watch = userdata;
 	uint64_t n_events = watch->reflector.n_events, n_lists = watch->reflector.n_lists;
-	int r = reflector_feed(&watch->reflector, bytes, length);
+	int r;
 
-	watch->event_msec = loop_now_msec();
+	watch->event_usec = loop_now_usec();
+	r = reflector_feed(&watch->reflector, bytes, length);
 	loop_timer_set(watch->silence, SILENCE_MSEC);
 	if (!r && watch->told != REFLECTOR_FINE &&
 	    (watch->reflector.n_lists != n_lists ||
@@ -234,7 +236,7 @@ const struct reflector *watch_reflector(const struct watch *watch)
 	return &watch->reflector;
 }
 
-uint64_t watch_event_msec(const struct watch *watch)
+uint64_t watch_event_usec(const struct watch *watch)
 {
-	return watch->event_msec;
+	return watch->event_usec;
 }

@@ -22,6 +22,6 @@ struct watch_options { /* texts are copied; see struct reflector */
 int watch_new(struct sd_event *, struct api *, const struct watch_options *, struct watch **ret);
 void watch_free(struct watch *); /* not from inside of the reflector's functions */
 const struct reflector *watch_reflector(const struct watch *); /* its counters and its trouble */
-uint64_t watch_event_msec(const struct watch *); /* loop_now_msec() when something came last; 0: never */
+uint64_t watch_event_usec(const struct watch *); /* loop_now_usec() when something came last; 0: never */
 
 #endif

@@ -235,10 +235,12 @@ static void metrics_are_prometheus_text(void **state _unused_)
 	struct frr_peer_view peers[] = { { .name = "tor-a", .state = "Established", .prefixes_sent = 9 } };
 	struct service_metrics services[] = { { .namespace = "web", .name = "shop", .counters = { .packets = 7 }, .n_ready = 2,
 						.accepted = true } };
-	struct histogram histogram = { 0 };
+	struct histogram histogram = { 0 }, events = { 0 };
 	struct metrics metrics = { .version = "1",
 				   .is_api = true,
 				   .maps_seconds = &histogram,
+				   .event_to_maps = &events,
+				   .maps_changed_sec = 1795658409.5,
 				   .service_rows = services,
 				   .n_service_rows = 1,
 				   .drops = drops,
@@ -251,6 +253,7 @@ static void metrics_are_prometheus_text(void **state _unused_)
 	cleanup(strbuf_done) struct strbuf out = { 0 };
 	char *line, *rest, type[200] = "", name[100], value[100];
 
+	histogram_add(&events, 0.25);
 	histogram_add(&histogram, 0.0001);
 	histogram_add(&histogram, 0.0005);
 	histogram_add(&histogram, 0.004);
@@ -263,6 +266,8 @@ static void metrics_are_prometheus_text(void **state _unused_)
 	assert_non_null(strstr(strbuf_text(&out), "_seconds_bucket{le=\"0.005\"} 3\n"));
 	assert_non_null(strstr(strbuf_text(&out), "_seconds_bucket{le=\"+Inf\"} 4\n"));
 	assert_non_null(strstr(strbuf_text(&out), "_seconds_count 4\n"));
+	assert_non_null(strstr(strbuf_text(&out), "\nfairway_event_to_maps_seconds_sum 0.250000\n"));
+	assert_non_null(strstr(strbuf_text(&out), "\nfairway_maps_changed_timestamp_seconds 1795658409.500000\n"));
 	assert_non_null(strstr(strbuf_text(&out), "\nfairway_drops_total{reason=\"no_frontend\"} 3\n"));
 	assert_non_null(strstr(strbuf_text(&out), "\nfairway_bgp_session_up{peer=\"tor-a\"} 1\n"));
 	assert_non_null(strstr(strbuf_text(&out), "\nfairway_frontends 5\n"));

@@ -25,6 +25,8 @@ static void source_changed(void *userdata)
 {
 	struct agent *agent = userdata;
 
+	if (!agent->changed_usec)
+		agent->changed_usec = agent_source_changed_usec(agent->source);
 	debounce_kick(agent->reconcile);
 }
 

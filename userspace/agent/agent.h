@@ -98,7 +98,9 @@ struct agent {
 
 	uint64_t n_reconciles, n_reconcile_failures;
 	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
-	struct histogram maps_seconds;
+	struct histogram maps_seconds, event_to_maps;
+	uint64_t changed_usec;	/* loop_now_usec() when the first event was read that no round has seen; 0: none */
+	double maps_changed_sec; /* since 1970 */
 	/* Frontends that go take their counters along; what was counted stays counted. */
 	struct counted {
 		uint64_t last, base;

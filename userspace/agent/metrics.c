@@ -204,6 +204,11 @@ void view_metrics(struct strbuf *out, const struct metrics *metrics)
 	metric_histogram(out, "reconcile_maps_seconds",
 			 "From the beginning of a round that had steps until the maps held them.",
 			 metrics->maps_seconds);
+	metric_histogram(out, "event_to_maps_seconds",
+			 "From when the first event of such a round was read until the maps held it.",
+			 metrics->event_to_maps);
+	metric_seconds(out, "maps_changed_timestamp_seconds", "gauge",
+		       "When the maps held the last such round, in seconds since 1970.", metrics->maps_changed_sec);
 	metric(out, "services_without_metrics", "gauge",
 	       "Services that have no series of their own, for there are more than --metrics-services.",
 	       metrics->n_services_left_out);

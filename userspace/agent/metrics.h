@@ -39,7 +39,8 @@ struct metrics {
 	uint64_t flows, packets, bytes;
 	uint64_t reconciles, reconcile_failures;
 	double reconcile_seconds_sum, reconcile_seconds_last, maps_seconds_last;
-	const struct histogram *maps_seconds;
+	double maps_changed_sec;
+	const struct histogram *maps_seconds, *event_to_maps;
 	const struct service_metrics *service_rows;
 	size_t n_service_rows, n_services_left_out;
 };

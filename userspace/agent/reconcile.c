@@ -92,12 +92,17 @@ static int refresh_plan(struct agent *agent, const struct cluster *cluster, bool
 	return 0;
 }
 
-static double seconds_now(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double seconds_now(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */
@@ -489,7 +494,11 @@ static void note_duration(struct agent *agent, const struct round *round)
 	if (round->made > 0 && (round->n_kind[STEP_FRONTEND_SET] || round->n_kind[STEP_BACKEND_SET])) {
 		agent->maps_seconds_last = round->made - round->started;
 		histogram_add(&agent->maps_seconds, agent->maps_seconds_last);
+		if (agent->changed_usec)
+			histogram_add(&agent->event_to_maps, round->made - (double)agent->changed_usec / 1e6);
+		agent->maps_changed_sec = seconds_of(CLOCK_REALTIME) - (now - round->made);
 	}
+	agent->changed_usec = 0;
 	if (round->announced > 0)
 		log_debug("round %" PRIu64
 			  ": plan %.2f ms, maps %.2f ms, announcements %.2f ms, the rest %.2f ms",

@@ -91,6 +91,13 @@ const struct source_result *agent_source_result(const struct agent_source *sourc
 	return source->manifests ? manifests_result(source->manifests) : cluster_source_result(source->cluster);
 }
 
+uint64_t agent_source_changed_usec(const struct agent_source *source)
+{
+	uint64_t changed = source->cluster ? cluster_source_state(source->cluster).changed_usec : 0;
+
+	return changed ? changed : loop_now_usec();
+}
+
 struct api *agent_source_api(const struct agent_source *source)
 {
 	return source->api;

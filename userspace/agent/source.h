@@ -16,6 +16,8 @@ int agent_source_new(struct sd_event *, const struct agent_options *, struct sto
 void agent_source_free(struct agent_source *); /* NULL ok */
 
 const struct source_result *agent_source_result(const struct agent_source *); /* borrowed; the pointer stays */
+/* loop_now_usec() when the first of the changes was read that `changed` tells right now; manifests: now. */
+uint64_t agent_source_changed_usec(const struct agent_source *);
 struct api *agent_source_api(const struct agent_source *); /* borrowed; NULL: manifests */
 
 struct source_view {

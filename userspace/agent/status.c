@@ -368,6 +368,8 @@ int status_metrics(struct agent *agent, struct arena *arena, struct metrics *ret
 		.reconcile_seconds_last = agent->reconcile_seconds_last,
 		.maps_seconds_last = agent->maps_seconds_last,
 		.maps_seconds = &agent->maps_seconds,
+		.event_to_maps = &agent->event_to_maps,
+		.maps_changed_sec = agent->maps_changed_sec,
 		.bgp_in_sync = frr_in_sync(agent->frr),
 	};
 	source_metrics(agent, ret);

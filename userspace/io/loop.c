@@ -35,12 +35,17 @@ struct debounce {
 DEFINE_CLEANUP(struct loop_timer *, loop_timer_free);
 DEFINE_CLEANUP(struct debounce *, debounce_free);
 
-uint64_t loop_now_msec(void)
+uint64_t loop_now_usec(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t loop_now_msec(void)
+{
+	return loop_now_usec() / 1000;
 }
 
 static int timer_fires(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)

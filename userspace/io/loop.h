@@ -14,6 +14,7 @@ struct sd_event;
 typedef void loop_fn(void *userdata);
 
 uint64_t loop_now_msec(void); /* CLOCK_MONOTONIC */
+uint64_t loop_now_usec(void); /* the same, finer */
 
 /* One-shot timer: set arms or moves it, stop disarms it. */
 struct loop_timer;
