@@ -87,7 +87,7 @@ def test_roles_have_no_stars_and_secrets_only_here(objects):
                 assert role['kind'] == 'Role' and role['metadata']['name'] == 'lbagent'
     writes = {(role['metadata']['name'], resource, verb) for role in roles for rule in role['rules'] for resource in rule['resources']
               for verb in rule['verbs'] if verb not in ('get', 'list', 'watch')}
-    assert writes == {('fairway-lbagent', 'lbnodes', 'create'), ('fairway-lbagent', 'lbnodes', 'patch'), ('fairway-lbagent', 'lbnodes/status', 'patch'),
+    assert writes == {('fairway-lbagent', 'lbnodes', 'create'), ('fairway-lbagent', 'lbnodes/status', 'patch'),
                       ('fairway-lbcontroller', 'services/status', 'patch'), ('fairway-lbcontroller', 'serviceippools', 'patch'),
                       ('fairway-lbcontroller', 'serviceippools/status', 'patch'), ('fairway-lbcontroller', 'bgppeers/status', 'patch'),
                       ('fairway-lbcontroller', 'events', 'create'), ('fairway-lbcontroller', 'events', 'patch'),
