@@ -27,8 +27,9 @@
 #define PROBE_EVERY_MSEC  3000
 #define PROBE_WAIT_MSEC	  3000
 #define CONNECT_WAIT_MSEC 5000 /* … with TLS before it */
-#define PROBE_LATE_MSEC	  500 /* our own loop was busy for longer than this: the answer may lie there unread \
-			       */
+#define PROBE_LATE_MSEC                                                                                      \
+	500 /* our own loop was busy for longer than this: the answer may lie there unread                   \
+	     */
 #define PROBE_GRACE_MSEC 200
 #define RETRY_MOST_MSEC	 5000  /* between tries while no server answers */
 #define IDLE_MSEC	 15000 /* without a request nobody needs to know whether the server is alive */
@@ -686,7 +687,10 @@ static void refresh_now(void *userdata)
 struct api_state api_state(const struct api *api)
 {
 	struct api_state state = api->state;
+	const struct transfer *transfer;
 
+	for (transfer = api->link ? api_link_first(api->link) : NULL; transfer; transfer = transfer->next)
+		state.bytes_received += transfer->bytes_received; /* watches end after minutes */
 	state.server = current_server(api);
 	state.trouble = api->trouble ? api->trouble : "";
 	return state;

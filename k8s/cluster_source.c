@@ -330,6 +330,7 @@ static int add_trouble(struct problems *problems, const struct followed *followe
 	return 0;
 }
 
+/* 0, -ENOMEM, or 1: they are others than before. */
 static int rebuild_problems(struct cluster_source *source)
 {
 	struct problems problems = { 0 };
@@ -343,33 +344,37 @@ static int rebuild_problems(struct cluster_source *source)
 		return r;
 	}
 	problems_sort_unique(&problems);
+	if (problems_equal(&problems, &source->result.problems)) {
+		problems_done(&problems);
+		return 0;
+	}
 	problems_done(&source->result.problems);
 	source->result.problems = problems;
-	return 0;
+	return 1;
 }
 
 static void settle(void *userdata)
 {
 	struct cluster_source *source = userdata;
 	struct intake *intake = &source->intake;
-	bool told = false;
+	bool delivered = source->result.delivered;
+	int r = 0;
 
 	compare_secrets(source);
-	if (!source->result.delivered && all_complete(source))
-		source->result.delivered = source->trouble_changed =
-			true; /* what stays in force is another */
+	source->result.delivered |= all_complete(source);
 	if (source->trim)
 		malloc_trim(0);
 	source->trim = false;
-	if (intake->problems_changed || source->trouble_changed) {
-		if (rebuild_problems(source) < 0) {
-			debounce_kick(source->debounce);
-			return;
-		}
-		intake->problems_changed = source->trouble_changed = false;
-		told = true;
+	/* With `delivered` the texts change that say what stays in force. */
+	if (intake->problems_changed || source->trouble_changed || source->result.delivered != delivered)
+		r = rebuild_problems(source);
+	if (r < 0) {
+		source->result.delivered = delivered;
+		debounce_kick(source->debounce);
+		return;
 	}
-	if (!intake->changed && !told)
+	intake->problems_changed = source->trouble_changed = false;
+	if (!intake->changed && !r && source->result.delivered == delivered)
 		return;
 	intake->changed = false;
 	source->on_change(source->userdata);

@@ -209,18 +209,6 @@ static int on_look(sd_event_source *event_source, uint64_t usec _unused_, void *
 
 /* --- updates ------------------------------------------------------------------------------------------- */
 
-static bool problems_equal(const struct problems *a, const struct problems *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->items[i].object, b->items[i].object) != 0 ||
-		    strcmp(a->items[i].field, b->items[i].field) != 0 ||
-		    strcmp(a->items[i].message, b->items[i].message) != 0)
-			return false;
-	return true;
-}
-
 static void log_new_notices(const struct source_result *before, const struct source_result *now)
 {
 	for (size_t i = 0; i < now->n_notices; i++) {

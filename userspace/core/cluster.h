@@ -422,6 +422,7 @@ struct problems {
 
 void problems_done(struct problems *);
 void problems_sort_unique(struct problems *); /* by object, field, message */
+bool problems_equal(const struct problems *, const struct problems *); /* the same ones in the same order */
 int problems_add(struct problems *, const char *object, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5))); /* 0 or -ENOMEM; copies and escapes */
 int problems_add_object(struct problems *, enum object_kind, const struct meta *, const char *field,

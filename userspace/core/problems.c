@@ -60,6 +60,18 @@ void problems_sort_unique(struct problems *problems)
 	problems->n = kept + 1;
 }
 
+bool problems_equal(const struct problems *a, const struct problems *b)
+{
+	size_t i;
+
+	if (a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++)
+		if (problem_compare(&a->items[i], &b->items[i]))
+			return false;
+	return true;
+}
+
 static char *printable(const char *text, size_t limit)
 {
 	cleanup(strbuf_done) struct strbuf buffer = { 0 };

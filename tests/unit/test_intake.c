@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+/* k8s/intake: what comes from the API server against what the store then holds and what is reported. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "k8s/intake.h"
+#include "userspace/base/attributes.h"
+#include "userspace/base/cleanup.h"
+
+struct fixture {
+	struct store *store;
+	struct intake intake;
+	struct intake_list services, pools, nodes, slices;
+};
+
+static int setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	fixture->store = fixture->intake.store = store_new();
+	fixture->services.kind = OBJECT_SERVICE;
+	fixture->pools.kind = OBJECT_SERVICE_IP_POOL;
+	fixture->nodes.kind = OBJECT_NODE;
+	fixture->slices.kind = OBJECT_ENDPOINT_SLICE;
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	intake_list_done(&fixture->services);
+	intake_list_done(&fixture->pools);
+	intake_list_done(&fixture->nodes);
+	intake_list_done(&fixture->slices);
+	intake_done(&fixture->intake);
+	store_free(fixture->store);
+	free(fixture);
+	return 0;
+}
+
+/* "kind apiVersion" of the list, and the object. */
+static int act(struct fixture *fixture, struct intake_list *list, const char *text, bool remove, bool open)
+{
+	static const char *const types[OBJECT_KIND_COUNT] = {
+		[OBJECT_SERVICE] = "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\"}",
+		[OBJECT_NODE] = "{\"kind\":\"NodeList\",\"apiVersion\":\"v1\"}",
+		[OBJECT_ENDPOINT_SLICE] =
+			"{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\"}",
+		[OBJECT_SERVICE_IP_POOL] =
+			"{\"kind\":\"ServiceIPPoolList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
+	};
+	cleanup(json_document_done) struct json_document type = { 0 }, object = { 0 };
+	struct json_error error;
+
+	assert_int_equal(json_parse(types[list->kind], strlen(types[list->kind]), &type, &error), 0);
+	if (json_parse(text, strlen(text), &object, &error) < 0)
+		fail_msg("%s", error.message);
+	return remove ? intake_remove(&fixture->intake, list, type.first, object.first)
+		      : intake_put(&fixture->intake, list, type.first, object.first, open);
+}
+
+static void put(struct fixture *fixture, struct intake_list *list, const char *text)
+{
+	assert_int_equal(act(fixture, list, text, false, false), 0);
+}
+
+static void put_listed(struct fixture *fixture, struct intake_list *list, const char *text)
+{
+	assert_int_equal(act(fixture, list, text, false, true), 0);
+}
+
+/* Did objects change since the last question? */
+static bool changed(struct fixture *fixture)
+{
+	bool result = fixture->intake.changed;
+	struct store_changes changes = store_changes(fixture->store);
+
+	assert_int_equal(result, changes.services.n || changes.others || changes.lb_nodes);
+	store_changes_reset(fixture->store);
+	fixture->intake.changed = false;
+	return result;
+}
+
+static void problems_are(struct fixture *fixture, const char *expected)
+{
+	cleanup(problems_done) struct problems problems = { 0 };
+	cleanup(strbuf_done) struct strbuf text = { 0 };
+
+	assert_int_equal(intake_append_problems(&fixture->intake, &problems), 0);
+	for (size_t i = 0; i < problems.n; i++)
+		strbuf_appendf(&text, "%s: %s: %s\n", problems.items[i].object, problems.items[i].field,
+			       problems.items[i].message);
+	assert_string_equal(strbuf_text(&text), expected);
+}
+
+static const struct service *service(struct fixture *fixture, const char *name)
+{
+	const struct object *object = store_find(fixture->store, OBJECT_SERVICE, "web", name);
+
+	return object ? &object->service : NULL;
+}
+
+#define SERVICE_OF(name, uid, version, more, port)                                                           \
+	"{\"metadata\":{\"namespace\":\"web\",\"name\":\"" name "\",\"uid\":\"" uid                          \
+	"\",\"resourceVersion\":\"" version "\"" more                                                        \
+	"},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{\"port\":" port "}]},"                            \
+	"\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}}}"
+#define SERVICE(name, version, port) SERVICE_OF(name, "1", version, "", port)
+
+static void test_put_and_remove(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put(fixture, &fixture->services, SERVICE("a", "5", "80"));
+	assert_true(changed(fixture));
+	assert_int_equal(service(fixture, "a")->ports[0].port, 80);
+	assert_int_equal(service(fixture, "a")->meta.resource_version, 5);
+	put(fixture, &fixture->services, SERVICE("a", "6", "81"));
+	assert_true(changed(fixture));
+	assert_int_equal(service(fixture, "a")->ports[0].port, 81);
+	assert_int_equal(act(fixture, &fixture->services, SERVICE("a", "7", "81"), true, false), 0);
+	assert_true(changed(fixture));
+	assert_null(service(fixture, "a"));
+	assert_int_equal(act(fixture, &fixture->services, SERVICE("a", "7", "81"), true, false), 0);
+	assert_false(changed(fixture));
+	problems_are(fixture, "");
+}
+
+static void test_nothing_new(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct service *before;
+
+	put(fixture, &fixture->services, SERVICE("a", "5", "80"));
+	changed(fixture);
+	before = service(fixture, "a");
+	put(fixture, &fixture->services, SERVICE("a", "5", "80"));
+	put(fixture, &fixture->services,
+	    SERVICE_OF("a", "1", "6", ",\"managedFields\":[{\"manager\":\"x\"}]", "80"));
+	assert_false(changed(fixture));
+	assert_ptr_equal(service(fixture, "a"), before);
+	assert_int_equal(before->meta.resource_version, 6);
+	/* another object of the same name */
+	put(fixture, &fixture->services, SERVICE_OF("a", "2", "6", "", "80"));
+	assert_true(changed(fixture));
+	assert_string_equal(service(fixture, "a")->meta.uid, "2");
+	/* a label is something new, whatever it is called */
+	put(fixture, &fixture->services,
+	    SERVICE_OF("a", "2", "7", ",\"labels\":{\"managedFields\":\"x\"}", "80"));
+	assert_true(changed(fixture));
+}
+
+#define NODE(version, label, heartbeat, images, unavailable)                                                 \
+	"{\"metadata\":{\"name\":\"n1\",\"resourceVersion\":\"" version "\",\"labels\":{\"images\":\"" label \
+	"\"}},"                                                                                              \
+	"\"status\":{\"images\":[" images "],\"capacity\":{\"cpu\":\"" version "\"},\"conditions\":["        \
+	"{\"type\":\"NetworkUnavailable\",\"status\":\"" unavailable "\",\"lastHeartbeatTime\":\"" heartbeat \
+	"\"}]}}"
+
+static void test_heartbeats(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put(fixture, &fixture->nodes, NODE("1", "x", "2026-01-01T00:00:00Z", "1", "False"));
+	assert_true(changed(fixture));
+	put(fixture, &fixture->nodes, NODE("2", "x", "2026-01-01T00:05:00Z", "1,2", "False"));
+	assert_false(changed(fixture));
+	put(fixture, &fixture->nodes, NODE("3", "x", "2026-01-01T00:05:00Z", "1,2", "True"));
+	assert_true(changed(fixture));
+	put(fixture, &fixture->nodes, NODE("4", "y", "2026-01-01T00:05:00Z", "1,2", "True"));
+	assert_true(changed(fixture));
+}
+
+static void test_refused(void **state)
+{
+	struct fixture *fixture = *state;
+
+	/* new: what remains of it holds its address */
+	put(fixture, &fixture->services, SERVICE("a", "5", "99999"));
+	assert_true(changed(fixture));
+	assert_true(service(fixture, "a")->unusable);
+	assert_int_equal(service(fixture, "a")->n_ingress, 1);
+	problems_are(fixture, "Service/web/a: spec.ports[0].port: not in 1..65535: 99999\n");
+	/* mended */
+	put(fixture, &fixture->services, SERVICE("a", "6", "80"));
+	assert_false(service(fixture, "a")->unusable);
+	problems_are(fixture, "");
+	/* broken again: the last good version */
+	assert_true(changed(fixture));
+	put(fixture, &fixture->services, SERVICE("a", "7", "0"));
+	assert_false(changed(fixture));
+	assert_int_equal(service(fixture, "a")->ports[0].port, 80);
+	problems_are(fixture, "Service/web/a: spec.ports[0].port: not in 1..65535: 0; the last good version "
+			      "stays in force\n");
+	/* deleted and made anew, broken: the old one is gone */
+	put(fixture, &fixture->services, SERVICE_OF("a", "2", "8", "", "0"));
+	assert_true(service(fixture, "a")->unusable);
+	problems_are(fixture, "Service/web/a: spec.ports[0].port: not in 1..65535: 0\n");
+	assert_int_equal(act(fixture, &fixture->services, SERVICE_OF("a", "2", "9", "", "0"), true, false),
+			 0);
+	problems_are(fixture, "");
+	assert_null(service(fixture, "a"));
+}
+
+static void test_a_list_removes_what_it_does_not_name(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put(fixture, &fixture->services, SERVICE("a", "1", "80"));
+	put(fixture, &fixture->services, SERVICE("b", "2", "80"));
+	put(fixture, &fixture->services, SERVICE("c", "3", "0"));
+	put(fixture, &fixture->pools,
+	    "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"4\"},\"spec\":{\"addresses\":[\"192.0.2.0/"
+	    "24\"]}}");
+	put(fixture, &fixture->slices,
+	    "{\"metadata\":{\"namespace\":\"web\",\"name\":\"s\"}}"); /* refused without a trace */
+	assert_true(changed(fixture));
+
+	/* one that breaks off removes nothing */
+	intake_begin(&fixture->services);
+	put_listed(fixture, &fixture->services, SERVICE("b", "2", "80"));
+	intake_begin(&fixture->services);
+	assert_false(changed(fixture));
+	put_listed(fixture, &fixture->services, SERVICE("a", "1", "80"));
+	put_listed(fixture, &fixture->services, SERVICE("d", "9", "80"));
+	assert_non_null(service(fixture, "b"));
+	assert_non_null(service(fixture, "c"));
+	assert_int_equal(intake_complete(&fixture->intake, &fixture->services), 0);
+	assert_non_null(service(fixture, "a"));
+	assert_null(service(fixture, "b"));
+	assert_null(service(fixture, "c"));
+	assert_non_null(service(fixture, "d"));
+	assert_non_null(store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a"));
+	problems_are(fixture, "EndpointSlice/web/s: addressType: missing\n");
+
+	intake_begin(&fixture->slices);
+	assert_int_equal(intake_complete(&fixture->intake, &fixture->slices), 0);
+	problems_are(fixture, "");
+	assert_int_equal(store_count(fixture->store, OBJECT_SERVICE), 2);
+}
+
+static void test_one_object_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct intake_list one = { .kind = OBJECT_SERVICE, .namespace = "web", .name = "a" };
+
+	put(fixture, &fixture->services, SERVICE("b", "2", "80"));
+	intake_begin(&one);
+	put_listed(fixture, &one, SERVICE("a", "1", "80"));
+	assert_int_equal(act(fixture, &one, SERVICE("b", "3", "80"), false, true), -EBADMSG);
+	assert_int_equal(intake_complete(&fixture->intake, &one), 0);
+	assert_int_equal(store_count(fixture->store, OBJECT_SERVICE), 2);
+	intake_begin(&one);
+	assert_int_equal(intake_complete(&fixture->intake, &one), 0);
+	assert_null(service(fixture, "a"));
+	assert_non_null(service(fixture, "b"));
+	put(fixture, &one, SERVICE("a", "1", "0"));
+	intake_forget(&fixture->intake, &one);
+	assert_null(service(fixture, "a"));
+	problems_are(fixture, "");
+}
+
+static void test_not_what_was_asked_for(void **state)
+{
+	static const char *const texts[] = {
+		"{}",
+		"{\"metadata\":{}}",
+		"{\"metadata\":{\"name\":\"a/b\"}}",
+		"{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}",
+		"{\"kind\":\"Node\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}",
+		"7",
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		assert_int_equal(act(fixture, &fixture->services, texts[i], false, true), -EBADMSG);
+		assert_int_equal(act(fixture, &fixture->services, texts[i], true, false), -EBADMSG);
+	}
+	assert_false(changed(fixture));
+	problems_are(fixture, "");
+}
+
+/* Many lists of many objects, some of them refused, against a model. */
+static void test_random(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned seed = 7, version = 1;
+
+	for (unsigned round = 0; round < 50; round++) {
+		bool named[200] = { false };
+
+		intake_begin(&fixture->services);
+		for (unsigned i = 0; i < 100; i++) {
+			unsigned n = (unsigned)rand_r(&seed) % 200;
+			char text[600];
+
+			named[n] = true;
+			snprintf(text, sizeof(text), SERVICE("s%u", "%u", "%u"), n, version++,
+				 rand_r(&seed) % 5 ? 80u + (unsigned)rand_r(&seed) % 3 : 0);
+			put_listed(fixture, &fixture->services, text);
+		}
+		assert_int_equal(intake_complete(&fixture->intake, &fixture->services), 0);
+		for (unsigned n = 0; n < 200; n++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "s%u", n);
+			assert_int_equal(service(fixture, name) != NULL, named[n]);
+		}
+		for (size_t i = 0; i < fixture->intake.n_refused; i++)
+			assert_true(named[atoi(strrchr(fixture->intake.refused[i].object, 's') + 1)]);
+	}
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_put_and_remove),
+		TEST(test_nothing_new),
+		TEST(test_heartbeats),
+		TEST(test_refused),
+		TEST(test_a_list_removes_what_it_does_not_name),
+		TEST(test_one_object_alone),
+		TEST(test_not_what_was_asked_for),
+		TEST(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
