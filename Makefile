@@ -59,8 +59,8 @@ deps: ## install the Debian packages that are missing (starts no service)
 # What needs installed packages first is built by a second make: this one looked for pkg-config and its answers too early.
 then_make = $(MAKE) --no-print-directory $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
 
-# Status 3: neither binaries nor Go are there. The cluster tests then say so, one by one.
-cluster_assets = tests/cluster/cluster assets --quiet || [ $$? -eq 3 ]
+# Kubernetes' binaries and our images. Status 3: neither binaries nor Go are there; the cluster tests then say so, one by one.
+cluster_assets = { tests/cluster/cluster assets --quiet && deploy/image/build --programs $(BUILD) --out $(BUILD)/images --tag dev; } || [ $$? -eq 3 ]
 
 check: deps ## install what is missing, build, run every test (root; within 30 minutes)
 	$(Q)$(then_make) all tests
