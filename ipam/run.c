@@ -8,17 +8,9 @@
 #include <string.h>
 
 #include "userspace/base/parse.h"
-
-#define OUR_CLASS "fairway.dev/lb"
+#include "userspace/core/plan.h"
 
 /* --- the run's state ----------------------------------------------------------------------------------- */
-
-static bool is_ours(const struct service *service, bool default_class)
-{
-	if (service->unusable)
-		return false;
-	return service->load_balancer_class ? text_equal(service->load_balancer_class, OUR_CLASS) : default_class;
-}
 
 static int compare_age(const void *a, const void *b)
 {
@@ -63,7 +55,7 @@ static int collect_claims(struct run *run, const struct cluster *cluster, bool d
 			continue;
 		run->claims[run->n_claims++] = (struct claim){
 			.service = service,
-			.ours = is_ours(service, default_class),
+			.ours = service_is_ours(service, default_class),
 			.reason = "",
 			.message = "",
 		};

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipam/overlay.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
-
-#define NOBODYS_CLASS "fairway.dev/hidden" /* a class that is not ours: its addresses are only taken */
 
 void status_book_done(struct status_book *book)
 {
@@ -68,51 +67,15 @@ static bool may_be_hidden(const struct status_entry *entry, const struct problem
 	return !entry->seen && entry->n_addresses && a_file_is_hidden(problems);
 }
 
-static int set_ingress(struct service *service, const struct status_entry *entry, struct arena *arena)
-{
-	size_t i;
-
-	service->ingress = arena_array(arena, entry->n_addresses, sizeof(*service->ingress));
-	if (!service->ingress)
-		return -ENOMEM;
-	for (i = 0; i < entry->n_addresses; i++)
-		service->ingress[i] = (struct ingress_address){ .addr = entry->addresses[i] };
-	service->n_ingress = entry->n_addresses;
-	return 0;
-}
-
-static int overlay_one(const struct service *service, const struct status_book *book, struct arena *arena,
-		       const struct service **ret)
+static int overlay_one(struct overlay *overlay, const struct service *service, const struct status_book *book)
 {
 	const struct status_entry *entry = status_book_find(book, service->meta.namespace, service->meta.name);
-	struct service *copy;
 
-	*ret = service;
 	if (!entry)
-		return 0;
-	copy = arena_alloc(arena, sizeof(*copy));
-	if (!copy)
-		return -ENOMEM;
-	*copy = *service;
-	*ret = copy;
-	if (!is_of(entry, service)) {
-		copy->n_ingress = 0; /* the manifest's status was the other one's as well */
-		return 0;
-	}
-	return set_ingress(copy, entry, arena);
-}
-
-static int stand_in(const struct status_entry *entry, struct arena *arena, const struct service **ret)
-{
-	struct service *service = arena_alloc(arena, sizeof(*service));
-
-	if (!service)
-		return -ENOMEM;
-	service->meta = (struct meta){ .namespace = entry->namespace, .name = entry->name, .uid = entry->uid };
-	service->type = SERVICE_LOAD_BALANCER;
-	service->load_balancer_class = NOBODYS_CLASS;
-	*ret = service;
-	return set_ingress(service, entry, arena);
+		return overlay_keep(overlay, service);
+	if (!is_of(entry, service))
+		return overlay_replace(overlay, service, NULL, 0); /* the manifest's status was the other one's as well */
+	return overlay_replace(overlay, service, entry->addresses, entry->n_addresses);
 }
 
 /* A pool that stood in a hidden file is not gone: what it holds is unknown, as with one that was refused. One such pool in
@@ -140,35 +103,27 @@ static int stand_in_pool(const struct cluster *cluster, struct arena *arena, str
 int status_book_overlay(const struct status_book *book, const struct cluster *cluster, const struct problems *problems,
 			struct arena *arena, struct cluster *ret)
 {
-	const struct service **services;
-	struct cluster overlay = *cluster;
-	size_t i, n = 0;
-	int r;
+	struct cluster result;
+	struct overlay overlay;
+	size_t i;
+	int r = overlay_init(&overlay, arena, cluster, book->n_entries);
 
-	services = arena_array(arena, cluster->n_services + book->n_entries, sizeof(*services));
-	if (!services)
-		return -ENOMEM;
-	for (i = 0; i < cluster->n_services; i++) {
-		r = overlay_one(cluster->services[i], book, arena, &services[n++]);
-		if (r < 0)
-			return r;
-	}
-	for (i = 0; i < book->n_entries; i++) {
+	for (i = 0; i < cluster->n_services && r == 0; i++)
+		r = overlay_one(&overlay, cluster->services[i], book);
+	for (i = 0; i < book->n_entries && r == 0; i++) {
 		const struct status_entry *entry = &book->entries[i];
 
-		if (cluster_find_service(cluster, entry->namespace, entry->name) || !may_be_hidden(entry, problems))
-			continue;
-		r = stand_in(entry, arena, &services[n++]);
-		if (r < 0)
-			return r;
+		if (!cluster_find_service(cluster, entry->namespace, entry->name) && may_be_hidden(entry, problems))
+			r = overlay_stand_in(&overlay, entry->namespace, entry->name, entry->uid, entry->addresses,
+					     entry->n_addresses);
 	}
-	overlay.services = services;
-	overlay.n_services = n;
-	r = a_file_is_hidden(problems) ? stand_in_pool(cluster, arena, &overlay) : 0;
 	if (r < 0)
 		return r;
-	*ret = overlay;
-	return 0;
+	overlay_finish(&overlay, cluster, &result);
+	r = a_file_is_hidden(problems) ? stand_in_pool(cluster, arena, &result) : 0;
+	if (r == 0)
+		*ret = result;
+	return r;
 }
 
 /* --- the next book ------------------------------------------------------------------------------------- */
