@@ -30,31 +30,10 @@ int controller_init(struct controller *controller, const char *status_path, bool
 void controller_done(struct controller *controller)
 {
 	status_book_done(&controller->book);
-	free(controller->problems_said);
-	controller->problems_said = NULL;
+	problem_lines_done(&controller->problems);
 }
 
 /* --- what is said ---------------------------------------------------------------------------------------- */
-
-static void say_problems(struct controller *controller, const struct problems *problems)
-{
-	cleanup(strbuf_done) struct strbuf now = { 0 };
-	size_t i;
-
-	strbuf_append(&now, "\n");
-	for (i = 0; i < problems->n; i++) {
-		cleanup(strbuf_done) struct strbuf line = { 0 };
-		const struct problem *problem = &problems->items[i];
-
-		strbuf_appendf(&line, "\n%s: %s%s%s\n", problem->object, problem->field, *problem->field ? ": " : "",
-			       problem->message);
-		if (!controller->problems_said || !strstr(controller->problems_said, strbuf_text(&line)))
-			log_warn("%.*s", (int)line.length - 2, strbuf_text(&line) + 1);
-		strbuf_append(&now, strbuf_text(&line));
-	}
-	free(controller->problems_said);
-	controller->problems_said = strbuf_take(&now);
-}
 
 static bool same_addresses(const struct status_entry *a, const struct status_entry *b)
 {
@@ -174,7 +153,7 @@ enum controller_result controller_round(struct controller *controller, struct st
 	bool changed = false;
 	int r = -ENOMEM;
 
-	say_problems(controller, &result->problems);
+	problem_lines_say(&controller->problems, &result->problems);
 	if (!result->delivered) {
 		if (!controller->waiting_said)
 			log_warn("the directory is missing or holds no manifest: every address stays as it is");

@@ -6,6 +6,7 @@
 #ifndef FAIRWAY_IPAM_CONTROLLER_H
 #define FAIRWAY_IPAM_CONTROLLER_H
 
+#include "ipam/problem_lines.h"
 #include "ipam/status_book.h"
 #include "k8s/manifests.h"
 
@@ -15,7 +16,7 @@ struct controller {
 	struct status_book book; /* what the status file says */
 	bool satisfied;		 /* of the last round: every request was granted and no pool refused */
 	bool waiting_said;
-	char *problems_said; /* those logged already, one a line */
+	struct problem_lines problems;
 };
 
 enum controller_result {

@@ -1,95 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lbcontroller: gives ServiceIPs to LoadBalancer Services. Options, lock, loop; the work is controller.c's. Exit codes: 0
- * ended as asked, 1 it could not run (with --once also: something was refused), 2 usage. */
+/* lbcontroller: gives ServiceIPs to LoadBalancer Services. Options; the work is cluster_mode.c's or
+ * manifests_mode.c's. Exit codes: 0 ended as asked, 1 it could not run (with --once also: something was
+ * refused), 2 usage. */
 #include <argp.h>
 #include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-event.h>
-
-#include "ipam/controller.h"
+#include "ipam/cluster_mode.h"
+#include "ipam/manifests_mode.h"
 #include "userspace/base/cleanup.h"
-#include "userspace/base/log.h"
-#include "userspace/io/loop.h"
-#include "userspace/io/run_dir.h"
+#include "userspace/base/version.h"
 
-#define RETRY_MSEC   5000 /* after the status file could not be written */
-#define MOST_ROUNDS  64	  /* of --once: each frees what the one before gave up; real worlds need two or three */
-#define EXIT_USAGE   2
+#define EXIT_USAGE 2
 
-const char *argp_program_version = "lbcontroller 0.1.0";
-
-struct options {
-	const char *manifests, *status;
-	bool default_class, once;
-};
-
-enum { KEY_MANIFESTS = 0x100, KEY_STATUS, KEY_DEFAULT_CLASS, KEY_ONCE, KEY_LOG_LEVEL };
+const char *argp_program_version = "lbcontroller " FAIRWAY_VERSION;
 
 static const struct argp_option option_table[] = {
-	{ "manifests", KEY_MANIFESTS, "DIR", 0, "read *.yaml, *.yml and *.json of this directory, and follow changes", 0 },
-	{ "status", KEY_STATUS, "FILE", 0, "where the answers are kept, outside DIR; read at start", 0 },
-	{ "default-class", KEY_DEFAULT_CLASS, NULL, 0, "LoadBalancer Services without a class are ours too", 0 },
-	{ "once", KEY_ONCE, NULL, 0, "allocate what there is, write FILE, and exit", 0 },
-	{ "log-level", KEY_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 0 },
+	{ "kubeconfig", CONTROLLER_OPTION_KUBECONFIG, "FILE", 0,
+	  "how to reach the Kubernetes API (default: as a pod, by its service account)", 0 },
+	{ "api-server", CONTROLLER_OPTION_API_SERVER, "URL", 0,
+	  "reach it there instead (repeatable; in a pod also $FAIRWAY_API_SERVERS, separated by commas)", 0 },
+	{ "default-class", CONTROLLER_OPTION_DEFAULT_CLASS, NULL, 0,
+	  "LoadBalancer Services without a class are ours too", 0 },
+	{ "namespace", CONTROLLER_OPTION_NAMESPACE, "NS", 0,
+	  "where the Lease is (default: the pod's own, else " CONTROLLER_NAMESPACE ")", 0 },
+	{ "identity", CONTROLLER_OPTION_IDENTITY, "NAME", 0,
+	  "who holds the Lease; each process needs one of its own (default: the host's name and a random "
+	  "part)",
+	  0 },
+	{ "leader-elect", CONTROLLER_OPTION_LEADER_ELECT, "true|false", OPTION_ARG_OPTIONAL,
+	  "work only while holding the Lease (default); false: there is surely no other lbcontroller", 0 },
+	{ "http-address", CONTROLLER_OPTION_HTTP_ADDRESS, "ADDRESS:PORT", 0,
+	  "serve /healthz, /readyz and /metrics there (default " CONTROLLER_HTTP ", empty: none)", 0 },
+	{ "manifests", CONTROLLER_OPTION_MANIFESTS, "DIR", 0,
+	  "no API: read objects from *.yaml, *.yml and *.json there, and follow changes", 1 },
+	{ "status", CONTROLLER_OPTION_STATUS, "FILE", 0,
+	  "with --manifests: where the answers are kept, outside DIR; read at start", 1 },
+	{ "once", CONTROLLER_OPTION_ONCE, NULL, 0,
+	  "with --manifests: allocate what there is, write FILE, and exit", 1 },
+	{ "log-level", CONTROLLER_OPTION_LOG_LEVEL, "LEVEL", 0, "error, warn, info (default) or debug", 2 },
 	{ 0 },
 };
 
-static char *directory_of(const char *file)
+static void check(const struct controller_options *options, struct argp_state *state)
 {
-	const char *slash = strrchr(file, '/');
+	cleanup(strbuf_done) struct strbuf why = { 0 };
 
-	return !slash ? strdup(".") : slash == file ? strdup("/") : strndup(file, (size_t)(slash - file));
-}
-
-/* In DIR the file would be read as manifests: Services without a spec. */
-static bool is_inside(const char *file, const char *directory)
-{
-	cleanup(freep) char *parent = directory_of(file);
-	struct stat a, b;
-
-	return parent && !stat(parent, &a) && !stat(directory, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	if (controller_options_check(options, &why) < 0)
+		argp_error(state, "%s", strbuf_text(&why));
+	else if (options->manifests && manifests_mode_status_is_inside(options))
+		argp_error(state, "--status %s is inside --manifests %s; it must be outside", options->status,
+			   options->manifests);
 }
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
-	struct options *options = state->input;
+	cleanup(strbuf_done) struct strbuf why = { 0 };
+	int r;
 
 	switch (key) {
-	case KEY_MANIFESTS:
-		options->manifests = value;
-		return 0;
-	case KEY_STATUS:
-		options->status = value;
-		return 0;
-	case KEY_DEFAULT_CLASS:
-		options->default_class = true;
-		return 0;
-	case KEY_ONCE:
-		options->once = true;
-		return 0;
-	case KEY_LOG_LEVEL:
-		if (log_level_parse(value, &log_threshold) < 0)
-			argp_error(state, "unknown log level: %s (error, warn, info or debug)", value);
-		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument: %s", value);
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->manifests || !options->status)
-			argp_error(state, "--manifests DIR and --status FILE are needed");
-		else if (is_inside(options->status, options->manifests))
-			argp_error(state, "--status %s is inside --manifests %s; it must be outside", options->status,
-				   options->manifests);
+		check(state->input, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		if (key < CONTROLLER_OPTION_MANIFESTS || key > CONTROLLER_OPTION_LOG_LEVEL)
+			return ARGP_ERR_UNKNOWN;
+		r = controller_option_apply(state->input, (enum controller_option)key, value, &why);
+		if (r == -EINVAL)
+			argp_error(state, "%s", strbuf_text(&why));
+		return r == -ENOMEM ? ENOMEM : 0;
 	}
 }
 
@@ -99,137 +81,14 @@ static const struct argp argp = {
 	.doc = "Gives addresses of ServiceIPPools to Services of type LoadBalancer, and keeps them.",
 };
 
-/* Two controllers on one file would give one address twice. The lock stands beside the file, under a dotted name. */
-static int lock_status(const char *path, int *ret_fd)
-{
-	const char *slash = strrchr(path, '/');
-	cleanup(freep) char *directory = directory_of(path);
-	cleanup(strbuf_done) struct strbuf name = { 0 };
-	int r, holder = 0;
-
-	strbuf_appendf(&name, ".%s.lock", slash ? slash + 1 : path);
-	if (!directory || strbuf_failed(&name))
-		return -ENOMEM;
-	r = run_dir_make(directory);
-	if (r == 0)
-		r = run_dir_lock(directory, strbuf_text(&name), ret_fd, &holder);
-	if (r == -EBUSY)
-		log_error("%s: another lbcontroller (pid %d) writes it", path, holder);
-	else if (r < 0)
-		log_error("%s: cannot be locked: %s", path, strerror(-r));
-	return r;
-}
-
-/* --- once ------------------------------------------------------------------------------------------------ */
-
-static int run_once(struct controller *controller, const struct options *options, struct store *store)
-{
-	cleanup(source_result_done) struct source_result read = { 0 };
-	enum controller_result result = CONTROLLER_CHANGED;
-	int r, rounds;
-
-	r = manifests_read(options->manifests, NULL, store, &read);
-	if (r < 0) {
-		log_error("%s: cannot be read: %s", options->manifests, strerror(-r));
-		return EXIT_FAILURE;
-	}
-	for (rounds = 0; result == CONTROLLER_CHANGED && rounds < MOST_ROUNDS; rounds++)
-		result = controller_round(controller, store, &read, time(NULL));
-	return result == CONTROLLER_AT_REST && controller->satisfied && !read.problems.n ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-/* --- live ------------------------------------------------------------------------------------------------ */
-
-struct live {
-	struct controller *controller;
-	struct store *store;
-	struct manifests *manifests;
-	struct loop_timer *timer; /* the next round that no change asks for */
-};
-
-static void do_round(void *userdata)
-{
-	struct live *live = userdata;
-
-	switch (controller_round(live->controller, live->store, manifests_result(live->manifests), time(NULL))) {
-	case CONTROLLER_AT_REST:
-	case CONTROLLER_WAITING:
-		break;
-	case CONTROLLER_CHANGED:
-		loop_timer_set(live->timer, 0);
-		break;
-	case CONTROLLER_FAILED:
-		loop_timer_set(live->timer, RETRY_MSEC);
-		break;
-	}
-}
-
-static int exit_on_signals(sd_event *event)
-{
-	sigset_t set;
-	int r;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL); /* no callback: the loop ends */
-	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-}
-
-DEFINE_CLEANUP(struct manifests *, manifests_free);
-DEFINE_CLEANUP(struct loop_timer *, loop_timer_free);
-
-static int run_live(struct controller *controller, const struct options *options, struct store *store)
-{
-	cleanup(sd_event_unrefp) sd_event *event = NULL;
-	cleanup(manifests_freep) struct manifests *manifests = NULL;
-	cleanup(loop_timer_freep) struct loop_timer *timer = NULL;
-	struct live live = { .controller = controller, .store = store };
-	int r;
-
-	r = sd_event_default(&event);
-	if (r >= 0)
-		r = exit_on_signals(event);
-	if (r >= 0)
-		r = loop_timer_new(event, do_round, &live, &timer);
-	live.timer = timer;
-	if (r >= 0)
-		r = manifests_watch(event, options->manifests, NULL, store, do_round, &live, &manifests);
-	live.manifests = manifests;
-	if (r < 0) {
-		log_error("cannot start: %s", strerror(-r));
-		return EXIT_FAILURE;
-	}
-	do_round(&live);
-	sd_notify(0, "READY=1");
-	r = sd_event_loop(event);
-	if (r < 0)
-		log_error("the event loop ended: %s", strerror(-r));
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv)
 {
-	struct options options = { 0 };
-	struct controller controller;
-	cleanup(closep) int lock = -1;
-	struct store *store;
-	int status = EXIT_FAILURE;
+	struct controller_options options;
 
 	argp_err_exit_status = EXIT_USAGE;
+	controller_options_init(&options);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return EXIT_USAGE;
-	if (lock_status(options.status, &lock) < 0 ||
-	    controller_init(&controller, options.status, options.default_class) < 0)
-		return EXIT_FAILURE;
-	store = store_new();
-	if (store)
-		status = options.once ? run_once(&controller, &options, store) : run_live(&controller, &options, store);
-	else
-		log_error("out of memory");
-	store_free(store);
-	controller_done(&controller);
-	return status;
+	log_threshold = options.log_level;
+	return options.manifests ? manifests_mode_run(&options) : cluster_mode_run(&options);
 }

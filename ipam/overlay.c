@@ -6,7 +6,8 @@
 
 #define NOBODYS_CLASS "fairway.dev/hidden" /* a class that is not ours: its addresses are only taken */
 
-int overlay_init(struct overlay *overlay, struct arena *arena, const struct cluster *cluster, size_t n_stand_ins)
+int overlay_init(struct overlay *overlay, struct arena *arena, const struct cluster *cluster,
+		 size_t n_stand_ins)
 {
 	*overlay = (struct overlay){ .arena = arena };
 	overlay->services = arena_array(arena, cluster->n_services + n_stand_ins, sizeof(*overlay->services));
@@ -19,7 +20,8 @@ int overlay_keep(struct overlay *overlay, const struct service *service)
 	return 0;
 }
 
-static int add(struct overlay *overlay, const struct service *from, const struct addr *addresses, size_t n_addresses)
+static int add(struct overlay *overlay, const struct service *from, const struct addr *addresses,
+	       size_t n_addresses)
 {
 	struct service *service = arena_alloc(overlay->arena, sizeof(*service));
 	size_t i;
@@ -36,7 +38,8 @@ static int add(struct overlay *overlay, const struct service *from, const struct
 	return overlay_keep(overlay, service);
 }
 
-int overlay_replace(struct overlay *overlay, const struct service *service, const struct addr *addresses, size_t n_addresses)
+int overlay_replace(struct overlay *overlay, const struct service *service, const struct addr *addresses,
+		    size_t n_addresses)
 {
 	return add(overlay, service, addresses, n_addresses);
 }

@@ -27,10 +27,9 @@ struct cluster_source;
 	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) |                              \
 	 CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) | CLUSTER_KIND(OBJECT_BFD_PROFILE) |                         \
 	 CLUSTER_KIND(OBJECT_COMMUNITY))
-#define CLUSTER_KINDS_CONTROLLER                                                                             \
-	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE) | CLUSTER_KIND(OBJECT_NAMESPACE) |         \
-	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) |                              \
-	 CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) | CLUSTER_KIND(OBJECT_LB_NODE))
+#define CLUSTER_KINDS_CONTROLLER                                                                              \
+	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE) | CLUSTER_KIND(OBJECT_NAMESPACE) |          \
+	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) | CLUSTER_KIND(OBJECT_LB_NODE))
 
 struct cluster_source_options {
 	uint32_t kinds;		      /* CLUSTER_KIND() of each */

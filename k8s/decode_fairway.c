@@ -282,6 +282,7 @@ void decode_bgp_peer(struct decoder *decoder, const struct json *root, struct ob
 	peer->vrf = field_interface(decoder, spec, "vrf");
 	peer->max_prefixes_received =
 		(uint32_t)field_number(decoder, spec, "maxPrefixesReceived", 0, UINT32_MAX, 0);
+	peer->conditions = field_conditions(decoder, json_member(root, "status"), "");
 	peer->status_digest = status_digest(root);
 }
 

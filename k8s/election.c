@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One request at a time, a timer for the next, and one for the moment at which leadership ends: see election.h. */
+/* One request at a time, a timer for the next, and one for the moment at which leadership ends: see
+ * election.h. */
 #include "k8s/election.h"
 
 #include <errno.h>
@@ -75,8 +76,8 @@ static void say_holder(struct election *election)
 static void say_failure(struct election *election, const char *what, const struct api_reply *reply)
 {
 	if (!election->failure_said)
-		log_warn("lease %s/%s: cannot be %s: %s; trying again every %d s", election->namespace, election->name, what,
-			 reply->message, LEASE_RETRY_MSEC / 1000);
+		log_warn("lease %s/%s: cannot be %s: %s; trying again every %d s", election->namespace,
+			 election->name, what, reply->message, LEASE_RETRY_MSEC / 1000);
 	election->failure_said = true;
 }
 
@@ -100,11 +101,11 @@ static void end(struct election *election)
 	const char *holder = election->view.lease.holder;
 
 	if (strcmp(holder, election->identity) != 0)
-		log_warn("lease %s/%s: lost to %s; nothing is written any more", election->namespace, election->name,
-			 *holder ? holder : "nobody");
+		log_warn("lease %s/%s: lost to %s; nothing is written any more", election->namespace,
+			 election->name, *holder ? holder : "nobody");
 	else
-		log_warn("lease %s/%s: lost, it could not be renewed for %d s; nothing is written any more", election->namespace,
-			 election->name, LEASE_RENEW_DEADLINE_MSEC / 1000);
+		log_warn("lease %s/%s: lost, it could not be renewed for %d s; nothing is written any more",
+			 election->namespace, election->name, LEASE_RENEW_DEADLINE_MSEC / 1000);
 	api_cancel(take(election->request));
 	loop_timer_stop(election->fence);
 	election->view = (struct lease_view){ 0 };
@@ -144,7 +145,8 @@ static void on_written(void *userdata, const struct api_reply *reply)
 		loop_timer_set(election->tick, election->released ? 0 : LEASE_RETRY_MSEC);
 		return;
 	}
-	/* 409: somebody was faster. No answer: it may have been written. Either way what is there must be read. */
+	/* 409: somebody was faster. No answer: it may have been written. Either way what is there must be
+	 * read. */
 	if (reply->status != 409)
 		say_failure(election, election->view.leading ? "renewed" : "acquired", reply);
 	if (!election->view.leading)
@@ -184,7 +186,8 @@ static void write_lease(struct election *election)
 {
 	cleanup(strbuf_done) struct strbuf body = { 0 };
 
-	lease_json(&body, &election->view, election->namespace, election->name, election->identity, wall_usec());
+	lease_json(&body, &election->view, election->namespace, election->name, election->identity,
+		   wall_usec());
 	ask_write(election, &body, on_written);
 }
 
@@ -258,8 +261,8 @@ static void on_released(void *userdata, const struct api_reply *reply)
 	if (reply->status == 200)
 		log_info("lease %s/%s: given up", election->namespace, election->name);
 	else
-		log_warn("lease %s/%s: could not be given up: %s; it expires in %d s", election->namespace, election->name,
-			 reply->message, LEASE_DURATION_SEC);
+		log_warn("lease %s/%s: could not be given up: %s; it expires in %d s", election->namespace,
+			 election->name, reply->message, LEASE_DURATION_SEC);
 	finish_release(election);
 }
 
@@ -309,20 +312,22 @@ static int set_names(struct election *election, const struct election_options *o
 	election->collection = strdup(strbuf_text(&path));
 	strbuf_appendf(&path, "/%s", options->name);
 	election->path = strbuf_take(&path);
-	return election->namespace && election->name && election->identity && election->path && election->collection ? 0 :
-															  -ENOMEM;
+	return election->namespace && election->name && election->identity && election->path &&
+			       election->collection
+		       ? 0
+		       : -ENOMEM;
 }
 
 DEFINE_CLEANUP(struct election *, election_free);
 
-int election_new(struct sd_event *event, struct api *api, const struct election_options *options, election_fn *on_change,
-		 void *userdata, struct election **ret)
+int election_new(struct sd_event *event, struct api *api, const struct election_options *options,
+		 election_fn *on_change, void *userdata, struct election **ret)
 {
 	cleanup(election_freep) struct election *election = NULL;
 	int r;
 
-	if (!text_is_dns_label(options->namespace) || !text_is_dns_subdomain(options->name) || !*options->identity ||
-	    strlen(options->identity) > LEASE_IDENTITY_MAX)
+	if (!text_is_dns_label(options->namespace) || !text_is_dns_subdomain(options->name) ||
+	    !*options->identity || strlen(options->identity) > LEASE_IDENTITY_MAX)
 		return -EINVAL;
 	election = calloc(1, sizeof(*election));
 	if (!election)

@@ -53,8 +53,8 @@ int lease_decode(const struct json *object, struct lease *ret)
 
 static bool same_lease(const struct lease *a, const struct lease *b)
 {
-	return a->exists == b->exists && !strcmp(a->resource_version, b->resource_version) && !strcmp(a->holder, b->holder) &&
-	       !strcmp(a->renew_time, b->renew_time);
+	return a->exists == b->exists && !strcmp(a->resource_version, b->resource_version) &&
+	       !strcmp(a->holder, b->holder) && !strcmp(a->renew_time, b->renew_time);
 }
 
 void lease_note(struct lease_view *view, const struct lease *lease, uint64_t now_msec)
@@ -84,9 +84,11 @@ bool lease_may_write(const struct lease_view *view, uint64_t now_msec)
 	return view->leading && now_msec < view->renewed_msec + LEASE_RENEW_DEADLINE_MSEC;
 }
 
-static struct lease_decision decide_leading(const struct lease_view *view, const char *identity, uint64_t now_msec)
+static struct lease_decision decide_leading(const struct lease_view *view, const char *identity,
+					    uint64_t now_msec)
 {
-	if (!lease_may_write(view, now_msec) || (view->lease.exists && strcmp(view->lease.holder, identity) != 0))
+	if (!lease_may_write(view, now_msec) ||
+	    (view->lease.exists && strcmp(view->lease.holder, identity) != 0))
 		return (struct lease_decision){ .action = LEASE_LOST };
 	return (struct lease_decision){ LEASE_RENEW, until(view->renewed_msec + LEASE_RETRY_MSEC, now_msec) };
 }
@@ -126,7 +128,8 @@ static void append_text(struct strbuf *out, const char *before, const char *name
 	json_append_string(out, text);
 }
 
-static void append_head(struct strbuf *out, const struct lease_view *view, const char *namespace, const char *name)
+static void append_head(struct strbuf *out, const struct lease_view *view, const char *namespace,
+			const char *name)
 {
 	strbuf_append(out, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{");
 	append_text(out, "", "name", name);
@@ -136,8 +139,8 @@ static void append_head(struct strbuf *out, const struct lease_view *view, const
 	strbuf_append(out, "},\"spec\":{");
 }
 
-void lease_json(struct strbuf *out, const struct lease_view *view, const char *namespace, const char *name, const char *identity,
-		int64_t now_usec)
+void lease_json(struct strbuf *out, const struct lease_view *view, const char *namespace, const char *name,
+		const char *identity, int64_t now_usec)
 {
 	const struct lease *lease = &view->lease;
 	bool stays = lease->exists && !strcmp(lease->holder, identity);
@@ -154,11 +157,12 @@ void lease_json(struct strbuf *out, const struct lease_view *view, const char *n
 	strbuf_append(out, "}}");
 }
 
-void lease_release_json(struct strbuf *out, const struct lease_view *view, const char *namespace, const char *name,
-			int64_t now_usec)
+void lease_release_json(struct strbuf *out, const struct lease_view *view, const char *namespace,
+			const char *name, int64_t now_usec)
 {
 	append_head(out, view, namespace, name);
-	strbuf_appendf(out, "\"holderIdentity\":\"\",\"leaseDurationSeconds\":1,\"leaseTransitions\":%" PRId64,
+	strbuf_appendf(out,
+		       "\"holderIdentity\":\"\",\"leaseDurationSeconds\":1,\"leaseTransitions\":%" PRId64,
 		       view->lease.transitions);
 	append_time(out, "acquireTime", now_usec);
 	append_time(out, "renewTime", now_usec);

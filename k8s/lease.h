@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may write: leader election by a Lease of coordination.k8s.io, client-go's rules and times (PURE).
  *
- * Clocks of different machines are never compared. A candidate notes by its own clock when it first saw the Lease as
- * it is; a Lease that stays so for as long as its holder promised to renew it (15 s) is anybody's. The holder counts
- * from when it *sent* the last renewal that was acknowledged, and stops writing after 10 s without one: 5 s before
- * anybody else may begin, however far apart their clocks are.
+ * Clocks of different machines are never compared. A candidate notes by its own clock when it first saw the
+ * Lease as it is; a Lease that stays so for as long as its holder promised to renew it (15 s) is anybody's.
+ * The holder counts from when it *sent* the last renewal that was acknowledged, and stops writing after 10 s
+ * without one: 5 s before anybody else may begin, however far apart their clocks are.
  *
  * Each write carries the resourceVersion that was seen, so of two candidates one gets a conflict. */
 #ifndef FAIRWAY_K8S_LEASE_H
@@ -20,7 +20,7 @@
 struct lease { /* as the API server has it */
 	bool exists;
 	char resource_version[24];
-	char holder[LEASE_IDENTITY_MAX + 1]; /* "": nobody */
+	char holder[LEASE_IDENTITY_MAX + 1];   /* "": nobody */
 	char acquire_time[40], renew_time[40]; /* text, the holder's clock: only compared for equality */
 	int64_t duration_sec, transitions;
 };
@@ -36,8 +36,9 @@ struct lease_view { /* what a candidate knows; `{ 0 }` at the start. Times are o
 	uint64_t renewed_msec; /* leading: when the last acknowledged write was sent */
 };
 
-void lease_note(struct lease_view *, const struct lease *, uint64_t now_msec);	     /* it was read */
-void lease_note_written(struct lease_view *, const struct lease *, uint64_t sent_msec); /* our write of it was acknowledged */
+void lease_note(struct lease_view *, const struct lease *, uint64_t now_msec); /* it was read */
+void lease_note_written(struct lease_view *, const struct lease *,
+			uint64_t sent_msec); /* our write of it was acknowledged */
 
 enum lease_action {
 	LEASE_READ,    /* GET it, now */
@@ -57,9 +58,10 @@ struct lease_decision lease_decide(const struct lease_view *, const char *identi
 bool lease_may_write(const struct lease_view *, uint64_t now_msec);
 
 /* The body of POST (the Lease does not exist) or PUT. `now_usec` is the wall clock, for people. */
-void lease_json(struct strbuf *, const struct lease_view *, const char *namespace, const char *name, const char *identity,
-		int64_t now_usec);
+void lease_json(struct strbuf *, const struct lease_view *, const char *namespace, const char *name,
+		const char *identity, int64_t now_usec);
 /* The body that gives it up: nobody's at once, for whoever reads it next. */
-void lease_release_json(struct strbuf *, const struct lease_view *, const char *namespace, const char *name, int64_t now_usec);
+void lease_release_json(struct strbuf *, const struct lease_view *, const char *namespace, const char *name,
+			int64_t now_usec);
 
 #endif

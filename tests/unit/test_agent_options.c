@@ -177,13 +177,13 @@ static void http_addresses(void **state _unused_)
 	struct addr addr;
 	uint16_t port;
 
-	assert_int_equal(http_address_parse(AGENT_HTTP, &addr, &port), 0);
+	assert_int_equal(addr_port_parse(AGENT_HTTP, &addr, &port), 0);
 	assert_string_equal(addr_format(&addr, text), "::");
 	assert_int_equal(port, 7472);
-	assert_int_equal(http_address_parse("192.0.2.1:80", &addr, &port), 0);
+	assert_int_equal(addr_port_parse("192.0.2.1:80", &addr, &port), 0);
 	assert_string_equal(addr_format(&addr, text), "192.0.2.1");
 	assert_int_equal(port, 80);
-	assert_int_equal(http_address_parse("[2001:db8::1]:65535", &addr, &port), 0);
+	assert_int_equal(addr_port_parse("[2001:db8::1]:65535", &addr, &port), 0);
 	assert_string_equal(addr_format(&addr, text), "2001:db8::1");
 	assert_int_equal(port, 65535);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Leader election: single decisions as rows, then candidates with skewed clocks against a model of the API server that
- * loses answers and holds requests back: never may two write. */
+/* Leader election: single decisions as rows, then candidates with skewed clocks against a model of the API
+ * server that loses answers and holds requests back: never may two write. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,8 @@ static void test_rows(void **state _unused_)
 			view.lease = lease_of(rows[i].holder, "7");
 		decision = lease_decide(&view, "a", rows[i].now_msec);
 		if (decision.action != rows[i].action || decision.after_msec != rows[i].after_msec)
-			fail_msg("%s: action %d after %d", rows[i].what, decision.action, (int)decision.after_msec);
+			fail_msg("%s: action %d after %d", rows[i].what, decision.action,
+				 (int)decision.after_msec);
 	}
 }
 
@@ -107,8 +108,10 @@ static void test_bodies(void **state _unused_)
 
 	lease_json(&body, &view, "fairway-system", "lbcontroller", "a", 1706702400000042);
 	assert_string_equal(strbuf_text(&body),
-			    "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"lbcontroller\","
-			    "\"namespace\":\"fairway-system\"},\"spec\":{\"holderIdentity\":\"a\",\"leaseDurationSeconds\":15,"
+			    "{\"apiVersion\":\"coordination.k8s.io/"
+			    "v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"lbcontroller\","
+			    "\"namespace\":\"fairway-system\"},\"spec\":{\"holderIdentity\":\"a\","
+			    "\"leaseDurationSeconds\":15,"
 			    "\"leaseTransitions\":0,\"acquireTime\":\"2024-01-31T12:00:00.000042Z\","
 			    "\"renewTime\":\"2024-01-31T12:00:00.000042Z\"}}");
 	view.lease = lease_of("b", "7");
@@ -135,8 +138,10 @@ static void test_bodies(void **state _unused_)
 
 static void test_not_a_lease(void **state _unused_)
 {
-	static const char *const texts[] = { "{}", "{\"kind\":\"Status\"}", "[]",
-					     "{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":\"1234567890123456789012345\"}}" };
+	static const char *const texts[] = {
+		"{}", "{\"kind\":\"Status\"}", "[]",
+		"{\"kind\":\"Lease\",\"metadata\":{\"resourceVersion\":\"1234567890123456789012345\"}}"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		cleanup(json_document_done) struct json_document document = { 0 };
@@ -159,8 +164,8 @@ struct candidate {
 	int64_t offset_msec; /* of its clock, against the true time */
 	unsigned rate;	     /* of its clock in per mille: 990 to 1010 */
 	struct lease_view view;
-	uint64_t next_msec; /* true time of its next step */
-	bool writing;	    /* a write is on its way … */
+	uint64_t next_msec;		      /* true time of its next step */
+	bool writing;			      /* a write is on its way … */
 	uint64_t arrives_msec, answered_msec; /* … and its answer */
 	bool answer_lost;
 	struct lease written; /* with the version that it is written over */
@@ -193,7 +198,8 @@ static void start_write(struct model *model, struct candidate *candidate)
 	candidate->executed = false;
 	candidate->sent_msec = clock_of(model, candidate);
 	candidate->arrives_msec = model->now_msec + (dice(model, 10) ? dice(model, 100) : dice(model, 4000));
-	candidate->answered_msec = candidate->arrives_msec + (dice(model, 10) ? dice(model, 100) : dice(model, 4000));
+	candidate->answered_msec =
+		candidate->arrives_msec + (dice(model, 10) ? dice(model, 100) : dice(model, 4000));
 	candidate->answer_lost = !dice(model, 8);
 	candidate->written = candidate->view.lease;
 	strcpy(candidate->written.holder, candidate->name);
@@ -207,7 +213,8 @@ static void execute(struct model *model, struct candidate *candidate)
 	if (!candidate->accepted)
 		return;
 	model->lease = lease_of(candidate->name, "");
-	snprintf(model->lease.resource_version, sizeof(model->lease.resource_version), "%u", ++model->version);
+	snprintf(model->lease.resource_version, sizeof(model->lease.resource_version), "%u",
+		 ++model->version);
 	candidate->result = model->lease;
 }
 
@@ -300,8 +307,8 @@ static void test_never_two(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),   cmocka_unit_test(test_clock_of_a_holder_counts_for_nothing),
-		cmocka_unit_test(test_bodies), cmocka_unit_test(test_not_a_lease),
+		cmocka_unit_test(test_rows),	  cmocka_unit_test(test_clock_of_a_holder_counts_for_nothing),
+		cmocka_unit_test(test_bodies),	  cmocka_unit_test(test_not_a_lease),
 		cmocka_unit_test(test_never_two),
 	};
 

@@ -346,7 +346,7 @@ static int open_probes(struct agent *agent)
 
 	if (!*text)
 		return 0;
-	if (http_address_parse(text, &addr, &port) < 0)
+	if (addr_port_parse(text, &addr, &port) < 0)
 		return -EINVAL;
 	r = tcp_listen(&addr, port, &fd);
 	if (r >= 0)

@@ -18,14 +18,13 @@
 #include "userspace/agent/reporter.h"
 #include "userspace/agent/retiring.h"
 #include "userspace/agent/source.h"
+#include "userspace/base/version.h"
 #include "userspace/core/diff.h"
 #include "userspace/core/routes.h"
 #include "userspace/datapath/datapath.h"
 #include "userspace/io/host_addresses.h"
 #include "userspace/io/http_server.h"
 #include "userspace/io/loop.h"
-
-#define FAIRWAY_VERSION "0.1.0"
 
 struct peer_state { /* what was logged last of a session */
 	char *name;

@@ -131,39 +131,12 @@ static int apply_api_server(struct agent_options *options, const char *value, st
 	return 0;
 }
 
-int http_address_parse(const char *text, struct addr *ret_addr, uint16_t *ret_port)
-{
-	const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
-	char host[ADDR_TEXT_MAX];
-	struct addr addr;
-	uint64_t port;
-
-	if (!colon || colon == text)
-		return -EINVAL;
-	if (*begin == '[' && end[-1] == ']') {
-		begin++;
-		end--;
-	} else if (memchr(text, ':', (size_t)(colon - text))) {
-		return -EINVAL; /* an IPv6 address needs its brackets */
-	}
-	if (end < begin || (size_t)(end - begin) >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, begin, (size_t)(end - begin));
-	host[end - begin] = '\0';
-	if (addr_parse(host, &addr) < 0 || (begin != text) != (addr.family == ADDR_IPV6) ||
-	    parse_number(colon + 1, 1, UINT16_MAX, &port) < 0)
-		return -EINVAL;
-	*ret_addr = addr;
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
 static int apply_http_address(struct agent_options *options, const char *value, struct strbuf *why)
 {
 	struct addr addr;
 	uint16_t port;
 
-	if (*value && http_address_parse(value, &addr, &port) < 0)
+	if (*value && addr_port_parse(value, &addr, &port) < 0)
 		return refuse(why, "http-address", value, "ADDRESS:PORT such as [::]:7472, or empty for none");
 	options->http_address = value;
 	return 0;

@@ -27,7 +27,7 @@ struct agent_options {
 	const char *kubeconfig;		     /* NULL: the pod's service account */
 	const char **api_servers;	     /* instead of those that the credentials name; the array is owned */
 	size_t n_api_servers, api_servers_capacity;
-	const char *http_address; /* NULL: the default, "": none; see http_address_parse() */
+	const char *http_address; /* NULL: the default, "": none; see addr_port_parse() */
 	uint32_t metrics_services; /* up to so many Services have metrics of their own */
 	const char *pin_dir, *run_dir;
 	const char *frr_vty_dir; /* NULL: /run/frr/NODE where that is, else /run/frr */
@@ -79,8 +79,5 @@ int agent_options_check(const struct agent_options *,
 /* "250ms", "1s", "2m", "1h"; a number alone is refused, for its unit would be a guess. 0, -EINVAL, -ERANGE
  * (over a day). */
 int option_duration_parse(const char *text, uint64_t *ret_msec);
-
-/* "[::]:7472", "192.0.2.1:7472", "127.0.0.1:7472". 0 or -EINVAL. */
-int http_address_parse(const char *text, struct addr *ret_addr, uint16_t *ret_port);
 
 #endif

@@ -62,6 +62,33 @@ static void format_v6(const uint8_t bytes[static 16], char buffer[static ADDR_TE
 	}
 }
 
+int addr_port_parse(const char *text, struct addr *ret_addr, uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
+	char host[ADDR_TEXT_MAX];
+	struct addr addr;
+	uint64_t port;
+
+	if (!colon || colon == text)
+		return -EINVAL;
+	if (*begin == '[' && end[-1] == ']') {
+		begin++;
+		end--;
+	} else if (memchr(text, ':', (size_t)(colon - text))) {
+		return -EINVAL; /* an IPv6 address needs its brackets */
+	}
+	if (end < begin || (size_t)(end - begin) >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, begin, (size_t)(end - begin));
+	host[end - begin] = '\0';
+	if (addr_parse(host, &addr) < 0 || (begin != text) != (addr.family == ADDR_IPV6) ||
+	    parse_number(colon + 1, 1, UINT16_MAX, &port) < 0)
+		return -EINVAL;
+	*ret_addr = addr;
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
 char *addr_format(const struct addr *addr, char buffer[static ADDR_TEXT_MAX])
 {
 	const uint8_t *b = addr->bytes;

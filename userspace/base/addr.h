@@ -33,6 +33,8 @@ typedef unsigned __int128 addr_number; /* an address as a number: v4 in 0..2^32-
 #define PREFIX_TEXT_MAX 50
 
 int addr_parse(const char *text, struct addr *ret);	/* 0 or -EINVAL */
+/* "[::]:7472", "192.0.2.1:7472". 0 or -EINVAL. */
+int addr_port_parse(const char *text, struct addr *ret_addr, uint16_t *ret_port);
 char *addr_format(const struct addr *, char buffer[static ADDR_TEXT_MAX]); /* returns buffer */
 int addr_compare(const struct addr *, const struct addr *); /* v4 before v6, then by bytes */
 bool addr_equal(const struct addr *, const struct addr *);

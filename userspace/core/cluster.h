@@ -235,7 +235,8 @@ struct bgp_peer {
 	const char *vrf;	    /* NULL: default */
 	bool ipv4, ipv6;	    /* addressFamilies with defaults applied */
 	uint32_t max_prefixes_received; /* 0: no limit */
-	uint64_t status_digest;		/* json_digest() of the whole status; 0: none */
+	struct conditions conditions;
+	uint64_t status_digest; /* json_digest() of the whole status; 0: none */
 };
 
 enum advertisement_type { ADVERTISE_SERVICE, ADVERTISE_POD_CIDR };

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One condition, wanted and seen: see conditions.h. */
+#include "ipam/conditions.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+#include "userspace/core/explain.h"
+
+#define MESSAGE_MAX                                                                                          \
+	4096 /* Kubernetes takes 32 KiB, but nobody reads them, and they are kept once for each Service */
+#define REASON_MAX 128
+
+const char *condition_status_name(enum condition_status status)
+{
+	switch (status) {
+	case CONDITION_TRUE:
+		return "True";
+	case CONDITION_FALSE:
+		return "False";
+	case CONDITION_UNKNOWN:
+		break;
+	}
+	return "Unknown";
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+const char *condition_reason_or(const char *reason, const char *fallback)
+{
+	size_t i;
+
+	if (!is_letter(*reason))
+		return fallback;
+	for (i = 1; reason[i]; i++)
+		if (i >= REASON_MAX || !(is_letter(reason[i]) || (reason[i] >= '0' && reason[i] <= '9')))
+			return fallback;
+	return reason;
+}
+
+void append_rfc3339(struct strbuf *out, int64_t sec)
+{
+	time_t time = (time_t)sec;
+	char text[32] = "1970-01-01T00:00:00Z";
+	struct tm tm;
+
+	if (gmtime_r(&time, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	strbuf_append(out, text);
+}
+
+/* As it will be read back: compared with what was seen it must not differ for ever. */
+static void written_message(struct strbuf *out, const struct condition_want *want)
+{
+	strbuf_append_escaped(out, want->message, MESSAGE_MAX);
+}
+
+enum condition_change condition_compare(const struct conditions *seen, const struct condition_want *want)
+{
+	const struct condition *condition = conditions_find(seen, want->type);
+	cleanup(strbuf_done) struct strbuf message = { 0 };
+
+	if (!condition || condition->status != want->status || !text_equal(condition->reason, want->reason))
+		return CONDITION_TURNED;
+	written_message(&message, want);
+	return text_equal(condition->message, strbuf_text(&message)) &&
+			       condition->generation == want->generation
+		       ? CONDITION_SAME
+		       : CONDITION_REWORDED;
+}
+
+static void append_member(struct strbuf *out, const char *name, const char *value)
+{
+	strbuf_appendf(out, "\"%s\":", name);
+	json_append_string(out, value);
+	strbuf_append(out, ",");
+}
+
+void condition_json(struct strbuf *out, const struct conditions *seen, const struct condition_want *want,
+		    int64_t now_sec)
+{
+	const struct condition *condition = conditions_find(seen, want->type);
+	bool stays = condition && condition->status == want->status && condition->transition_sec;
+	cleanup(strbuf_done) struct strbuf message = { 0 };
+
+	written_message(&message, want);
+	strbuf_append(out, "{");
+	append_member(out, "type", want->type);
+	append_member(out, "status", condition_status_name(want->status));
+	append_member(out, "reason", want->reason);
+	append_member(out, "message", strbuf_text(&message));
+	if (want->generation)
+		strbuf_appendf(out, "\"observedGeneration\":%" PRId64 ",", want->generation);
+	strbuf_append(out, "\"lastTransitionTime\":\"");
+	append_rfc3339(out, stays ? condition->transition_sec : now_sec);
+	strbuf_append(out, "\"}");
+	if (strbuf_failed(&message))
+		out->failed = true;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+/* All LBNodes together: see node_reports.h. */
+#include "ipam/node_reports.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/base/cleanup.h"
+#include "userspace/base/parse.h"
+
+#define PEERS_IN_MESSAGE 8
+
+/* --- the index ----------------------------------------------------------------------------------------- */
+
+static int compare_reports(const void *a, const void *b)
+{
+	const struct node_report *left = a, *right = b;
+	int order = strcmp(left->service->name, right->service->name);
+
+	return order ? order : strcmp(left->node->meta.name, right->node->meta.name);
+}
+
+static size_t count_entries(const struct node_reports *reports)
+{
+	size_t i, j, n = 0;
+
+	for (i = 0; i < reports->n_nodes; i++)
+		for (j = 0; j < reports->nodes[i]->n_groups; j++)
+			n += reports->nodes[i]->groups[j].n_services;
+	return n;
+}
+
+static void add_node(struct node_reports *reports, const struct lb_node *node)
+{
+	size_t i, j;
+
+	for (i = 0; i < node->n_groups; i++)
+		for (j = 0; j < node->groups[i].n_services; j++)
+			reports->items[reports->n_items++] =
+				(struct node_report){ node, &node->groups[i], &node->groups[i].services[j] };
+}
+
+int node_reports_init(struct node_reports *reports, const struct cluster *cluster)
+{
+	size_t i;
+
+	*reports = (struct node_reports){ 0 };
+	reports->nodes = arena_array(&reports->arena, cluster->n_lb_nodes, sizeof(struct lb_node *));
+	if (!reports->nodes)
+		return -ENOMEM;
+	for (i = 0; i < cluster->n_lb_nodes; i++)
+		if (cluster_find_node(cluster, cluster->lb_nodes[i]->meta.name))
+			reports->nodes[reports->n_nodes++] = cluster->lb_nodes[i];
+	reports->items = arena_array(&reports->arena, count_entries(reports), sizeof(*reports->items));
+	if (!reports->items)
+		return -ENOMEM;
+	for (i = 0; i < reports->n_nodes; i++)
+		add_node(reports, reports->nodes[i]);
+	if (reports->n_items)
+		qsort(reports->items, reports->n_items, sizeof(*reports->items), compare_reports);
+	return 0;
+}
+
+void node_reports_done(struct node_reports *reports)
+{
+	arena_done(&reports->arena);
+	*reports = (struct node_reports){ 0 };
+}
+
+const struct node_report *node_reports_find(const struct node_reports *reports, const char *name,
+					    size_t *ret_n)
+{
+	size_t low = 0, high = reports->n_items, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(reports->items[middle].service->name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < reports->n_items && !strcmp(reports->items[end].service->name, name); end++)
+		;
+	*ret_n = end - low;
+	return reports->items + low;
+}
+
+static bool names_address(const struct lb_node_service *service, const struct addr *addr)
+{
+	size_t i;
+
+	for (i = 0; i < service->n_vips; i++)
+		if (addr_equal(&service->vips[i], addr))
+			return true;
+	return false;
+}
+
+static bool any_names(const struct node_reports *reports, const char *name, const struct addr *addr)
+{
+	size_t i, n;
+	const struct node_report *items = node_reports_find(reports, name, &n);
+
+	for (i = 0; i < n; i++)
+		if (names_address(items[i].service, addr))
+			return true;
+	return false;
+}
+
+bool node_reports_list(const struct node_reports *reports, const char *name, const struct addr *addr)
+{
+	return any_names(reports, name, addr) || any_names(reports, "", addr);
+}
+
+/* --- one Service --------------------------------------------------------------------------------------- */
+
+struct tally { /* what the nodes say about one Service */
+	size_t n_good, n_bad;
+	const struct node_report *first_bad; /* NULL: what is wrong is that `missing` does not name it */
+	const struct lb_node *missing;
+	const struct node_report *unannounced; /* programmed, but announced to nobody */
+	struct strings peers;		       /* announced to; sorted, each once, at most PEERS_IN_MESSAGE */
+	bool more_peers;
+};
+
+static bool names_all(const struct lb_node_service *service, const struct addr *addresses, size_t n_addresses)
+{
+	size_t i;
+
+	for (i = 0; i < n_addresses; i++)
+		if (!names_address(service, &addresses[i]))
+			return false;
+	return true;
+}
+
+static void add_peer(struct tally *tally, const char *peer)
+{
+	size_t at;
+
+	for (at = 0; at < tally->peers.n && strcmp(tally->peers.items[at], peer) < 0; at++)
+		;
+	if (at < tally->peers.n && !strcmp(tally->peers.items[at], peer))
+		return;
+	if (tally->peers.n == PEERS_IN_MESSAGE) {
+		tally->more_peers = true;
+		if (at == tally->peers.n)
+			return;
+		tally->peers.n--;
+	}
+	memmove(tally->peers.items + at + 1, tally->peers.items + at,
+		(tally->peers.n - at) * sizeof(*tally->peers.items));
+	tally->peers.items[at] = peer;
+	tally->peers.n++;
+}
+
+static void count_report(struct tally *tally, const struct node_report *report, bool current)
+{
+	size_t i;
+
+	if (!current || !report->group->programmed) {
+		tally->n_bad++;
+		if (!tally->first_bad)
+			tally->first_bad = report;
+		return;
+	}
+	tally->n_good++;
+	for (i = 0; i < report->group->announced_to.n; i++)
+		add_peer(tally, report->group->announced_to.items[i]);
+	if (!report->group->announced_to.n && !tally->unannounced)
+		tally->unannounced = report;
+}
+
+/* Nodes that name every Service, but not this one. */
+static void count_missing(struct tally *tally, const struct node_reports *reports,
+			  const struct node_report *items, size_t n)
+{
+	size_t i, at = 0;
+
+	for (i = 0; i < reports->n_nodes; i++) {
+		const struct lb_node *node = reports->nodes[i];
+
+		while (at < n && strcmp(items[at].node->meta.name, node->meta.name) < 0)
+			at++;
+		if (node->sampled || node->n_omitted || (at < n && items[at].node == node))
+			continue;
+		tally->n_bad++;
+		if (!tally->missing)
+			tally->missing = node;
+	}
+}
+
+static void append_bad(struct strbuf *out, const struct tally *tally)
+{
+	const struct node_report *bad = tally->first_bad;
+
+	if (bad)
+		strbuf_appendf(out, "node %s: %s", bad->node->meta.name,
+			       *bad->group->message ? bad->group->message : "not there yet");
+	else
+		strbuf_appendf(out, "node %s: not there yet", tally->missing->meta.name);
+	if (tally->n_bad > 1)
+		strbuf_append(out, "; not on other nodes either");
+}
+
+static struct condition_want judge_programmed(const struct node_reports *reports, const struct tally *tally,
+					      struct strbuf *message)
+{
+	struct condition_want want = { .type = CONDITION_PROGRAMMED,
+				       .status = CONDITION_UNKNOWN,
+				       .reason = "NotReported" };
+
+	if (tally->n_bad) {
+		want.status = CONDITION_FALSE;
+		want.reason = condition_reason_or(tally->first_bad ? tally->first_bad->group->reason : "",
+						  "Pending");
+		append_bad(message, tally);
+	} else if (tally->n_good) {
+		want.status = CONDITION_TRUE;
+		want.reason = "Programmed";
+		strbuf_append(message, "every node that reports it serves it");
+	} else {
+		strbuf_append(message,
+			      reports->n_nodes ? "no node has reported it yet" : "no node runs lbagent");
+	}
+	return want;
+}
+
+static struct condition_want judge_announced(const struct tally *tally, struct strbuf *message)
+{
+	const struct node_report *silent = tally->unannounced;
+	struct condition_want want = { .type = CONDITION_ANNOUNCED, .status = CONDITION_FALSE };
+	size_t i;
+
+	if (tally->peers.n) {
+		want.status = CONDITION_TRUE;
+		want.reason = "Announced";
+		for (i = 0; i < tally->peers.n; i++)
+			strbuf_appendf(message, "%s%s", i ? ", " : "to ", tally->peers.items[i]);
+		strbuf_append(message, tally->more_peers ? " and others" : "");
+	} else if (silent) {
+		want.reason = condition_reason_or(silent->group->reason, "NotAnnounced");
+		if (*silent->group->message)
+			strbuf_appendf(message, "node %s: %s", silent->node->meta.name,
+				       silent->group->message);
+		else
+			strbuf_append(
+				message,
+				"no node announces it: it has no usable endpoint, or no peer is to be told");
+	} else if (tally->n_bad) {
+		want.reason = "NotProgrammed";
+		strbuf_append(message, "only what is programmed is announced");
+	} else {
+		want.status = CONDITION_UNKNOWN;
+		want.reason = "NotReported";
+		strbuf_append(message, "no node has reported it yet");
+	}
+	return want;
+}
+
+static const char *keep(struct arena *arena, const struct strbuf *text)
+{
+	return strbuf_failed(text) ? NULL : arena_string(arena, strbuf_text(text));
+}
+
+int node_reports_judge(const struct node_reports *reports, const char *name, const struct addr *addresses,
+		       size_t n_addresses, struct arena *arena, struct service_state *ret)
+{
+	cleanup(strbuf_done) struct strbuf programmed = { 0 }, announced = { 0 };
+	const char *peers[PEERS_IN_MESSAGE + 1];
+	struct tally tally = { .peers = { .items = peers } };
+	struct service_state state;
+	size_t i, n;
+	const struct node_report *items = node_reports_find(reports, name, &n);
+
+	for (i = 0; i < n; i++)
+		count_report(&tally, &items[i], names_all(items[i].service, addresses, n_addresses));
+	count_missing(&tally, reports, items, n);
+	state.programmed = judge_programmed(reports, &tally, &programmed);
+	state.announced = judge_announced(&tally, &announced);
+	state.programmed.message = keep(arena, &programmed);
+	state.announced.message = keep(arena, &announced);
+	if (!state.programmed.message || !state.announced.message)
+		return -ENOMEM;
+	*ret = state;
+	return 0;
+}
