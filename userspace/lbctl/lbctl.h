@@ -7,6 +7,8 @@
 #ifndef FAIRWAY_LBCTL_LBCTL_H
 #define FAIRWAY_LBCTL_LBCTL_H
 
+#include <stdbool.h>
+
 enum {
 	LBCTL_FINE = 0,
 	LBCTL_NOT_FINE = 1, /* the thing asked about is not fine, or not found */
@@ -18,6 +20,7 @@ struct command {
 	const char *name; /* one word, or two: "svc ls" */
 	int (*run)(int argc, char **argv);
 	const char *help; /* one line */
+	bool offline;	  /* asks no agent: `kubectl fairway` runs it here */
 };
 
 #endif

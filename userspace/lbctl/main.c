@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* lbctl: looks up the command in the table and runs it. Help and dispatch both come from the table. */
+/* lbctl: looks up the command in the table and runs it. Help and dispatch both come from the table. Invoked as
+ * kubectl-fairway it is kubectl's plugin, and asks the agent of a cluster's node. */
 #include "userspace/lbctl/lbctl.h"
 
 #include <argp.h>
@@ -12,32 +13,45 @@
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/lbctl/kubectl_plugin.h"
 #include "userspace/lbctl/live.h"
 #include "userspace/lbctl/offline.h"
 
 static int run_help(int argc, char **argv);
 
 static const struct command commands[] = {
-	{ "svc ls", command_svc_ls, "Services as this node serves and announces them" },
-	{ "svc show", command_svc_show, "one Service in full: frontends, backends, routes, problems" },
-	{ "why", command_why, "the first broken step of a Service's way from class to router" },
-	{ "pool ls", command_pool_ls, "ServiceIPPools, used and free addresses" },
-	{ "bgp peers", command_bgp_peers, "this node's BGP sessions" },
-	{ "bgp routes", command_bgp_routes, "what each peer should receive" },
-	{ "node show", command_node_show, "interfaces, hooks and why; what of the host is in the way" },
-	{ "flow ls", command_flow_ls, "open flows, by VIP, backend or client" },
-	{ "drops", command_drops, "refused packets by reason" },
-	{ "plan", command_plan, "offline: what a node would do, from a directory of manifests" },
+	{ "svc ls", command_svc_ls, "Services as this node serves and announces them", false },
+	{ "svc show", command_svc_show, "one Service in full: frontends, backends, routes, problems", false },
+	{ "why", command_why, "the first broken step of a Service's way from class to router", false },
+	{ "pool ls", command_pool_ls, "ServiceIPPools, used and free addresses", false },
+	{ "bgp peers", command_bgp_peers, "this node's BGP sessions", false },
+	{ "bgp routes", command_bgp_routes, "what each peer should receive", false },
+	{ "node show", command_node_show, "interfaces, hooks and why; what of the host is in the way", false },
+	{ "flow ls", command_flow_ls, "open flows, by VIP, backend or client", false },
+	{ "drops", command_drops, "refused packets by reason", false },
+	{ "plan", command_plan, "offline: what a node would do, from a directory of manifests", true },
 	{ "allocate", command_allocate,
-	  "offline: which Service gets which address, from a directory of manifests" },
-	{ "help", run_help, "this list" },
+	  "offline: which Service gets which address, from a directory of manifests", true },
+	{ "help", run_help, "this list", true },
 };
+
+static bool is_plugin; /* invoked as kubectl-fairway */
+
+static const char *called(void)
+{
+	return is_plugin ? "kubectl fairway" : "lbctl";
+}
 
 static void print_help(FILE *out, const char *group)
 {
 	size_t group_length = group ? strlen(group) : 0;
 
-	fprintf(out, "Usage: lbctl COMMAND [OPTIONS]; lbctl COMMAND --help says more\n\n");
+	if (is_plugin)
+		fprintf(out, "Usage: kubectl fairway [-n NS] [--node NODE] [kubectl's OPTIONS] COMMAND [OPTIONS]\n\n"
+			     "Asks lbagent on NODE (else on the first one) through kubectl exec; NS is where Fairway is, by default "
+			     KUBECTL_NAMESPACE ".\n\n");
+	else
+		fprintf(out, "Usage: lbctl COMMAND [OPTIONS]; lbctl COMMAND --help says more\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!group || (!strncmp(commands[i].name, group, group_length) &&
 			       commands[i].name[group_length] == ' '))
@@ -85,32 +99,113 @@ static int flushed(int status)
 	return status == LBCTL_FINE ? LBCTL_NOT_FINE : status;
 }
 
-int main(int argc, char **argv)
+/* The command's entry, and how many words named it; NULL: none, or a group alone. */
+static const struct command *find_command(int argc, char **argv, int *ret_words)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		*ret_words = words_matched(&commands[i], argc, argv);
+		if (*ret_words)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static int run_here(const struct command *command, int words, int argc, char **argv)
 {
 	char program[64];
 
-	argp_err_exit_status = LBCTL_USAGE;
+	snprintf(program, sizeof(program), "%s %s", called(), command->name);
+	argv[words] = program;
+	return flushed(command->run(argc - words, argv + words));
+}
+
+static int no_command(int argc, char **argv)
+{
+	bool asked = argc > 2 && (text_equal(argv[2], "--help") || text_equal(argv[2], "-h"));
+
+	if (!is_group(argv[1])) {
+		fprintf(stderr, "%s: unknown command: %s; %s help lists them\n", called(), argv[1], called());
+		return LBCTL_USAGE;
+	}
+	print_help(asked ? stdout : stderr, argv[1]);
+	return asked ? LBCTL_FINE : LBCTL_USAGE;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct command *command;
+	int words;
+
 	if (argc < 2) {
 		print_help(stderr, NULL);
 		return LBCTL_USAGE;
 	}
 	if (text_equal(argv[1], "--help") || text_equal(argv[1], "-h"))
 		return run_help(argc, argv);
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		int words = words_matched(&commands[i], argc, argv);
+	command = find_command(argc, argv, &words);
+	return command ? run_here(command, words, argc, argv) : no_command(argc, argv);
+}
 
-		if (!words)
-			continue;
-		snprintf(program, sizeof(program), "lbctl %s", commands[i].name);
-		argv[words] = program;
-		return flushed(commands[i].run(argc - words, argv + words));
-	}
-	if (is_group(argv[1])) {
-		bool asked = argc > 2 && (text_equal(argv[2], "--help") || text_equal(argv[2], "-h"));
+/* An offline command keeps its words as they are: its --node is its own. */
+static bool is_offline(int argc, char **argv)
+{
+	const struct command *command;
+	int words;
 
-		print_help(asked ? stdout : stderr, argv[1]);
-		return asked ? LBCTL_FINE : LBCTL_USAGE;
+	if (argc < 2 || text_equal(argv[1], "--help") || text_equal(argv[1], "-h"))
+		return true;
+	command = find_command(argc, argv, &words);
+	return command && command->offline;
+}
+
+static bool asks_for_help(const struct arguments *command)
+{
+	for (size_t i = 0; i < command->n; i++)
+		if (text_equal(command->items[i], "--help") || text_equal(command->items[i], "-?") ||
+		    text_equal(command->items[i], "--usage"))
+			return true;
+	return false;
+}
+
+static int run_plugin(int argc, char **argv)
+{
+	cleanup(kubectl_call_done) struct kubectl_call call = { 0 };
+	cleanup(strbuf_done) struct strbuf why = { 0 };
+	const struct command *command;
+	char **words;
+	int r, n;
+
+	if (is_offline(argc, argv))
+		return run(argc, argv);
+	r = kubectl_call_parse(argc - 1, argv + 1, &call, &why);
+	if (r < 0) {
+		fprintf(stderr, "kubectl fairway: %s\n", r == -EINVAL ? strbuf_text(&why) : strerror(-r));
+		return LBCTL_USAGE;
 	}
-	fprintf(stderr, "lbctl: unknown command: %s; lbctl help lists them\n", argv[1]);
-	return LBCTL_USAGE;
+	words = calloc(call.command.n + 2, sizeof(*words)); /* as main() has them */
+	if (!words)
+		return LBCTL_NOT_FINE;
+	words[0] = argv[0];
+	if (call.command.n)
+		memcpy(words + 1, call.command.items, call.command.n * sizeof(*words));
+	command = call.command.n ? find_command((int)call.command.n + 1, words, &n) : NULL;
+	if (command && command->offline) {
+		fprintf(stderr, "kubectl fairway: %s runs here and takes no option of kubectl's before it\n", command->name);
+		r = LBCTL_USAGE;
+	} else if (!command || asks_for_help(&call.command)) {
+		r = run((int)call.command.n + 1, words);
+	} else {
+		r = kubectl_plugin_run(&call);
+	}
+	free(words);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+
+	argp_err_exit_status = LBCTL_USAGE;
+	is_plugin = argc && text_equal(slash ? slash + 1 : argv[0], "kubectl-fairway");
+	return is_plugin ? run_plugin(argc, argv) : run(argc, argv);
 }
