@@ -215,6 +215,50 @@ struct node *world_node(struct world *world, const char *name, const char *inter
 	return node;
 }
 
+struct lb_node *world_lb_node(struct world *world, const char *name)
+{
+	struct lb_node *node = new_object(world, OBJECT_LB_NODE, sizeof(*node), name);
+
+	node->agent_version = node->ready_reason = node->ready_message = "";
+	node->ready = true;
+	return node;
+}
+
+static struct lb_node_service report_entry(struct world *world, const char *text)
+{
+	struct lb_node_service entry = { .name = need(arena_string(&world->arena, text)) };
+	char *equals = strchr(entry.name, '='), *save = NULL, *vip;
+
+	must(equals, text);
+	*equals = 0;
+	entry.vips = need(arena_array(&world->arena, strlen(text), sizeof(struct addr)));
+	for (vip = strtok_r(equals + 1, ",", &save); vip; vip = strtok_r(NULL, ",", &save))
+		entry.vips[entry.n_vips++] = address(vip);
+	return entry;
+}
+
+struct lb_node_group *world_report(struct world *world, struct lb_node *node, bool programmed, const char *peers,
+				   const char *entries)
+{
+	struct lb_node_group *groups = need(arena_array(&world->arena, node->n_groups + 1, sizeof(*groups)));
+	struct strings words = world_words(world, entries);
+	struct lb_node_group *group = &groups[node->n_groups];
+	size_t i;
+
+	if (node->n_groups)
+		memcpy(groups, node->groups, node->n_groups * sizeof(*groups));
+	node->groups = groups;
+	node->n_groups++;
+	*group = (struct lb_node_group){ .programmed = programmed,
+					 .announced_to = world_words(world, peers),
+					 .reason = "",
+					 .message = "" };
+	group->services = need(arena_array(&world->arena, words.n, sizeof(*group->services)));
+	for (i = 0; i < words.n; i++)
+		group->services[group->n_services++] = report_entry(world, words.items[i]);
+	return group;
+}
+
 struct service_ip_pool *world_pool(struct world *world, const char *name, const char *ranges)
 {
 	struct service_ip_pool *pool = new_object(world, OBJECT_SERVICE_IP_POOL, sizeof(*pool), name);

@@ -39,6 +39,10 @@ struct bfd_profile *world_bfd_profile(struct world *, const char *name);	  /* th
 struct secret *world_secret(struct world *, const char *name, const char *password); /* "namespace/name" */
 struct community_object *world_community(struct world *, const char *name, const char *alias, const char *value);
 
+struct lb_node *world_lb_node(struct world *, const char *name); /* a ready agent that names nothing so far */
+/* One more group: `peers` and `entries` are separated by blanks, an entry is "web/shop=192.0.2.1,2001:db8::1". */
+struct lb_node_group *world_report(struct world *, struct lb_node *, bool programmed, const char *peers, const char *entries);
+
 struct strings world_words(struct world *, const char *text); /* split at blanks */
 struct selectors world_selectors(struct world *, const char *text); /* one entry, in kubectl's syntax */
 void world_taint(struct world *, struct node *, const char *key, enum taint_effect);
