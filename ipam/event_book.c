@@ -17,8 +17,8 @@
 #include "userspace/core/explain.h"
 
 #define CONTROLLER  "fairway.dev/lbcontroller"
-#define BUCKETS	    1024 /* objects share one if their hashes meet: then they are told of less, never more */
-#define NAME_OF_MAX 200	 /* of the object's name in the Event's */
+#define BUCKETS	    16384 /* objects share one if their hashes meet: then they are told of less, never more */
+#define NAME_OF_MAX 200	  /* of the object's name in the Event's */
 
 struct record {
 	uint64_t key; /* of object, reason and note; 0: an empty place */
@@ -196,7 +196,7 @@ int event_book_tell(struct event_book *book, const struct event *event, uint64_t
 	struct record *record;
 	uint64_t key;
 
-	strbuf_append_escaped(&note, event->note, EVENT_NOTE_MAX);
+	strbuf_append_escaped(&note, event->note, EVENT_NOTE_MAX - 3); /* "..." */
 	if (strbuf_failed(&note))
 		return -ENOMEM;
 	key = event_key(event, strbuf_text(&note));
