@@ -374,7 +374,8 @@ static void settle(void *userdata)
 		return;
 	}
 	intake->problems_changed = source->trouble_changed = false;
-	if (!intake->changed && !r && source->result.delivered == delivered)
+	/* Before everything is there nobody may act on a part of it. */
+	if ((!intake->changed || !source->result.delivered) && !r && source->result.delivered == delivered)
 		return;
 	intake->changed = false;
 	source->on_change(source->userdata);

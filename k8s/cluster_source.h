@@ -40,10 +40,10 @@ struct cluster_source_options {
 };
 
 /* Starts at once. `on_change` is called from the loop when it is idle, at the latest 50 ms after a change of
- * objects, problems or `delivered`. Problems are the caller's to log (one that comes with every object in a
- * burst of failures stands there once). `delivered`: every wanted kind, and each Secret that is named, has
- * had its first complete list; a kind that is not installed (a CRD) or not permitted holds it up, and the
- * problem says so. api and store must outlive it. 0 or -ENOMEM. */
+ * objects, problems or `delivered` (until that, not for objects alone). Problems are the caller's to log (one
+ * that comes with every object in a burst of failures stands there once). `delivered`: every wanted kind, and
+ * each Secret that is named, has had its first complete list; a kind that is not installed (a CRD) or not
+ * permitted holds it up, and the problem says so. api and store must outlive it. 0 or -ENOMEM. */
 int cluster_source_new(struct sd_event *, struct api *, const struct cluster_source_options *, struct store *,
 		       source_change_fn *, void *userdata, struct cluster_source **ret);
 const struct source_result *
@@ -52,9 +52,10 @@ void cluster_source_free(struct cluster_source *);    /* NULL ok; the objects st
 
 struct cluster_source_state { /* for metrics */
 	uint64_t n_lists, n_watches,
-		n_events;    /* complete lists, watches opened, events read, over all kinds */
-	uint64_t event_usec; /* loop_now_usec() of the latest event or bookmark; 0: none */
-	uint64_t changed_usec; /* … of the first event that on_change has not told yet, also while it does; 0: none */
+		n_events;      /* complete lists, watches opened, events read, over all kinds */
+	uint64_t event_usec;   /* loop_now_usec() of the latest event or bookmark; 0: none */
+	uint64_t changed_usec; /* … of the first event that on_change has not told yet, also while it does; 0:
+				  none */
 };
 struct cluster_source_state cluster_source_state(const struct cluster_source *);
 

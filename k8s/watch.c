@@ -15,8 +15,8 @@
 #define SILENCE_MSEC   150000 /* bookmarks come about every minute */
 #define SHORT_MSEC     1000   /* a watch that ends sooner, without an event, is not opened again at once */
 #define PROVEN_MSEC    5000   /* a watch that has lasted for this long works, even without an event */
-#define HEALTHY_MSEC   10000  /* … and after this long the next failure is a new one */
-#define KICK_SPAN_MSEC 500    /* all that waited for a server begin within this time */
+#define HEALTHY_MSEC   10000
+#define KICK_SPAN_MSEC 500 /* all that waited for a server begin within this time */
 
 struct watch {
 	struct api *api;
@@ -31,8 +31,8 @@ struct watch {
 	int told_status;
 	uint64_t begun_msec; /* of the answer under way; 0: it has not */
 	uint64_t event_usec;
-	unsigned n_busy;		 /* answers with 429 in a row */
-	uint64_t n_events;		 /* when it was asked for */
+	unsigned n_busy;   /* answers with 429 in a row */
+	uint64_t n_events; /* when it was asked for */
 };
 
 DEFINE_CLEANUP(struct watch *, watch_free);
@@ -106,7 +106,9 @@ static void on_end(void *userdata, const struct api_reply *reply, bool cut)
 	loop_timer_stop(watch->silence);
 	loop_timer_stop(watch->proven);
 	goes_on = reflector_ended(&watch->reflector, reply, cut);
-	if (was_watch && lasted_msec >= HEALTHY_MSEC)
+	/* It got on: the next failure is a new one. A proxy that cuts every few seconds must not slow events
+	 * down. */
+	if (was_watch && (lasted_msec >= HEALTHY_MSEC || watch->reflector.n_events != watch->n_events))
 		backoff_reset(&watch->backoff);
 	watch->n_busy = reply->status == 429 ? watch->n_busy + 1 : 0;
 	if (!goes_on) {
