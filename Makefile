@@ -82,6 +82,7 @@ cluster: all ## run the tests on a real control plane and real nodes alone
 
 bench: deps ## measure: one table, ratios and build/bench.json (root; some minutes)
 	$(Q)$(then_make) all $(BENCH_FILES)
+	$(Q)$(cluster_assets)
 	$(Q)bench/run --build $(BUILD)
 
 soak: deps ## the long repetitions (root; hours)
