@@ -10,7 +10,7 @@
 
 #define MAX_PORTS	   100
 #define MAX_ENDPOINTS	   1000
-#define MAX_INGRESS	   16
+#define MAX_INGRESS	   4096 /* ServiceLB of k3s writes one for each node, and nobody else may get one of them */
 #define MAX_SOURCE_RANGES  256
 #define MAX_EXTERNAL_IPS   64
 #define MAX_ADDRESSES	   100 /* of an endpoint; only the first counts */

@@ -100,6 +100,20 @@ static void test_lb_node(void **state _unused_)
 	assert_string_equal(problems.items[0].field, "status.groups[0].services[3]");
 }
 
+/* A node each, as ServiceLB has it: none of them may go to anybody else. */
+static void test_many_status_addresses(void **state _unused_)
+{
+	cleanup(strbuf_done) struct strbuf text = { 0 };
+	cleanup(object_freep) struct object *object = NULL;
+
+	strbuf_append(&text, "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: LoadBalancer, ports: [{port: 80}]}\n"
+			     "status:\n  loadBalancer:\n    ingress:\n");
+	for (unsigned i = 0; i < 1000; i++)
+		strbuf_appendf(&text, "    - ip: 10.0.%u.%u\n", i / 250, i % 250 + 1);
+	object = decode(strbuf_text(&text));
+	assert_int_equal(object->service.n_ingress, 1000);
+}
+
 static void test_lb_node_new(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode("apiVersion: fairway.dev/v1alpha1\nkind: LBNode\nmetadata: {name: n1}\n");
@@ -1071,6 +1085,7 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_many_status_addresses),
 		cmocka_unit_test(test_lb_node),
 		cmocka_unit_test(test_lb_node_new),
 		cmocka_unit_test(test_base64),

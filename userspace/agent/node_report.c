@@ -206,7 +206,7 @@ static void put_entry(struct strbuf *out, const struct report_service *row)
 	size_t i;
 
 	strbuf_appendf(out, "\"%s=", row->name); /* DNS names: nothing to escape */
-	for (i = 0; i < row->n_vips; i++)
+	for (i = 0; i < row->n_vips && i < REPORT_VIPS_MAX; i++)
 		strbuf_appendf(out, "%s%s", i ? "," : "", addr_format(&row->vips[i], text));
 	strbuf_append(out, "\"");
 }

@@ -21,6 +21,7 @@
 #define REPORT_EXCEPTIONS_MAX 2000
 #define REPORT_BYTES_MAX      (900 * 1024) /* etcd takes 1.5 MiB a request */
 #define REPORT_GROUPS_MAX     4000	    /* the CRD takes 4096 */
+#define REPORT_VIPS_MAX	      16	    /* of one Service: what the decoder takes */
 #define REPORT_LIST_MAX	      64	    /* peers, interfaces */
 #define REPORT_MESSAGE_MAX    200
 
