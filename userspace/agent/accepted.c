@@ -3,7 +3,6 @@
 #include "userspace/agent/accepted.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,13 +84,38 @@ static bool still_serves(const struct applied *applied, const struct service_pla
 	return true;
 }
 
+static char *full_name(struct arena *arena, const struct service_plan *service)
+{
+	size_t before = strlen(service->namespace), after = strlen(service->name);
+	char *name = arena_alloc(arena, before + after + 2);
+
+	if (!name)
+		return NULL;
+	memcpy(name, service->namespace, before);
+	name[before] = '/';
+	memcpy(name + before + 1, service->name, after);
+	return name;
+}
+
+/* The plan's order is that of the names but for namespaces that hold a '-' or '.' where another ends: mostly nothing is to do. */
+static void sort_names(struct accepted_set *set)
+{
+	size_t i;
+
+	for (i = 1; i < set->n; i++)
+		if (strcmp(set->services[i - 1], set->services[i]) > 0) {
+			qsort(set->services, set->n, sizeof(*set->services), compare_names);
+			return;
+		}
+}
+
 int accepted_decide(const struct node_plan *plan, const struct applied *applied,
 		    const struct accepted_set *before, struct accepted_set *ret)
 {
 	cleanup(accepted_done) struct accepted_set set = { 0 };
 	const struct service_plan *service;
 	char *name;
-	size_t i, length;
+	size_t i;
 
 	set.services = arena_array(&set.arena, plan->n_services, sizeof(*set.services));
 	if (!set.services)
@@ -100,16 +124,14 @@ int accepted_decide(const struct node_plan *plan, const struct applied *applied,
 		service = plan->services[i];
 		if (!service->n_vips)
 			continue;
-		length = strlen(service->namespace) + 1 + strlen(service->name) + 1;
-		name = arena_alloc(&set.arena, length);
+		name = full_name(&set.arena, service);
 		if (!name)
 			return -ENOMEM;
-		snprintf(name, length, "%s/%s", service->namespace, service->name);
 		if (stands_exactly(applied, service) ||
 		    ((!before || accepted_contains(before, name)) && still_serves(applied, service)))
 			set.services[set.n++] = name;
 	}
-	qsort(set.services, set.n, sizeof(*set.services), compare_names);
+	sort_names(&set);
 	*ret = set;
 	set = (struct accepted_set){ 0 };
 	return 0;
