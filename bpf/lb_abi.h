@@ -408,6 +408,8 @@ _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
  * OPEN; openers of one key exclude each other by a word in lb_locks (held for less than a microsecond, by programs only;
  * user space never touches it). A reader loads control, compares, loads the rest, loads control again: a difference in
  * more than `seen` is a miss. The reply slot is claimed first, the flow slot published last.
+ * There are LB_VERSIONS: a read would return another flow's backend if it stood still while its slot changed hands that
+ * often, and in between at the right moments (each interleaving was tried). A slot is freed once in many seconds at most.
  *
  * Collector (agent), for each slot of lb_flows that is OPEN or CLOSING: idle = (__u8)(tick - seen) of this slot and of its
  * reply slot, the smaller counts (a flow lives while either direction does). To free a flow:
@@ -430,7 +432,8 @@ enum lb_flow_state { LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING };
 #define LB_CTL_SNAT	      (1ull << 10)
 #define LB_CTL_RST	      (1ull << 11)
 #define LB_CTL_VERSION_SHIFT  12
-#define LB_CTL_VERSION	      (15ull << LB_CTL_VERSION_SHIFT)
+#define LB_VERSIONS	      16
+#define LB_CTL_VERSION	      ((LB_VERSIONS - 1ull) << LB_CTL_VERSION_SHIFT)
 #define LB_CTL_FRONTEND_SHIFT 16
 #define LB_CTL_FRONTEND	      ((__u64)LB_HANDLE_MASK << LB_CTL_FRONTEND_SHIFT)
 #define LB_CTL_BACKEND_SHIFT  40

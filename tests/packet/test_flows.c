@@ -65,10 +65,12 @@ static void add_services(struct world *world)
 	}
 }
 
-static struct bench bench_new(uint32_t buckets)
+/* `weak_memory`: the programs take barriers, which cost more time between two loads than the loads do. */
+static struct bench bench_new(uint32_t buckets, bool weak_memory)
 {
 	struct bench bench = { .world = world_new(&(struct world_options){ .flow4_buckets = buckets,
-									   .flow6_buckets = buckets }) };
+									   .flow6_buckets = buckets,
+									   .weak_memory = weak_memory }) };
 	uint32_t zero = 0;
 	int xdp, tc;
 
@@ -261,7 +263,7 @@ static size_t assert_tables_sound(struct world *world, bool v6)
 /* Both CPUs open the same million flows in the same order: where they meet, one opens and the other finds. */
 static void same_million(bool v6)
 {
-	struct bench bench = bench_new(BIG_BUCKETS);
+	struct bench bench = bench_new(BIG_BUCKETS, false);
 	const struct hammer settings[2] = { { .v6 = v6, .flows = MILLION, .stride = 1 },
 					    { .v6 = v6, .flows = MILLION, .stride = 1 } };
 	size_t n;
@@ -292,7 +294,7 @@ static void test_same_million6(void **state _unused_)
 /* Three quarters full, then as many new flows again: those that were there are where they were. */
 static void never_evicted(bool v6)
 {
-	struct bench bench = bench_new(MEDIUM_BUCKETS);
+	struct bench bench = bench_new(MEDIUM_BUCKETS, false);
 	const uint32_t three_quarters = MEDIUM_BUCKETS * LB_SLOTS / 4 * 3;
 	const struct hammer first[3] = { { .v6 = v6, .flows = three_quarters, .stride = 1 },
 					 { .v6 = v6, .flows = three_quarters, .stride = 7 },
@@ -466,7 +468,7 @@ static void *hammer_until_enough(void *userdata)
 
 static void reader_against_reuse(bool v6)
 {
-	struct bench bench = bench_new(SMALL_BUCKETS);
+	struct bench bench = bench_new(SMALL_BUCKETS, false);
 	const struct hammer settings[3] = { { .v6 = v6, .flows = 1024, .stride = 1 },
 					    { .v6 = v6, .flows = 1024, .stride = 5 },
 					    { .v6 = v6, .flows = 1024, .stride = 3 } };
@@ -545,10 +547,19 @@ static uint32_t find_twins(struct world *world, bool v6)
 	return n;
 }
 
-/* Slot 0 of the twins' bucket goes to one and the other in turn, as an opener would do it. */
-static void take_in_turn(struct world *world, uint32_t twins, bool v6)
+/* A reader that begins a packet may meet what the writer had left of the last packet's turns, and then this one's. */
+#define TURNS_PER_PACKET 7
+_Static_assert(2 * TURNS_PER_PACKET < LB_VERSIONS, "no read sees the versions wrap");
+
+/* Slot 0 of the twins' bucket goes to one and the other in turn, as an opener would do it: many times in each packet
+ * of the reader, but never once around all versions. No slot in use can do that within one read (lb_abi.h), but a
+ * writer that did nothing else could, whenever the reader's CPU was taken away from it. */
+static void take_in_turn(struct bench *bench, uint32_t twins, bool v6)
 {
+	struct world *world = bench->world;
+	const volatile uint32_t *packet = &bench->hammers[0].next;
 	uint32_t place = hammer_bucket(world, twins, v6) * LB_SLOTS;
+	uint32_t met = 0, left = 0, waited = 0;
 	volatile uint64_t *control = (uint64_t *)control_at(world, v6, false, place);
 	volatile uint64_t *slot = control - (v6 ? 3 : 1);
 
@@ -557,6 +568,15 @@ static void take_in_turn(struct world *world, uint32_t twins, bool v6)
 		uint32_t n = twins + (turn & 1);
 		uint16_t port;
 
+		while (!left && !stop) {
+			uint32_t now = *packet;
+
+			left = now == met ? 0 : TURNS_PER_PACKET;
+			met = now;
+			if (!left && ++waited % 1024 == 0)
+				sched_yield(); /* or a machine of one CPU would never read */
+		}
+		left--;
 		hammer_client(n, v6, client, &port);
 		*control = version | (uint64_t)LB_OPENING << LB_CTL_STATE_SHIFT;
 		if (v6) {
@@ -571,15 +591,13 @@ static void take_in_turn(struct world *world, uint32_t twins, bool v6)
 			   (world->settings->tick & 0xff) |
 			   (uint64_t)lb_handle(VIP_ID + v6, 1) << LB_CTL_FRONTEND_SHIFT |
 			   (uint64_t)lb_handle(hammer_backend(n, v6), 1) << LB_CTL_BACKEND_SHIFT;
-		if (turn % 64 == 0)
-			sched_yield(); /* or a machine of one CPU would never read */
 	}
 }
 
 /* All other slots are live, so that a miss opens nothing: what is found is found in that one slot. */
 static void slot_changes_hands(bool v6)
 {
-	struct bench bench = bench_new(SMALL_BUCKETS);
+	struct bench bench = bench_new(SMALL_BUCKETS, true);
 	uint32_t twins = find_twins(bench.world, v6);
 	const struct hammer settings = { .v6 = v6, .flows = 2, .stride = 1, .first = twins };
 	struct hammering hammering = { &bench, &settings, 1, 500000, 500000, 0, { 0 } };
@@ -595,7 +613,7 @@ static void slot_changes_hands(bool v6)
 	stop = false;
 	freed = 1;
 	assert_int_equal(pthread_create(&thread, NULL, hammer_until_enough, &hammering), 0);
-	take_in_turn(bench.world, twins, v6);
+	take_in_turn(&bench, twins, v6);
 	pthread_join(thread, NULL);
 	sched_setaffinity(0, sizeof(before), &before);
 	assert_none_wrong(&hammering.sum);

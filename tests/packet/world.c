@@ -64,6 +64,7 @@ static void set_config(struct lb_config *config, const struct world *world)
 	config->flow6_mask = world->flow6_buckets - 1;
 	config->fe_index_mask = 64 - 1;
 	config->be_index_mask = 64 - 1;
+	config->weak_memory = world->weak_memory;
 }
 
 static void set_sizes(struct bpf_object *object, const struct world *world)
@@ -157,6 +158,7 @@ struct world *world_new(const struct world_options *options)
 		options && options->flow4_buckets ? options->flow4_buckets : WORLD_FLOW_BUCKETS;
 	world->flow6_buckets =
 		options && options->flow6_buckets ? options->flow6_buckets : WORLD_FLOW_BUCKETS;
+	world->weak_memory = options && options->weak_memory;
 	load(world, options && options->frags);
 	world->settings = map_memory(world->xdp->maps.lb_settings);
 	world->vip_filter = map_memory(world->xdp->maps.lb_vip_filter);

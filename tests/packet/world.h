@@ -34,11 +34,13 @@ struct world {
 	struct lb_flow6_bucket *flows6, *replies6;
 	uint32_t flow4_buckets, flow6_buckets;
 	uint32_t n_maglev; /* next free slot */
+	bool weak_memory;
 };
 
 struct world_options {
 	uint32_t flow4_buckets, flow6_buckets; /* WORLD_FLOW_BUCKETS if 0 */
 	bool frags;			       /* XDP takes frames of several buffers */
+	bool weak_memory;		       /* full barriers, as on CPUs that need them */
 };
 
 /* Aborts the test program with a message when the kernel refuses. */
