@@ -15,6 +15,7 @@
 
 #define LB_LOCK_SPINS  256
 #define LB_CLAIM_TRIES 8
+#define NSEC_PER_SEC   1000000000ull
 
 struct flow_key {
 	__u64 addr[2];
@@ -204,12 +205,19 @@ lb_inline void flow_warm(void *table, __u64 hash, const bool v6)
 
 /* --- marks on a live slot ------------------------------------------------------------------------- */
 
+/* What `seen` of a closing slot is counted in. */
+lb_inline __u8 flow_second(void)
+{
+	return (__u8)(bpf_ktime_get_ns() / NSEC_PER_SEC);
+}
+
 /* A byte store: it cannot undo what others change in the word, and in a slot that went to another flow it
  * does no harm. */
 lb_inline void flow_touch(const struct flow_ref *ref, __u32 tick)
 {
 	if ((__u8)ref->value != (__u8)tick)
-		*(volatile __u8 *)ref->control = (__u8)tick;
+		*(volatile __u8 *)ref->control =
+			lb_control_state(ref->value) == LB_CLOSING ? flow_second() : (__u8)tick;
 }
 
 /* FIN or RST: lets the collector take the flow early. Lost when the word changes under it; the idle limit
@@ -221,7 +229,7 @@ lb_inline void flow_mark_closing(const struct flow_ref *ref, __u8 tcp_flags)
 
 	if ((now ^ ref->value) & ~LB_CTL_SEEN || (now & mark) == mark)
 		return;
-	__sync_val_compare_and_swap(ref->control, now, now | mark);
+	__sync_val_compare_and_swap(ref->control, now, (now & ~LB_CTL_SEEN) | mark | flow_second());
 }
 
 /* --- opening -------------------------------------------------------------------------------------- */
@@ -246,7 +254,8 @@ struct flow_open {
 	__u64 value;
 };
 
-enum claim_result { CLAIM_DONE, CLAIM_HELD, CLAIM_FULL, CLAIM_BUSY };
+/* From CLAIM_HELD on another port may be free. */
+enum claim_result { CLAIM_DONE, CLAIM_FULL, CLAIM_HELD, CLAIM_BUSY, CLAIM_RIPE };
 
 lb_inline void *flow_table(const bool v6)
 {
@@ -487,6 +496,80 @@ lb_inline bool reply_is_mine(const struct flow_ref *ref, const struct flow_open 
 	       ref->addr[0] == open->client[0] && (!v6 || ref->addr[1] == open->client[1]);
 }
 
+/* --- ports that run short: the reply's key of a flow that is over ---------------------------------- */
+
+/* Between the last packet of a closed flow and the next flow on its port. Late packets have come by then; a
+ * pod in TIME_WAIT or LAST_ACK answers the new SYN with an ACK that the client resets, and takes the SYN that
+ * follows at once. */
+#define LB_REUSE_SEC	   2
+#define LB_REUSE_UDP_TICKS 2 /* 32 to 64 s of silence in both directions */
+
+/* `now` and `seen` are clocks of 8 bits; another CPU's may be ahead. */
+lb_inline bool flow_silent_for(__u8 now, __u64 control, __u8 least)
+{
+	__u8 age = now - (__u8)control;
+
+	return age >= least && age <= LB_MAX_TICKS;
+}
+
+/* By the reply's half alone. A backend's FIN or RST is believed; a client's RST may be anybody's. */
+lb_inline bool reply_may_be_ripe(const struct flow_open *open, __u64 reply)
+{
+	if (!(reply & LB_CTL_SNAT))
+		return false;
+	if (open->protocol != IPPROTO_TCP)
+		return flow_silent_for(open->seen, reply, LB_REUSE_UDP_TICKS);
+	return lb_control_state(reply) == LB_CLOSING && flow_silent_for(flow_second(), reply, LB_REUSE_SEC);
+}
+
+/* By the other half. */
+lb_inline bool reply_is_ripe(const struct flow_open *open, __u64 reply, __u64 flow)
+{
+	if (open->protocol != IPPROTO_TCP)
+		return flow_silent_for(open->seen, flow, LB_REUSE_UDP_TICKS);
+	if (lb_control_state(flow) != LB_CLOSING)
+		return !!(reply & LB_CTL_RST);
+	return flow_silent_for(flow_second(), flow, LB_REUSE_SEC);
+}
+
+/* As the collector would free the flow, and in its order; but the reply's slot goes to the new flow, whose
+ * key is the same. A flow slot that leads elsewhere is left alone. */
+lb_inline enum claim_result reply_reclaim_locked(const struct flow_open *open, const struct flow_key *key,
+						 const bool v6)
+{
+	struct flow_ref reply = { 0 }, flow = { 0 };
+	struct flow_key forward;
+
+	if (!flow_find(reply_table(v6), key, &reply, v6) || !reply_may_be_ripe(open, reply.value))
+		return CLAIM_HELD;
+	forward = flow_key_forward(open->seed, lb_control_frontend(reply.value), reply.addr,
+				   (__be16)reply.ports, v6);
+	if (flow_find(flow_table(v6), &forward, &flow, v6) && flow.ports == reply.ports &&
+	    !((flow.value ^ reply.value) & (LB_CTL_BACKEND | LB_CTL_SNAT))) {
+		if (!reply_is_ripe(open, reply.value, flow.value) ||
+		    __sync_val_compare_and_swap(flow.control, flow.value, lb_control_free(flow.value)) !=
+			    flow.value)
+			return CLAIM_HELD;
+	}
+	return flow_slot_take(reply.control - (v6 ? 3 : 1), reply.value, open, v6) ? CLAIM_DONE : CLAIM_HELD;
+}
+
+/* The key that reply_claim() called RIPE. */
+lb_inline int reply_reclaim(const struct flow_open *open, const bool v6)
+{
+	struct flow_key key = flow_open_reply_key(open, v6);
+	__u32 lock = flow_lock_index(key.hash, true);
+	int result;
+
+	if (flow_lock(lock))
+		return CLAIM_BUSY;
+	result = reply_reclaim_locked(open, &key, v6);
+	flow_unlock(lock);
+	return result;
+}
+
+/* --- the reply's key, claimed ---------------------------------------------------------------------- */
+
 lb_inline enum claim_result reply_claim_locked(const struct flow_open *open, const struct flow_key *key,
 					       const bool v6)
 {
@@ -495,11 +578,12 @@ lb_inline enum claim_result reply_claim_locked(const struct flow_open *open, con
 	if (!flow_find(reply_table(v6), key, &ref, v6))
 		return flow_claim(reply_table(v6), key->hash, open, v6) ? CLAIM_DONE : CLAIM_FULL;
 	if (!reply_is_mine(&ref, open, v6))
-		return CLAIM_HELD;
+		return reply_may_be_ripe(open, ref.value) ? CLAIM_RIPE : CLAIM_HELD;
 	return reply_adopt(&ref, open->seen) ? CLAIM_DONE : CLAIM_BUSY;
 }
 
-/* The key {backend, client or node, reply_port} for this flow; HELD: it is another's. */
+/* The key {backend, client or node, reply_port} for this flow; HELD: it is another's; RIPE: another's that
+ * may be over. */
 lb_inline int reply_claim(const struct flow_open *open, const bool v6)
 {
 	struct flow_key key = flow_open_reply_key(open, v6);
@@ -539,6 +623,7 @@ lb_inline int reply_release(const struct flow_open *open, const bool v6)
 FLOW_FUNCTION(flow_seek)
 FLOW_FUNCTION(flow_store)
 FLOW_FUNCTION(reply_claim)
+FLOW_FUNCTION(reply_reclaim)
 FLOW_FUNCTION(reply_release)
 
 #endif

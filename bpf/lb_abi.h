@@ -396,6 +396,7 @@ _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
  * A key may stand in bucket lb_bucket1() or lb_bucket2() of its hash. `control` makes a slot what it is:
  *   bits  0-7   seen: low byte of the tick when a packet last came (a plain byte store, by programs)
  *                in lb_flows half the clock away (LB_SEEN_EMBRYONIC) after the SYN, until the client's next packet
+ *                of a CLOSING slot: low byte of the monotonic clock's second when a packet last came in its direction
  *         8-9   LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING (a FIN or RST came in this slot's direction)
  *         10    SNAT: the backend sees the node's address (lb_settings.snat_*)
  *         11    RST: the closing packet was a reset, both directions are over
@@ -411,18 +412,21 @@ _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
  * There are LB_VERSIONS: a read would return another flow's backend if it stood still while its slot changed hands that
  * often, and in between at the right moments (each interleaving was tried). A slot is freed once in many seconds at most.
  *
+ * Programs give the key of a SNATed flow that is over to the next one when its port comes up again (flow.h, LB_REUSE_SEC):
+ * they free the flow and take its reply's slot over, in the collector's order.
+ *
  * Collector (agent), for each slot of lb_flows that is OPEN or CLOSING: idle = (__u8)(tick - seen) of this slot and of its
- * reply slot, the smaller counts (a flow lives while either direction does). To free a flow:
+ * reply slot, the smaller counts (a flow lives while either direction does; closing slots count seconds). To free a flow:
  *   1. find its reply slot and load its control r0 (before step 2!);
  *   2. compare-and-swap the flow's control c0 -> lb_control_free(c0); failed: the flow is in use, leave it;
  *   3. compare-and-swap the reply's control r0 -> lb_control_free(r0); failed: a new flow adopted it, leave it.
  * A reply slot whose flow is not found (same client, client_port, frontend handle, backend handle) is an orphan of a flow
  * that chose another backend: free it by compare-and-swap when idle for LB_ORPHAN_TICKS. OPENING lasts less than a
  * microsecond; never touch it. Each slot is visited at least every LB_MAX_TICKS / 2 ticks.
- * Both closing, or RST in either: free after LB_CLOSING_TICKS. Suggested idle limits: TCP open LB_MAX_TICKS - 8, UDP 5. */
+ * Both closing, or RST in either: free after LB_CLOSING_SEC. Suggested idle limits: TCP open LB_MAX_TICKS - 8, UDP 5. */
 enum lb_flow_state { LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING };
 
-#define LB_CLOSING_TICKS 3 /* 64 to 96 s: more than TIME_WAIT, before the pod could see the tuple again */
+#define LB_CLOSING_SEC	 64 /* more than TIME_WAIT, before the pod could see the tuple again */
 #define LB_ORPHAN_TICKS	 8
 
 #define LB_CTL_SEEN	      0xffull

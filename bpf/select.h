@@ -11,8 +11,9 @@
 
 /* A SYN on a flow that has been silent for four minutes is a new connection. */
 #define SELECT_REOPEN_TICKS 8
-/* Candidates for a translated source port before it counts as exhausted. */
-#define SELECT_PORT_TRIES 64
+/* Steps in the search for a translated source port before it counts as exhausted: each tries a port, or takes
+ * over the one just tried. */
+#define SELECT_PORT_TRIES 128
 #define LB_NO_HANDLE	  (~0u)
 
 /* --- addresses of ours ---------------------------------------------------------------------------- */
@@ -223,29 +224,32 @@ lb_inline bool found_usable(const struct flow_open *open, __u32 tick)
 }
 
 /* A translated source port: from where the last search at this backend ended, so that a port comes up again
- * only after all others. `before`: the port that this flow had, tried first, or 0. */
+ * only after all others. So the one of a flow that is over is taken as it comes up: at low rates the
+ * collector has freed it long before, at high ones it is the one that was over first. `before`: the port that
+ * this flow had, tried first, or 0. */
 lb_inline enum lb_reason claim_translated(struct flow_open *open, const struct lb_settings *set,
 					  __be16 before, const bool v6)
 {
 	__u32 id = lb_handle_id(open->backend);
 	__u32 range = set->snat_port_last - set->snat_port_first + 1u;
 	__u32 *next = bpf_map_lookup_elem(&lb_snat_next, &id);
+	int result;
 
 	if (!next || set->snat_port_last < set->snat_port_first || !set->snat_port_last)
 		return LB_REASON_SNAT_EXHAUSTED;
-	for (int i = 0; i < SELECT_PORT_TRIES; i++) {
-		int result;
-
-		open->reply_port =
-			before ?: bpf_htons(set->snat_port_first + __sync_fetch_and_add(next, 1) % range);
-		before = 0;
+	open->reply_port = before;
+	result = before ? FLOW_CALL(reply_claim, open, v6) : CLAIM_HELD;
+	for (int i = 0; i < SELECT_PORT_TRIES && result >= CLAIM_HELD; i++) {
+		if (result == CLAIM_RIPE) {
+			result = FLOW_CALL(reply_reclaim, open, v6);
+			continue;
+		}
+		open->reply_port = bpf_htons(set->snat_port_first + __sync_fetch_and_add(next, 1) % range);
 		result = FLOW_CALL(reply_claim, open, v6);
-		if (result == CLAIM_DONE)
-			return LB_REASON_COUNT;
-		if (result == CLAIM_FULL)
-			return LB_REASON_REPLY_TABLE_FULL;
 	}
-	return LB_REASON_SNAT_EXHAUSTED;
+	if (result == CLAIM_DONE)
+		return LB_REASON_COUNT;
+	return result == CLAIM_FULL ? LB_REASON_REPLY_TABLE_FULL : LB_REASON_SNAT_EXHAUSTED;
 }
 
 /* The reply's key: the client's own port where the backend is local and no other VIP holds it, else a

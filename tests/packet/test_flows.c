@@ -547,13 +547,14 @@ static uint32_t find_twins(struct world *world, bool v6)
 	return n;
 }
 
-/* A reader that begins a packet may meet what the writer had left of the last packet's turns, and then this one's. */
+/* A reader that begins a packet may meet what the writer had left of the last packet's turns, and then this
+ * one's. */
 #define TURNS_PER_PACKET 7
 _Static_assert(2 * TURNS_PER_PACKET < LB_VERSIONS, "no read sees the versions wrap");
 
-/* Slot 0 of the twins' bucket goes to one and the other in turn, as an opener would do it: many times in each packet
- * of the reader, but never once around all versions. No slot in use can do that within one read (lb_abi.h), but a
- * writer that did nothing else could, whenever the reader's CPU was taken away from it. */
+/* Slot 0 of the twins' bucket goes to one and the other in turn, as an opener would do it: many times in each
+ * packet of the reader, but never once around all versions. No slot in use can do that within one read
+ * (lb_abi.h), but a writer that did nothing else could, whenever the reader's CPU was taken away from it. */
 static void take_in_turn(struct bench *bench, uint32_t twins, bool v6)
 {
 	struct world *world = bench->world;

@@ -11,15 +11,18 @@
 #include "userspace/base/attributes.h"
 #include "userspace/datapath/expiry.h"
 
-#define TICK 1000 /* 232 in eight bits */
+#define TICK   1000 /* 232 in eight bits */
+#define SECOND 5005 /* 141 */
 
 enum mark { OPEN, FIN, RST, NONE /* no such half */ };
 
+/* `idle` is in ticks while open, in seconds after. */
 static uint64_t control(enum mark mark, int idle)
 {
 	uint64_t state = mark == OPEN ? LB_OPEN : LB_CLOSING;
 
-	return (uint8_t)(TICK - idle) | state << LB_CTL_STATE_SHIFT | (mark == RST ? LB_CTL_RST : 0);
+	return (uint8_t)((mark == OPEN ? TICK : SECOND) - idle) | state << LB_CTL_STATE_SHIFT |
+	       (mark == RST ? LB_CTL_RST : 0);
 }
 
 static const struct row {
@@ -36,14 +39,19 @@ static const struct row {
 	{ "TCP, idle for two hours", 6, OPEN, 240, OPEN, 240, .over = false },
 	{ "TCP, idle for longer", 6, OPEN, EXPIRY_TCP_TICKS + 1, OPEN, EXPIRY_TCP_TICKS + 1, .over = true },
 	{ "TCP, only the backend sends", 6, OPEN, EXPIRY_TCP_TICKS + 1, OPEN, 0, .over = false },
-	{ "TCP, client's FIN", 6, FIN, 4, OPEN, 4, .over = false },
+	{ "TCP, client's FIN", 6, FIN, 128, OPEN, 4, .over = false },
 	{ "TCP, client's FIN, backend still sends", 6, FIN, 200, OPEN, 1, .over = false },
-	{ "TCP, half closed and silent", 6, FIN, 11, OPEN, 11, .over = true },
-	{ "TCP, both FIN, TIME_WAIT", 6, FIN, LB_CLOSING_TICKS - 1, FIN, LB_CLOSING_TICKS - 1,
-	  .over = false },
-	{ "TCP, both FIN, later", 6, FIN, LB_CLOSING_TICKS, FIN, LB_CLOSING_TICKS, .over = true },
-	{ "TCP, reset by the backend", 6, OPEN, LB_CLOSING_TICKS, RST, LB_CLOSING_TICKS, .over = true },
-	{ "TCP, reset by the client", 6, RST, LB_CLOSING_TICKS, OPEN, LB_CLOSING_TICKS, .over = true },
+	{ "TCP, half closed and silent", 6, FIN, 96, OPEN, 11, .over = true }, /* 352 s: 96 come round */
+	{ "TCP, half closed by the backend and silent", 6, OPEN, 11, FIN, 96, .over = true },
+	{ "TCP, half closed, the client still sends", 6, OPEN, 10, FIN, 96, .over = false },
+	{ "TCP, both FIN, TIME_WAIT", 6, FIN, LB_CLOSING_SEC - 1, FIN, LB_CLOSING_SEC + 9, .over = false },
+	{ "TCP, both FIN, later", 6, FIN, LB_CLOSING_SEC, FIN, LB_CLOSING_SEC + 9, .over = true },
+	{ "TCP, both FIN, marked since the clock was read", 6, FIN, -1, FIN, LB_CLOSING_SEC, .over = false },
+	{ "TCP, FIN and no reply half", 6, FIN, LB_CLOSING_SEC, NONE, 0, .over = true },
+	{ "TCP, reset by the backend", 6, OPEN, 3, RST, LB_CLOSING_SEC, .over = true },
+	{ "TCP, reset by the backend, the SYN was all", 6, OPEN, 128, RST, LB_CLOSING_SEC, .over = true },
+	{ "TCP, reset by the client", 6, RST, LB_CLOSING_SEC, OPEN, 3, .over = true },
+	{ "TCP, reset by the client, backend still sends", 6, RST, LB_CLOSING_SEC, OPEN, 1, .over = false },
 	{ "TCP, reset just now", 6, RST, 0, OPEN, 0, .over = false },
 	{ "TCP, no reply half", 6, OPEN, 3, NONE, 0, .over = false },
 	{ "TCP, a SYN just now", 6, OPEN, 128, OPEN, 0, .over = false },
@@ -68,6 +76,7 @@ static void test_rows(void **state _unused_)
 		const struct row *row = &rows[i];
 		struct flow_facts facts = {
 			.tick = TICK,
+			.second = SECOND,
 			.control = control(row->flow, row->idle),
 			.has_reply = row->reply != NONE,
 			.reply_control = row->reply != NONE ? control(row->reply, row->reply_idle) : 0,
@@ -85,8 +94,10 @@ static void test_rows(void **state _unused_)
 
 static void test_orphans(void **state _unused_)
 {
-	assert_false(orphan_is_over(control(OPEN, LB_ORPHAN_TICKS - 1), TICK));
-	assert_true(orphan_is_over(control(OPEN, LB_ORPHAN_TICKS), TICK));
+	assert_false(orphan_is_over(control(OPEN, LB_ORPHAN_TICKS - 1), TICK, SECOND));
+	assert_true(orphan_is_over(control(OPEN, LB_ORPHAN_TICKS), TICK, SECOND));
+	assert_false(orphan_is_over(control(FIN, LB_CLOSING_SEC - 1), TICK, SECOND));
+	assert_true(orphan_is_over(control(FIN, LB_CLOSING_SEC), TICK, SECOND));
 }
 
 int main(void)

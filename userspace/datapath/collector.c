@@ -86,6 +86,7 @@ static struct flow_facts flow_facts(const struct collector *collector, const str
 	uint32_t frontend = lb_control_frontend(flow->control), backend = lb_control_backend(flow->control);
 	struct flow_facts facts = {
 		.tick = tables->settings->tick,
+		.second = (uint32_t)(monotonic_usec() / 1000000),
 		.control = flow->control,
 		.has_reply = reply != NULL,
 		.reply_control = reply ? reply->control : 0,
@@ -146,7 +147,8 @@ static void visit_reply(struct collector *collector, bool ipv6, const struct flo
 		     backend_known(collector->tables, lb_control_backend(reply->control));
 
 	if (!flow_find_forward(&collector->flows, ipv6, reply, &flow) &&
-	    (!known || orphan_is_over(reply->control, collector->tables->settings->tick)) &&
+	    (!known || orphan_is_over(reply->control, collector->tables->settings->tick,
+				      (uint32_t)(monotonic_usec() / 1000000))) &&
 	    flow_slot_free(reply)) {
 		collector->totals.freed_orphans++;
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When a flow is over (PURE). Times are ticks of LB_TICK_SEC, 8 bits wide: no slot may stay unvisited for
- * LB_MAX_TICKS. */
+/* When a flow is over (PURE). Times are ticks of LB_TICK_SEC, in closing slots seconds, 8 bits wide either
+ * way: no slot may stay unvisited for LB_MAX_TICKS, and a closed flow that is not visited for three minutes
+ * waits as long again. */
 #ifndef FAIRWAY_DATAPATH_EXPIRY_H
 #define FAIRWAY_DATAPATH_EXPIRY_H
 
@@ -18,6 +19,7 @@
 
 struct flow_facts {
 	uint32_t tick;
+	uint32_t second;  /* of the monotonic clock, read after the controls */
 	uint64_t control; /* of the slot in lb_flows, OPEN or CLOSING */
 	bool has_reply;
 	uint64_t reply_control;
@@ -27,7 +29,8 @@ struct flow_facts {
 };
 
 bool flow_is_over(const struct flow_facts *);
-bool orphan_is_over(uint64_t reply_control, uint32_t tick); /* a reply slot that no flow leads to */
-uint32_t flow_idle_ticks(const struct flow_facts *);	    /* since a packet of either direction */
+bool orphan_is_over(uint64_t reply_control, uint32_t tick,
+		    uint32_t second);		   /* a reply slot that no flow leads to */
+uint32_t flow_idle_sec(const struct flow_facts *); /* since a packet of either direction, at most so long */
 
 #endif

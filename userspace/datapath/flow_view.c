@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "userspace/datapath/clock.h"
 #include "userspace/datapath/expiry.h"
 #include "userspace/datapath/flows.h"
 
@@ -72,7 +73,8 @@ static bool flow_view_fill(const struct tables *tables, const struct flow_tables
 	if (flow->control & LB_CTL_SNAT)
 		view->snat = ipv6 ? table_addr(6, tables->settings->snat_v6)
 				  : table_addr(4, (const uint8_t *)&tables->settings->snat_v4);
-	view->idle_sec = flow_idle_ticks(&facts) * LB_TICK_SEC;
+	facts.second = (uint32_t)(monotonic_usec() / 1000000);
+	view->idle_sec = flow_idle_sec(&facts);
 	view->state = state_name(&facts);
 	return true;
 }
