@@ -49,6 +49,7 @@ struct api_request {
 	void *userdata;
 	char *method, *path, *content_type, *body;
 	struct api_link *link; /* it was sent there */
+	unsigned token;	       /* it was sent with the one of this number */
 	bool repeated;	       /* once, after a 401 */
 	bool queued, active;
 	struct api_request *next, *previous; /* in the queue */
@@ -67,6 +68,7 @@ struct old_link { /* certificates were renewed: its calls may finish */
 struct api {
 	sd_event *event;
 	struct credentials credentials;
+	unsigned n_tokens; /* how often the token was renewed */
 	char *user_agent;
 	unsigned refresh_msec;
 	size_t server;	       /* the current one */
@@ -348,7 +350,10 @@ static void replace_link(struct api *api)
 
 static void refresh(struct api *api)
 {
-	if (credentials_refresh(&api->credentials) & CREDENTIALS_TLS)
+	unsigned changed = credentials_refresh(&api->credentials);
+
+	api->n_tokens += changed & CREDENTIALS_TOKEN ? 1 : 0;
+	if (changed & CREDENTIALS_TLS)
 		replace_link(api);
 }
 
@@ -479,6 +484,7 @@ static int start(struct api *api, struct api_request *request)
 	transfer->data = request->kind == REQUEST_STREAM ? on_stream_data : NULL;
 	transfer->begun = on_begun;
 	request->link = api->link; /* on_begun() asks */
+	request->token = api->n_tokens;
 	r = api_link_start(api->link, transfer, api->credentials.token.text);
 	if (r < 0)
 		return r;
@@ -491,19 +497,13 @@ static int start(struct api *api, struct api_request *request)
 	return 0;
 }
 
-/* 401 with a token that has been renewed since: the request was not executed. */
+/* 401 with a token that has been renewed since it was sent: the request was not executed. */
 static bool repeats(struct api *api, struct api_request *request)
 {
-	cleanup(freep) char *token = NULL;
-	bool again;
-
 	if (request->transfer.status != 401 || request->repeated || !api->credentials.token.text)
 		return false;
-	token = strdup(api->credentials.token.text);
 	refresh(api);
-	again = token && strcmp(token, api->credentials.token.text) != 0;
-	explicit_bzero(token ? token : (char[1]){ 0 }, token ? strlen(token) : 0);
-	if (!again)
+	if (request->token == api->n_tokens)
 		return false;
 	settle(request);
 	request->repeated = true;
