@@ -61,18 +61,24 @@ static void written_message(struct strbuf *out, const struct condition_want *wan
 	strbuf_append_escaped(out, want->message, MESSAGE_MAX);
 }
 
+static bool says(const struct condition *condition, const struct condition_want *want)
+{
+	cleanup(strbuf_done) struct strbuf message = { 0 };
+
+	if (text_equal(condition->message, want->message))
+		return true; /* mostly, and without a copy */
+	written_message(&message, want);
+	return text_equal(condition->message, strbuf_text(&message));
+}
+
 enum condition_change condition_compare(const struct conditions *seen, const struct condition_want *want)
 {
 	const struct condition *condition = conditions_find(seen, want->type);
-	cleanup(strbuf_done) struct strbuf message = { 0 };
 
 	if (!condition || condition->status != want->status || !text_equal(condition->reason, want->reason))
 		return CONDITION_TURNED;
-	written_message(&message, want);
-	return text_equal(condition->message, strbuf_text(&message)) &&
-			       condition->generation == want->generation
-		       ? CONDITION_SAME
-		       : CONDITION_REWORDED;
+	return says(condition, want) && condition->generation == want->generation ? CONDITION_SAME
+										  : CONDITION_REWORDED;
 }
 
 static void append_member(struct strbuf *out, const char *name, const char *value)

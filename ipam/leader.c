@@ -38,6 +38,8 @@ struct leader {
 	struct node_reports reports;
 	bool reports_fresh;
 	struct allocations allocations; /* of the last round */
+	bool allocated;
+	uint64_t rest_until_msec; /* after a round */
 	struct problem_lines problems;
 	bool waiting_said;
 	struct metrics counts; /* those that are the leader's own */
@@ -215,19 +217,17 @@ static int add_service_write(struct leader *leader, const struct service *servic
 }
 
 static int want_service(struct leader *leader, const struct service *service,
-			const struct allocation *allocation)
+			const struct allocation *allocation, struct arena *arena)
 {
 	cleanup(service_write_done) struct service_write write = { 0 };
-	cleanup(arena_done) struct arena arena = { 0 };
 	cleanup(strbuf_done) struct strbuf note = { 0 };
 	struct service_state state;
-	bool shown = service_shows(service, allocation);
-	int r = shown && allocation->n_addresses ? judge(leader, allocation, &arena, &state) : 0;
+	bool shown = allocation->n_addresses && service_shows(service, allocation);
+	int r = shown ? judge(leader, allocation, arena, &state) : 0;
 
 	if (r == 0)
-		r = service_write_decide(service, allocation,
-					 shown && allocation->n_addresses ? &state : NULL,
-					 wall_usec() / 1000000, &write);
+		r = service_write_decide(service, allocation, shown ? &state : NULL, wall_usec() / 1000000,
+					 &write);
 	if (r < 0 || write.urgency == WRITE_NOTHING)
 		return r;
 	r = failure_note(service, allocation, &note);
@@ -236,6 +236,7 @@ static int want_service(struct leader *leader, const struct service *service,
 
 static int want_services(struct leader *leader, const struct cluster *cluster)
 {
+	cleanup(arena_done) struct arena arena = { 0 };
 	uint64_t now_msec = loop_now_msec();
 	size_t i;
 	int r = 0;
@@ -251,7 +252,7 @@ static int want_services(struct leader *leader, const struct cluster *cluster)
 		if (!service || service->meta.deleting || ledger_is_ahead(&leader->ledger, service) ||
 		    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, now_msec))
 			continue;
-		r = want_service(leader, service, allocation);
+		r = want_service(leader, service, allocation, &arena);
 	}
 	return r;
 }
@@ -261,7 +262,7 @@ static int want_cleaning(struct leader *leader, const struct service *service)
 	cleanup(service_write_done) struct service_write write = { 0 };
 	int r;
 
-	if (ledger_ends(&leader->ledger, service))
+	if (ledger_take_end(&leader->ledger, service))
 		tell(leader, &service->meta, false, "DeletingLoadBalancer", "Release",
 		     "Deleting load balancer");
 	if (!ledger_has_let_go(&leader->ledger, service->meta.namespace, service->meta.name) ||
@@ -343,31 +344,39 @@ static int want_peers(struct leader *leader, const struct cluster *cluster)
 	return r;
 }
 
-static int refresh_reports(struct leader *leader, const struct cluster *cluster)
+static int refresh_reports(struct leader *leader, const struct cluster *cluster,
+			   const struct store_changes *changes)
 {
-	const struct store_changes changes = store_changes(leader->store);
 	int r = 0;
 
-	if (!leader->reports_fresh || changes.lb_nodes || changes.others) {
+	if (!leader->reports_fresh || changes->lb_nodes || changes->others) {
 		node_reports_done(&leader->reports);
 		r = node_reports_init(&leader->reports, cluster);
 		leader->reports_fresh = r == 0;
 	}
-	if (r == 0)
-		store_changes_reset(leader->store);
 	return r;
+}
+
+/* Allocations follow from everything but the nodes' reports; those only let go what is leaving. */
+static bool allocations_stand(const struct leader *leader, const struct store_changes *changes)
+{
+	return leader->allocated && !changes->others && !changes->services.n && !leader->ledger.n_leaving;
 }
 
 static int decide(struct leader *leader, const struct cluster *cluster)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
-	bool default_class = leader->options.default_class;
+	const struct store_changes changes = store_changes(leader->store);
+	bool default_class = leader->options.default_class, stand = allocations_stand(leader, &changes);
 	struct allocations allocations = { 0 };
 	struct cluster overlay;
-	int r = refresh_reports(leader, cluster);
+	int r = refresh_reports(leader, cluster, &changes);
 
+	if (r < 0 || stand)
+		return r;
+	r = ledger_update(&leader->ledger, cluster, default_class, &leader->reports, loop_now_msec());
 	if (r == 0)
-		r = ledger_update(&leader->ledger, cluster, default_class, &leader->reports, loop_now_msec());
+		tell_overdue(leader, cluster);
 	if (r == 0)
 		r = ledger_overlay(&leader->ledger, cluster, default_class, &arena, &overlay);
 	if (r == 0)
@@ -376,6 +385,7 @@ static int decide(struct leader *leader, const struct cluster *cluster)
 		return r;
 	allocations_done(&leader->allocations);
 	leader->allocations = allocations;
+	leader->allocated = true;
 	return 0;
 }
 
@@ -385,6 +395,8 @@ static int do_round(struct leader *leader)
 	uint64_t now_msec = loop_now_msec();
 	int r = cluster ? decide(leader, cluster) : -ENOMEM;
 
+	if (r == 0)
+		store_changes_reset(leader->store);
 	outbox_begin(leader->outbox);
 	if (r == 0)
 		r = want_services(leader, cluster);
@@ -396,7 +408,6 @@ static int do_round(struct leader *leader)
 		r = want_peers(leader, cluster);
 	if (r < 0)
 		return r;
-	tell_overdue(leader, cluster);
 	if (leader->ledger.next_msec != UINT64_MAX)
 		loop_timer_set(leader->next,
 			       leader->ledger.next_msec > now_msec ? leader->ledger.next_msec - now_msec : 0);
@@ -404,11 +415,22 @@ static int do_round(struct leader *leader)
 	return 0;
 }
 
+/* A round looks at every Service. With thousands of them it rests for twice the time that it took, so that a
+ * stream of changes leaves most of the processor to others; the first change after a rest waits for nothing.
+ */
+static void note_duration(struct leader *leader, double seconds)
+{
+	leader->rest_until_msec = loop_now_msec() + (uint64_t)(seconds * 2000);
+	leader->counts.n_rounds++;
+	leader->counts.round_seconds_last = seconds;
+	leader->counts.round_seconds_sum += seconds;
+}
+
 static void on_round(void *userdata)
 {
 	struct leader *leader = userdata;
 	const struct source_result *result = cluster_source_result(leader->source);
-	int64_t began_usec = wall_usec();
+	double began = seconds_of(CLOCK_MONOTONIC), began_cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
 	problem_lines_say(&leader->problems, &result->problems);
 	if (leader->stopped || !result->delivered)
@@ -416,13 +438,16 @@ static void on_round(void *userdata)
 	if (!leader->counts.delivered)
 		log_info("every list is there: addresses in statuses count as given, now others are given");
 	leader->counts.delivered = true;
+	if (loop_now_msec() < leader->rest_until_msec) {
+		loop_timer_set_earlier(leader->next, leader->rest_until_msec - loop_now_msec());
+		return;
+	}
 	if (do_round(leader) < 0) {
 		log_error("out of memory; every address stays as it is, next try in %d s", RETRY_MSEC / 1000);
 		loop_timer_set(leader->next, RETRY_MSEC);
 	}
-	leader->counts.n_rounds++;
-	leader->counts.round_seconds_last = (double)(wall_usec() - began_usec) / 1e6;
-	leader->counts.round_seconds_sum += leader->counts.round_seconds_last;
+	note_duration(leader, seconds_of(CLOCK_MONOTONIC) - began,
+		      seconds_of(CLOCK_PROCESS_CPUTIME_ID) - began_cpu);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */

@@ -231,7 +231,7 @@ static int end(struct ledger_entry *entry, const struct service *service, uint64
 	for (i = 0; i < n; i++)
 		if (!find_address(entry, &addresses[i]) && hold(entry, &addresses[i], now_msec) < 0)
 			return -ENOMEM;
-	entry->ends = !entry->ending;
+	entry->ends |= !entry->ending;
 	entry->ending = true;
 	return hold_only(entry, NULL, 0, now_msec);
 }
@@ -411,7 +411,7 @@ int ledger_update(struct ledger *ledger, const struct cluster *cluster, bool def
 	problems_done(&ledger->overdue);
 	ledger->overdue = (struct problems){ 0 };
 	for (i = 0; i < ledger->n; i++)
-		ledger->entries[i]->seen = ledger->entries[i]->ends = false;
+		ledger->entries[i]->seen = false;
 	for (i = 0; i < cluster->n_services && r == 0; i++)
 		r = follow(ledger, cluster->services[i], default_class, now_msec);
 	if (r == 0 && !ledger->filled)
@@ -557,12 +557,15 @@ bool ledger_is_ahead(const struct ledger *ledger, const struct service *service)
 	return entry && entry->known_version > service->meta.resource_version;
 }
 
-bool ledger_ends(const struct ledger *ledger, const struct service *service)
+bool ledger_take_end(struct ledger *ledger, const struct service *service)
 {
-	const struct ledger_entry *entry =
+	struct ledger_entry *entry =
 		find(ledger, service->meta.namespace, service->meta.name, service->meta.uid);
+	bool ends = entry && entry->ends;
 
-	return entry && entry->ends;
+	if (ends)
+		entry->ends = false;
+	return ends;
 }
 
 bool ledger_has_let_go(const struct ledger *ledger, const char *namespace, const char *name)

@@ -55,7 +55,7 @@ struct ledger_entry { /* of one Service; another uid is another Service */
 	size_t n_written;
 	bool seen;   /* in the last update */
 	bool ending; /* all its addresses are leaving or gone, whatever its status still says */
-	bool ends;   /* since the last update */
+	bool ends;   /* and nobody asked so far */
 };
 
 struct ledger {
@@ -85,8 +85,8 @@ int ledger_sent(struct ledger *, const struct meta *, const struct addr *, size_
 void ledger_acknowledged(struct ledger *, const struct meta *, uint64_t version, uint64_t now_msec);
 /* The Service was read at an older state than is known: a write for it would be decided on the past. */
 bool ledger_is_ahead(const struct ledger *, const struct service *);
-/* The last update was the first that saw it end: deleted, or no longer ours. */
-bool ledger_ends(const struct ledger *, const struct service *);
+/* True once, when it was first seen to end: deleted, or no longer ours. */
+bool ledger_take_end(struct ledger *, const struct service *);
 /* No address of a Service of this name is on its way out: its finalizer may go. */
 bool ledger_has_let_go(const struct ledger *, const char *namespace, const char *name);
 

@@ -249,10 +249,10 @@ static void test_type_changed(void **state)
 	shop->type = SERVICE_CLUSTER_IP;
 	node_names(story, "w/shop=192.0.2.9");
 	expect(story, "shop= (192.0.2.9)");
-	assert_true(ledger_ends(&story->ledger, shop));
+	assert_true(ledger_take_end(&story->ledger, shop));
 	assert_false(ledger_has_let_go(&story->ledger, "w", "shop"));
 	expect(story, "shop= (192.0.2.9)");
-	assert_false(ledger_ends(&story->ledger, shop)); /* told once */
+	assert_false(ledger_take_end(&story->ledger, shop)); /* told once */
 	look_again(story);
 	shop = add_service(story, "w/shop", "u", 6, "");
 	shop->type = SERVICE_CLUSTER_IP;
