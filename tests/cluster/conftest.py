@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fwcluster import assets, fairway as fairway_module  # noqa: E402
 from fwcluster.cluster import Cluster  # noqa: E402
 from fwcluster.control_plane import ControlPlane, missing  # noqa: E402
+from fwcluster.install import install  # noqa: E402
 
 # The runner stops a process by signal; everything must be taken down then, too.
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -29,12 +30,22 @@ def control_plane():
         yield plane
 
 
+@pytest.fixture(scope='session')
+def fairway_plane(control_plane):
+    """The control plane with Fairway's CRDs, service accounts and Roles as deploy/manifests has them; no program of it runs."""
+    install(control_plane)
+    return control_plane
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     cluster = getattr(item, 'funcargs', {}).get('cluster') or getattr(getattr(item, 'funcargs', {}).get('fairway'), 'cluster', None)
     if report.when in ('setup', 'call') and report.failed and cluster is not None and cluster.is_up:
         report.sections.append(('the cluster at the moment of the failure', cluster.diagnosis()))
+    controller = getattr(item, 'funcargs', {}).get('controller')
+    if report.failed and controller is not None:
+        report.sections.append(('lbcontroller', controller.log()[-5000:]))
 
 
 @pytest.fixture(scope='session')

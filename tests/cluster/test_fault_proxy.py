@@ -23,7 +23,7 @@ def client(control_plane, proxy):
     control_plane.admin.apply({'apiVersion': 'rbac.authorization.k8s.io/v1', 'kind': 'ClusterRoleBinding', 'metadata': {'name': 'proxy-test'},
                                'roleRef': {'apiGroup': 'rbac.authorization.k8s.io', 'kind': 'ClusterRole', 'name': 'cluster-admin'},
                                'subjects': [{'kind': 'ServiceAccount', 'name': 'default', 'namespace': 'default'}]})
-    return Client(proxy.url, control_plane.ca, token=control_plane.token('default', 'default'))
+    return Client(proxy.url, control_plane.ca, token=control_plane.token('default', 'default'), patient=False)
 
 
 def config(name, **data):

@@ -79,8 +79,10 @@ class Connection(http.client.HTTPSConnection):
 
 
 class Client:
-    def __init__(self, url, ca, certificate=None, key=None, token=None, netns=None, user_agent='fairway-tests'):
+    def __init__(self, url, ca, certificate=None, key=None, token=None, netns=None, user_agent='fairway-tests', patient=True):
+        """patient: 429 is waited out, as the server has it while it begins to serve a new kind."""
         self.url, self.token, self.netns, self.user_agent = urllib.parse.urlsplit(url), token, netns, user_agent
+        self.patient = patient
         self.tls = ssl.create_default_context(cafile=ca)
         if certificate:
             self.tls.load_cert_chain(certificate, key)
@@ -102,6 +104,16 @@ class Client:
 
     def request(self, method, path, body=None, content_type='application/json', timeout=30.0):
         """The reply's JSON (text where it is none); ApiError for a refusal, OSError if there is no answer."""
+        for _ in range(50 if self.patient else 0):
+            try:
+                return self.request_once(method, path, body, content_type, timeout)
+            except ApiError as error:
+                if error.status != 429:
+                    raise
+                time.sleep(0.1)
+        return self.request_once(method, path, body, content_type, timeout)
+
+    def request_once(self, method, path, body, content_type, timeout):
         data = None if body is None else body if isinstance(body, (bytes, str)) else json.dumps(body)
         for again in (True, False):
             connection = getattr(self.local, 'connection', None)
