@@ -116,7 +116,7 @@ def test_nodes_keep_serving_while_pods_are_replaced(objects):
 
 
 def test_one_image_version_everywhere(objects):
-    with open(f'{ROOT}/userspace/agent/agent.h') as file:
+    with open(f'{ROOT}/userspace/base/version.h') as file:
         version = file.read().split('#define FAIRWAY_VERSION "')[1].split('"')[0]
     images = {w['metadata']['name']: container(w)['image'] for w in workloads(objects)}
     assert images == {'lbagent': f'fairway:{version}', 'lbcontroller': f'fairway:{version}', 'frr': f'fairway-frr:{version}'}
