@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/core/service_names.h"
 
 static int compare_names(const void *a, const void *b)
 {
@@ -84,19 +85,6 @@ static bool still_serves(const struct applied *applied, const struct service_pla
 	return true;
 }
 
-static char *full_name(struct arena *arena, const struct service_plan *service)
-{
-	size_t before = strlen(service->namespace), after = strlen(service->name);
-	char *name = arena_alloc(arena, before + after + 2);
-
-	if (!name)
-		return NULL;
-	memcpy(name, service->namespace, before);
-	name[before] = '/';
-	memcpy(name + before + 1, service->name, after);
-	return name;
-}
-
 /* The plan's order is that of the names but for namespaces that hold a '-' or '.' where another ends: mostly nothing is to do. */
 static void sort_names(struct accepted_set *set)
 {
@@ -124,7 +112,7 @@ int accepted_decide(const struct node_plan *plan, const struct applied *applied,
 		service = plan->services[i];
 		if (!service->n_vips)
 			continue;
-		name = full_name(&set.arena, service);
+		name = service_full_name_in(&set.arena, service->namespace, service->name);
 		if (!name)
 			return -ENOMEM;
 		if (stands_exactly(applied, service) ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* See report_collect.h. One walk over the routes gives each Service's peers; one over the plan makes the rows. */
+/* See report_collect.h. One walk over the plan makes the rows; what each is announced to tells targets.c. */
 #include "userspace/agent/report_collect.h"
 
 #include <errno.h>
@@ -7,94 +7,12 @@
 #include <string.h>
 
 #include "userspace/agent/problem_log.h"
+#include "userspace/agent/targets.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/core/service_names.h"
 
-#define ESTABLISHED "Established"
-
-/* --- who is told of what: one line for each route of each service --------------------------------- */
-
-struct target { /* sorted by service, peer */
-	const char *service, *peer;
-	bool up, announced;
-};
-
-struct targets {
-	struct target *items;
-	size_t n;
-};
-
-static int compare_targets(const void *a, const void *b)
-{
-	const struct target *left = a, *right = b;
-	int order = strcmp(left->service, right->service);
-
-	return order ? order : strcmp(left->peer, right->peer);
-}
-
-static bool is_up(const struct agent *agent, const char *name)
-{
-	const struct frr_peer_view *peers;
-	size_t i, n = frr_peers(agent->frr, &peers);
-
-	for (i = 0; i < n; i++)
-		if (text_equal(peers[i].name, name))
-			return text_equal(peers[i].state, ESTABLISHED);
-	return false;
-}
-
-/* Several routes of one service to one peer are one target: announced when each of them is. */
-static void unite(struct targets *targets)
-{
-	size_t i, kept = 0;
-
-	for (i = 1; i < targets->n; i++) {
-		if (compare_targets(&targets->items[kept], &targets->items[i]))
-			targets->items[++kept] = targets->items[i];
-		else
-			targets->items[kept].announced &= targets->items[i].announced;
-	}
-	if (targets->n)
-		targets->n = kept + 1;
-}
-
-static int collect_targets(struct agent *agent, struct arena *arena, struct targets *ret)
-{
-	size_t i, j, total = 0;
-
-	for (i = 0; i < agent->routes.n; i++)
-		total += agent->routes.items[i].services.n;
-	*ret = (struct targets){ .items = arena_array(arena, total, sizeof(*ret->items)) };
-	if (!ret->items)
-		return -ENOMEM;
-	for (i = 0; i < agent->routes.n; i++) {
-		const struct route *route = &agent->routes.items[i];
-		bool up = is_up(agent, route->peer), announced = up && frr_announces(agent->frr, &route->prefix);
-
-		for (j = 0; j < route->services.n; j++)
-			ret->items[ret->n++] = (struct target){ route->services.items[j], route->peer, up, announced };
-	}
-	if (ret->n)
-		qsort(ret->items, ret->n, sizeof(*ret->items), compare_targets);
-	unite(ret);
-	return 0;
-}
-
-static const struct target *targets_of(const struct targets *targets, const char *service, size_t *ret_n)
-{
-	size_t low = 0, high = targets->n, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (strcmp(targets->items[middle].service, service) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (*ret_n = 0; low + *ret_n < targets->n && text_equal(targets->items[low + *ret_n].service, service);)
-		++*ret_n;
-	return targets->items + low;
-}
+/* --- services ------------------------------------------------------------------------------------- */
 
 static int peers_of(struct arena *arena, const struct targets *targets, struct report_facts *facts)
 {
@@ -117,8 +35,6 @@ static int peers_of(struct arena *arena, const struct targets *targets, struct r
 	return 0;
 }
 
-/* --- services ------------------------------------------------------------------------------------- */
-
 struct collector {
 	struct agent *agent;
 	struct arena *arena;
@@ -126,19 +42,6 @@ struct collector {
 	struct targets targets;
 	struct node_report *report;
 };
-
-static const char *full_name(struct arena *arena, const char *namespace, const char *name)
-{
-	size_t before = strlen(namespace), after = strlen(name);
-	char *text = arena_alloc(arena, before + after + 2);
-
-	if (!text)
-		return NULL;
-	memcpy(text, namespace, before);
-	text[before] = '/';
-	memcpy(text + before + 1, name, after);
-	return text;
-}
 
 /* One that has addresses, ours, and not on its way out. */
 static bool is_reported(const struct collector *collector, const struct service_plan *plan)
@@ -158,7 +61,7 @@ static int add_service(struct collector *collector, const struct service_plan *p
 	const struct problem *problem =
 		problems_find_service(&agent->problems, plan->namespace, plan->name);
 	struct report_facts facts = {
-		.name = full_name(collector->arena, plan->namespace, plan->name),
+		.name = service_full_name_in(collector->arena, plan->namespace, plan->name),
 		.plan = plan,
 		.unfit = problems_find_service(&agent->steps.problems, plan->namespace, plan->name) != NULL,
 		.problem = problem ? problem->message : NULL,
@@ -237,7 +140,7 @@ static int collect_services(struct collector *collector)
 	size_t i;
 	int r;
 
-	r = collect_targets(collector->agent, collector->arena, &collector->targets);
+	r = targets_collect(collector->agent, collector->arena, &collector->targets);
 	collector->report->services = arena_array(collector->arena, agent->plan.n_services + agent->steps.n,
 						  sizeof(*collector->report->services));
 	if (r < 0 || !collector->report->services)

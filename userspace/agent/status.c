@@ -3,13 +3,14 @@
 #include "userspace/agent/status.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "userspace/agent/problem_log.h"
 #include "userspace/agent/report_collect.h"
+#include "userspace/agent/targets.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/core/service_names.h"
 
 #define REMOTE_MODE "snat" /* how remote backends of policy Cluster are reached: see DESIGN, "Forwarding" */
 
@@ -42,16 +43,6 @@ static bool route_serves(const struct route *route, const char *service)
 	return false;
 }
 
-static const char *full_name(struct arena *arena, const char *namespace, const char *name)
-{
-	size_t length = strlen(namespace) + 1 + strlen(name) + 1;
-	char *text = arena_alloc(arena, length);
-
-	if (text)
-		snprintf(text, length, "%s/%s", namespace, name);
-	return text;
-}
-
 /* --- routes -------------------------------------------------------------------------------------- */
 
 int status_routes(struct agent *agent, struct arena *arena, const char *service, struct route_row **ret,
@@ -77,70 +68,19 @@ int status_routes(struct agent *agent, struct arena *arena, const char *service,
 	return 0;
 }
 
-/* --- services: one walk over the routes gives the peers of all of them --------------------------- */
+/* --- services ------------------------------------------------------------------------------------ */
 
-struct announcement { /* sorted by service, peer */
-	const char *service, *peer;
-};
-
-static int compare_announcements(const void *a, const void *b)
+static int announced_peers(struct arena *arena, const struct targets *targets, const char *service, struct strings *ret)
 {
-	const struct announcement *left = a, *right = b;
-	int order = strcmp(left->service, right->service);
+	size_t i, n;
+	const struct target *own = targets_of(targets, service, &n);
 
-	return order ? order : strcmp(left->peer, right->peer);
-}
-
-struct announcements {
-	struct announcement *items;
-	size_t n;
-};
-
-static int collect_announcements(struct agent *agent, struct arena *arena, struct announcements *ret)
-{
-	const struct route *route;
-	size_t i, j, total = 0, n = 0;
-
-	for (i = 0; i < agent->routes.n; i++)
-		total += agent->routes.items[i].services.n;
-	ret->items = arena_array(arena, total, sizeof(*ret->items));
+	*ret = (struct strings){ .items = arena_array(arena, n, sizeof(*ret->items)) };
 	if (!ret->items)
 		return -ENOMEM;
-	for (i = 0; i < agent->routes.n; i++) {
-		route = &agent->routes.items[i];
-		if (!text_equal(peer_session(agent, route->peer), "Established") ||
-		    !frr_announces(agent->frr, &route->prefix))
-			continue;
-		for (j = 0; j < route->services.n; j++)
-			ret->items[n++] = (struct announcement){ route->services.items[j], route->peer };
-	}
-	if (n)
-		qsort(ret->items, n, sizeof(*ret->items), compare_announcements);
-	ret->n = n;
-	return 0;
-}
-
-static int peers_of_service(struct arena *arena, const struct announcements *all, const char *service,
-			    struct strings *ret)
-{
-	size_t low = 0, high = all->n, middle, end;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (strcmp(all->items[middle].service, service) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < all->n && text_equal(all->items[end].service, service); end++)
-		;
-	ret->n = 0;
-	ret->items = arena_array(arena, end - low, sizeof(*ret->items));
-	if (!ret->items)
-		return -ENOMEM;
-	for (; low < end; low++) /* several VIPs to one peer count once */
-		if (!ret->n || strcmp(ret->items[ret->n - 1], all->items[low].peer))
-			ret->items[ret->n++] = all->items[low].peer;
+	for (i = 0; i < n; i++)
+		if (own[i].announced)
+			ret->items[ret->n++] = own[i].peer;
 	return 0;
 }
 
@@ -189,9 +129,9 @@ struct frontend_state *status_frontends(struct agent *agent, struct arena *arena
 }
 
 static int fill_row(struct agent *agent, struct arena *arena, const struct service *service,
-		    const struct announcements *announcements, struct service_row *row)
+		    const struct targets *targets, struct service_row *row)
 {
-	const char *name = full_name(arena, service->meta.namespace, service->meta.name);
+	const char *name = service_full_name_in(arena, service->meta.namespace, service->meta.name);
 	struct frontend_state *states;
 	size_t i;
 
@@ -204,7 +144,7 @@ static int fill_row(struct agent *agent, struct arena *arena, const struct servi
 		add_counters(&row->counters, &states[i].counters);
 	row->accepted = accepted_contains(&agent->accepted, name);
 	row->problem = service_problem(agent, row);
-	return peers_of_service(arena, announcements, name, &row->announced_to);
+	return announced_peers(arena, targets, name, &row->announced_to);
 }
 
 static bool is_listed(const struct agent *agent, const struct service *service, const char *namespace,
@@ -223,12 +163,12 @@ int status_services(struct agent *agent, struct arena *arena, const char *namesp
 		    struct service_row **ret, size_t *ret_n)
 {
 	const struct cluster *cluster = store_cluster(agent->store);
-	struct announcements announcements;
+	struct targets targets;
 	struct service_row *rows;
 	size_t i, n = 0;
 	int r;
 
-	if (!cluster || collect_announcements(agent, arena, &announcements) < 0)
+	if (!cluster || targets_collect(agent, arena, &targets) < 0)
 		return -ENOMEM;
 	rows = arena_array(arena, cluster->n_services, sizeof(*rows));
 	if (!rows)
@@ -236,7 +176,7 @@ int status_services(struct agent *agent, struct arena *arena, const char *namesp
 	for (i = 0; i < cluster->n_services; i++) {
 		if (!is_listed(agent, cluster->services[i], namespace, name))
 			continue;
-		r = fill_row(agent, arena, cluster->services[i], &announcements, &rows[n++]);
+		r = fill_row(agent, arena, cluster->services[i], &targets, &rows[n++]);
 		if (r < 0)
 			return r;
 	}
@@ -315,7 +255,7 @@ static int service_rows(struct agent *agent, struct arena *arena, struct metrics
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		const struct service_plan *plan = agent->plan.services[i];
-		const char *name = full_name(arena, plan->namespace, plan->name);
+		const char *name = service_full_name_in(arena, plan->namespace, plan->name);
 		struct frontend_state *states = status_frontends(agent, arena, plan);
 		size_t j;
 

@@ -21,7 +21,7 @@ struct service_row {
 	bool accepted; /* every LoadBalancer frontend is programmed, or was and still serves */
 	const char *mode;		 /* forwarding to remote backends: "snat" */
 	struct strings
-		announced_to; /* peers that are Established and whose RIB-out holds a VIP of it; sorted */
+		announced_to; /* peers that are Established and get each route of it that they should; sorted */
 	struct frontend_counters counters; /* over its frontends */
 	const char *problem;		 /* "" if none */
 };

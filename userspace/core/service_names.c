@@ -30,6 +30,19 @@ char *service_full_name(const char *namespace, const char *name)
 	return strbuf_take(&text);
 }
 
+char *service_full_name_in(struct arena *arena, const char *namespace, const char *name)
+{
+	size_t before = strlen(namespace), after = strlen(name);
+	char *text = arena_alloc(arena, before + after + 2); /* the last byte is zero */
+
+	if (!text)
+		return NULL;
+	memcpy(text, namespace, before);
+	text[before] = '/';
+	memcpy(text + before + 1, name, after);
+	return text;
+}
+
 int service_names_add(struct service_names *names, const char *namespace, const char *name)
 {
 	char *text;

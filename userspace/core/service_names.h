@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "userspace/base/arena.h"
+
 struct service_names {
 	char **items;
 	size_t n, capacity;
@@ -16,5 +18,6 @@ void service_names_sort_unique(struct service_names *);
 
 char *service_full_name(const char *namespace,
 			const char *name); /* "namespace/name", the caller frees; NULL: out of memory */
+char *service_full_name_in(struct arena *, const char *namespace, const char *name); /* the same, in an arena */
 
 #endif
