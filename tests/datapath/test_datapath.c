@@ -473,14 +473,14 @@ static void test_failing_swap(void **state)
 	open_with(*state, &options);
 	close_current();
 	before = xdp_id("up0");
-	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, &view) < 0);
+	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, NULL, &view) < 0);
 	assert_false(view.attached);
 	assert_string_equal(view.hook, "xdp");
 	assert_int_not_equal(before, 0);
 	assert_int_equal(xdp_id("up0"), before);
 	assert_int_not_equal(link_info("tcout", "up0").id, 0);
 	hooks_detach(LINKS, link.ifindex);
-	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, &view) <
+	assert_true(hooks_attach(&broken, LINKS, HOOK_AUTO, &link, NULL, &view) <
 		    0); /* nor does it leave half of a hook */
 	assert_string_equal(view.hook, "none");
 	assert_int_equal(link_info("tcout", "up0").id, 0);

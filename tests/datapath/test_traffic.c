@@ -411,6 +411,69 @@ static void test_hook_change(void **state _unused_)
 	close(accepted);
 }
 
+static const char *hook_of(const char *name)
+{
+	const struct interface_view *views;
+	size_t n = datapath_interfaces(place.datapath, &views);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(views[i].name, name) == 0)
+			return views[i].hook;
+	return "none";
+}
+
+static void loop_until_hook(const char *name, const char *hook)
+{
+	for (int turn = 0; strcmp(hook_of(name), hook) != 0; turn++) {
+		assert_true(turn < 1000);
+		assert_true(sd_event_run(place.event, 20000) >= 0);
+	}
+}
+
+static void exchange_with_the_other_node(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+		const struct side *side = &sides[i];
+		int remote = server(place.other, side->family, SOCK_DGRAM, side->remote_pod);
+		int to_remote = client(side->family, SOCK_DGRAM, side->remote_vip);
+
+		udp_exchange(to_remote, remote, side, side->node);
+		close(remote);
+		close(to_remote);
+	}
+}
+
+/* The way to the other node leads over a bridge, out of which XDP cannot send: the hooks become TC, and
+ * packets arrive. When the bridge goes, they are XDP again. */
+static void test_next_hop_behind_a_bridge(void **state _unused_)
+{
+	loop_until_hook("up0", "xdp");
+	exchange_with_the_other_node();
+	shell("ip addr flush dev up1; ip link add br0 type bridge; ip link set br0 up; ip link set up1 "
+	      "master br0; "
+	      "ip addr add 10.0.1.1/24 dev br0; ip addr add fd00:1::1/64 dev br0 nodad; "
+	      "ip route add 10.244.2.0/24 via 10.0.1.2; ip -6 route replace fd00:244:2::/64 via fd00:1::2");
+	loop_until_hook("up0", "tc");
+	loop_until_hook("up1", "tc");
+	for (int turn = 0; unresolved(); turn++) {
+		assert_true(turn < 1000);
+		assert_true(sd_event_run(place.event, 20000) >= 0);
+	}
+	exchange_with_the_other_node();
+	close_datapath();
+	open_datapath(true); /* an agent that starts knows it before it attaches anything */
+	assert_string_equal(hook_of("up0"), "tc");
+	exchange_with_the_other_node();
+	shell("ip link del br0; ip addr add 10.0.1.1/24 dev up1; ip addr add fd00:1::1/64 dev up1 nodad; "
+	      "ip route add 10.244.2.0/24 via 10.0.1.2; ip -6 route replace fd00:244:2::/64 via fd00:1::2");
+	loop_until_hook("up0", "xdp");
+	for (int turn = 0; unresolved(); turn++) {
+		assert_true(turn < 1000);
+		assert_true(sd_event_run(place.event, 20000) >= 0);
+	}
+	exchange_with_the_other_node();
+}
+
 static void advance_clock(uint32_t ticks)
 {
 	int fd = bpf_obj_get(SANDBOX_PINS "/v1/maps/lb_settings");
@@ -473,6 +536,7 @@ int main(void)
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_without_an_agent),
 		cmocka_unit_test(test_hook_change),
+		cmocka_unit_test(test_next_hop_behind_a_bridge),
 		cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_counted),
 	};

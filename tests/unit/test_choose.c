@@ -49,19 +49,38 @@ static void test_hooks(void **state _unused_)
 		enum hook_decision decision;
 		const char *why;
 	} rows[] = {
-		{ { HOOK_AUTO, 0, 0 }, true, HOOK_TAKE_XDP, "driver has native XDP" },
-		{ { HOOK_AUTO, 0, -EOPNOTSUPP }, true, HOOK_TAKE_TC, "driver has no native XDP" },
-		{ { HOOK_AUTO, 12, 0 }, false, HOOK_TAKE_TC, "another XDP program (id 12) is attached" },
-		{ { HOOK_AUTO, 0, -EBUSY }, true, HOOK_TAKE_TC, "another XDP program is attached" },
-		{ { HOOK_AUTO, 0, -ERANGE },
+		{ { HOOK_AUTO, 0, 0, NULL }, true, HOOK_TAKE_XDP, "driver has native XDP" },
+		{ { HOOK_AUTO, 0, -EOPNOTSUPP, NULL }, true, HOOK_TAKE_TC, "driver has no native XDP" },
+		{ { HOOK_AUTO, 12, 0, NULL },
+		  false,
+		  HOOK_TAKE_TC,
+		  "another XDP program (id 12) is attached" },
+		{ { HOOK_AUTO, 0, -EBUSY, NULL }, true, HOOK_TAKE_TC, "another XDP program is attached" },
+		{ { HOOK_AUTO, 0, -ERANGE, NULL },
 		  true,
 		  HOOK_TAKE_TC,
 		  "native XDP was refused: Numerical result out of range" },
-		{ { HOOK_XDP, 0, 0 }, true, HOOK_TAKE_XDP, "driver has native XDP" },
-		{ { HOOK_XDP, 12, 0 }, false, HOOK_TAKE_NONE, "another XDP program (id 12) is attached" },
-		{ { HOOK_XDP, 0, -EOPNOTSUPP }, true, HOOK_TAKE_NONE, "driver has no native XDP" },
-		{ { HOOK_TC, 0, 0 }, false, HOOK_TAKE_TC, "asked for" },
-		{ { HOOK_TC, 12, 0 }, false, HOOK_TAKE_TC, "asked for" },
+		{ { HOOK_XDP, 0, 0, NULL }, true, HOOK_TAKE_XDP, "driver has native XDP" },
+		{ { HOOK_XDP, 12, 0, NULL },
+		  false,
+		  HOOK_TAKE_NONE,
+		  "another XDP program (id 12) is attached" },
+		{ { HOOK_XDP, 0, -EOPNOTSUPP, NULL }, true, HOOK_TAKE_NONE, "driver has no native XDP" },
+		{ { HOOK_AUTO, 0, 0, "vxlan0" },
+		  false,
+		  HOOK_TAKE_TC,
+		  "backends are behind vxlan0, which XDP cannot send to" },
+		{ { HOOK_AUTO, 12, 0, "vxlan0" },
+		  false,
+		  HOOK_TAKE_TC,
+		  "another XDP program (id 12) is attached" },
+		{ { HOOK_XDP, 0, 0, "vxlan0" },
+		  true,
+		  HOOK_TAKE_XDP,
+		  "asked for; packets to backends behind vxlan0 are lost: use TC" },
+		{ { HOOK_TC, 0, 0, "vxlan0" }, false, HOOK_TAKE_TC, "asked for" },
+		{ { HOOK_TC, 0, 0, NULL }, false, HOOK_TAKE_TC, "asked for" },
+		{ { HOOK_TC, 12, 0, NULL }, false, HOOK_TAKE_TC, "asked for" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -71,6 +90,18 @@ static void test_hooks(void **state _unused_)
 		assert_int_equal(hook_decide(&rows[i].facts, why, sizeof(why)), rows[i].decision);
 		assert_string_equal(why, rows[i].why);
 	}
+}
+
+static void test_devices(void **state _unused_)
+{
+	assert_true(device_takes_xdp(0, 7, "veth")); /* as the kernel says, whatever the kind */
+	assert_false(device_takes_xdp(0, 3, "veth"));
+	assert_false(device_takes_xdp(0, 0, ""));
+	assert_true(device_takes_xdp(-EOPNOTSUPP, 0, "")); /* it says nothing: what usually holds */
+	assert_true(device_takes_xdp(-EOPNOTSUPP, 0, "bond"));
+	assert_false(device_takes_xdp(-EOPNOTSUPP, 0, "bridge"));
+	assert_false(device_takes_xdp(-EOPNOTSUPP, 7, "vxlan"));
+	assert_false(device_takes_xdp(-EOPNOTSUPP, 0, "veth")); /* depends on its peer */
 }
 
 static const char *longest(const struct prefix_set *set, const char *text, char buffer[PREFIX_TEXT_MAX])
@@ -145,9 +176,8 @@ static void test_port_list(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_uplinks),
-		cmocka_unit_test(test_hooks),
-		cmocka_unit_test(test_prefix_set),
+		cmocka_unit_test(test_uplinks),	  cmocka_unit_test(test_hooks),
+		cmocka_unit_test(test_devices),	  cmocka_unit_test(test_prefix_set),
 		cmocka_unit_test(test_port_list),
 	};
 

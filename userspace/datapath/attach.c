@@ -58,7 +58,8 @@ static bool pin_parse(const char *name, enum pin_kind *ret_kind, uint32_t *ret_i
 
 /* --- links: XDP and TCX ----------------------------------------------------------------------- */
 
-/* The pinned link if it still holds this interface; one whose interface went away is dropped. -ENOENT: none. */
+/* The pinned link if it still holds this interface; one whose interface went away is dropped. -ENOENT: none.
+ */
 static int link_open(const char *path, uint32_t ifindex, int *ret_fd)
 {
 	struct bpf_link_info info = { 0 };
@@ -232,7 +233,8 @@ static void xdp_remove(const char *links_dir, uint32_t ifindex)
 }
 
 /* Egress first: a translated request whose reply would leave untranslated is worse than none. The new hook
- * stands before the other one goes: what XDP has translated is not ours to the TC program, and the reverse. */
+ * stands before the other one goes: what XDP has translated is not ours to the TC program, and the reverse.
+ */
 static int attach_decided(const struct hook_programs *programs, const char *links_dir, uint32_t ifindex,
 			  struct hook_facts *facts, struct interface_view *view, bool *ret_refused)
 {
@@ -284,9 +286,11 @@ static const char *standing_hook(const char *links_dir, uint32_t ifindex)
 /* A failure while programs are swapped leaves the old ones at work; a decision against the interface does
  * not. */
 int hooks_attach(const struct hook_programs *programs, const char *links_dir, enum hook_choice choice,
-		 const struct link_info *link, struct interface_view *ret)
+		 const struct link_info *link, const char *unsendable, struct interface_view *ret)
 {
-	struct hook_facts facts = { .choice = choice, .foreign_xdp = foreign_xdp(links_dir, link->ifindex) };
+	struct hook_facts facts = { .choice = choice,
+				    .foreign_xdp = foreign_xdp(links_dir, link->ifindex),
+				    .unsendable = unsendable };
 	struct interface_view view = { .ifindex = link->ifindex, .hook = "none" };
 	const char *standing = standing_hook(links_dir, link->ifindex);
 	bool refused = false;

@@ -21,9 +21,9 @@ struct hook_programs { /* file descriptors, borrowed */
 
 /* Attaches or swaps. 0: *ret tells the hook; -errno: *ret tells why (attached is false), and whether an
  * earlier agent's programs are still at work there (hook is not "none"). Never takes a hook from somebody
- * else's XDP program. */
+ * else's XDP program. `unsendable`: see struct hook_facts. */
 int hooks_attach(const struct hook_programs *, const char *links_dir, enum hook_choice,
-		 const struct link_info *, struct interface_view *ret);
+		 const struct link_info *, const char *unsendable, struct interface_view *ret);
 void hooks_detach(const char *links_dir, uint32_t ifindex); /* whatever of ours is there */
 int hooks_detach_all(const char *links_dir);
 

@@ -21,11 +21,17 @@ struct uplink_rules {
 /* The loopback is never an uplink: what it carries was already delivered. */
 bool uplink_is_chosen(const struct uplink_rules *, uint32_t ifindex, const char *name, bool loopback);
 
+/* Can XDP on another interface send out of this device (one that cannot drops what it is given, and nobody is
+ * told)? By the kernel's answer: 0 and NETDEV_XDP_ACT_…, or -errno and then by what is known of its kind. */
+bool device_takes_xdp(int error, uint64_t xdp_features, const char *kind);
+
 struct hook_facts {
 	enum hook_choice choice;
 	uint32_t foreign_xdp; /* id of somebody else's XDP program there; 0: none */
 	int native_xdp; /* of trying to attach ours natively: 0 or -errno; not looked at when it must not be
 			   tried */
+	const char
+		*unsendable; /* a device that backends are behind and XDP here cannot send to; NULL: none */
 };
 
 enum hook_decision { HOOK_TAKE_NONE, HOOK_TAKE_XDP, HOOK_TAKE_TC };

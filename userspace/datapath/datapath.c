@@ -117,7 +117,10 @@ static int link_number(struct datapath *datapath, uint32_t ifindex)
 	netlink_each_link(datapath->netlink, match_link, &search);
 	if (!search.found.ifindex || search.found.type != ARPHRD_ETHER)
 		return -ENODEV;
-	return tables_set_link(&datapath->tables, ifindex, search.found.mac);
+	number = tables_set_link(&datapath->tables, ifindex, search.found.mac);
+	if (number >= 0 && datapath->uplinks)
+		uplinks_next_hops_changed(datapath->uplinks);
+	return number;
 }
 
 static void on_next_hop(void *userdata, uint32_t backend_id, uint32_t ifindex, const uint8_t *mac)
@@ -243,7 +246,8 @@ static int open_network(struct datapath *datapath)
 	return r;
 }
 
-static struct uplinks_config uplinks_config(const struct datapath_options *options)
+static struct uplinks_config uplinks_config(const struct datapath *datapath,
+					    const struct datapath_options *options)
 {
 	return (struct uplinks_config){
 		.hook = options->hook,
@@ -253,6 +257,7 @@ static struct uplinks_config uplinks_config(const struct datapath_options *optio
 		.n_peers = options->n_peers,
 		.peer_interfaces = options->peer_interfaces,
 		.n_peer_interfaces = options->n_peer_interfaces,
+		.next_hops = datapath->tables.links,
 	};
 }
 
@@ -273,7 +278,7 @@ static int leave_other_netns(struct datapath *datapath)
 static int open_hooks(struct datapath *datapath)
 {
 	const struct datapath_options *options = &datapath->options.options;
-	struct uplinks_config config = uplinks_config(options);
+	struct uplinks_config config = uplinks_config(datapath, options);
 	int r;
 
 	if (options->jit_bench)
@@ -491,7 +496,7 @@ int datapath_update_options(struct datapath *datapath, const struct datapath_opt
 		options_copy_done(&copy);
 		return r;
 	}
-	config = uplinks_config(&copy.options);
+	config = uplinks_config(datapath, &copy.options);
 	if (datapath->uplinks)
 		r = uplinks_configure(datapath->uplinks, &config);
 	options_copy_done(&datapath->options);

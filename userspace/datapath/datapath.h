@@ -38,7 +38,7 @@ struct datapath_options {
 
 /* Loads or adopts what is pinned under pin_dir. -EBUSY: another agent holds it (lock). */
 int datapath_open(struct sd_event *, const struct datapath_options *, struct datapath **ret);
-void datapath_close(struct datapath *); /* maps, links and programs stay pinned: traffic goes on */
+void datapath_close(struct datapath *);	    /* maps, links and programs stay pinned: traffic goes on */
 bool datapath_is_held(const char *pin_dir); /* by a running agent */
 int datapath_cleanup(
 	const char *pin_dir); /* detach, unpin, remove the directory; 0 also when nothing is there */

@@ -3,6 +3,7 @@
 #include "userspace/datapath/netlink.h"
 
 #include <errno.h>
+#include <linux/genetlink.h>
 #include <linux/if_arp.h>
 #include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
@@ -22,8 +23,16 @@
 #define EVENT_BUFFER_BYTES (4 << 20) /* some 10,000 neighbour events between two turns of the loop */
 #define DUMP_ATTEMPTS	   3	     /* a dump that a change interrupted is asked again */
 
+/* <linux/netdev.h>, which headers before 6.3 do not have. */
+#define NETDEV_GENL_FAMILY	 "netdev"
+#define NETDEV_GENL_DEV_GET	 1
+#define NETDEV_ATTR_IFINDEX	 1
+#define NETDEV_ATTR_XDP_FEATURES 3
+
 struct netlink {
 	struct nl_sock *ask, *events;
+	struct nl_sock *generic; /* opened when first needed */
+	uint16_t netdev_family;	 /* 0: not asked for yet */
 	sd_event_source *source;
 	struct netlink_handlers handlers;
 };
@@ -236,7 +245,7 @@ static int on_error(struct sockaddr_nl *from _unused_, struct nlmsgerr *error, v
 }
 
 /* Sends one question and reads until its acknowledgement or the end of the dump. */
-static int netlink_ask(struct netlink *netlink, struct nl_msg *message, struct answer *answer)
+static int socket_ask(struct nl_sock *socket, struct nl_msg *message, struct answer *answer)
 {
 	struct nl_cb *callbacks;
 	int r;
@@ -248,15 +257,20 @@ static int netlink_ask(struct netlink *netlink, struct nl_msg *message, struct a
 	nl_cb_set(callbacks, NL_CB_FINISH, NL_CB_CUSTOM, on_end, answer);
 	nl_cb_set(callbacks, NL_CB_ACK, NL_CB_CUSTOM, on_end, answer);
 	nl_cb_err(callbacks, NL_CB_CUSTOM, on_error, answer);
-	r = nl_send_auto(netlink->ask, message);
+	r = nl_send_auto(socket, message);
 	if (r >= 0)
 		r = 0;
 	while (r >= 0 && !answer->done)
-		r = nl_recvmsgs(netlink->ask, callbacks);
+		r = nl_recvmsgs(socket, callbacks);
 	nl_cb_put(callbacks);
 	if (answer->error)
 		return answer->error;
 	return r < 0 ? nl_to_errno(r) : 0;
+}
+
+static int netlink_ask(struct netlink *netlink, struct nl_msg *message, struct answer *answer)
+{
+	return socket_ask(netlink->ask, message, answer);
 }
 
 static int netlink_dump(struct netlink *netlink, int type, const void *header, size_t size,
@@ -417,6 +431,81 @@ int netlink_count_filters(struct netlink *netlink, uint32_t ifindex)
 	return n;
 }
 
+/* --- what XDP can do with a device ---------------------------------------------------------------- */
+
+static void on_family(struct answer *answer, struct nlmsghdr *header)
+{
+	struct nlattr *id = nlmsg_find_attr(header, GENL_HDRLEN, CTRL_ATTR_FAMILY_ID);
+
+	if (!id)
+		return;
+	*(uint16_t *)answer->ret = nla_get_u16(id);
+	answer->found = true;
+}
+
+static void on_features(struct answer *answer, struct nlmsghdr *header)
+{
+	struct nlattr *features = nlmsg_find_attr(header, GENL_HDRLEN, NETDEV_ATTR_XDP_FEATURES);
+
+	if (!features)
+		return;
+	*(uint64_t *)answer->ret = nla_get_u64(features);
+	answer->found = true;
+}
+
+static struct nl_msg *generic_message(uint16_t family, uint8_t command)
+{
+	struct genlmsghdr header = { .cmd = command, .version = 1 };
+	struct nl_msg *message = nlmsg_alloc_simple(family, 0);
+
+	if (message && nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+static int generic_open(struct netlink *netlink)
+{
+	cleanup(nlmsg_freep) struct nl_msg *message = generic_message(GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
+	struct answer answer = { .on_message = on_family, .ret = &netlink->netdev_family };
+	int r;
+
+	if (!message || nla_put_string(message, CTRL_ATTR_FAMILY_NAME, NETDEV_GENL_FAMILY) < 0)
+		return -ENOMEM;
+	if (!netlink->generic) {
+		netlink->generic = nl_socket_alloc();
+		if (!netlink->generic)
+			return -ENOMEM;
+		r = nl_to_errno(nl_connect(netlink->generic, NETLINK_GENERIC));
+		if (r < 0) {
+			nl_socket_free(netlink->generic);
+			netlink->generic = NULL;
+			return r;
+		}
+	}
+	r = socket_ask(netlink->generic, message, &answer);
+	return r == -ENOENT ? -EOPNOTSUPP : r;
+}
+
+int netlink_xdp_features(struct netlink *netlink, uint32_t ifindex, uint64_t *ret)
+{
+	struct answer answer = { .on_message = on_features, .ret = ret };
+	int r = netlink->netdev_family ? 0 : generic_open(netlink);
+
+	if (r < 0)
+		return r;
+	cleanup(nlmsg_freep) struct nl_msg *message =
+		generic_message(netlink->netdev_family, NETDEV_GENL_DEV_GET);
+
+	if (!message || nla_put_u32(message, NETDEV_ATTR_IFINDEX, ifindex) < 0)
+		return -ENOMEM;
+	r = socket_ask(netlink->generic, message, &answer);
+	if (r < 0)
+		return r;
+	return answer.found ? 0 : -EOPNOTSUPP;
+}
+
 /* --- events ----------------------------------------------------------------------------------- */
 
 static int on_event(struct nl_msg *message, void *userdata)
@@ -517,5 +606,7 @@ void netlink_close(struct netlink *netlink)
 		nl_socket_free(netlink->events);
 	if (netlink->ask)
 		nl_socket_free(netlink->ask);
+	if (netlink->generic)
+		nl_socket_free(netlink->generic);
 	free(netlink);
 }

@@ -70,6 +70,10 @@ int netlink_neighbour_get(struct netlink *, uint32_t ifindex, const struct addr 
 /* As if a packet were sent there: a missing neighbour is resolved, a stale one probed. */
 int netlink_neighbour_use(struct netlink *, uint32_t ifindex, const struct addr *);
 
+/* NETDEV_XDP_ACT_… of the device. -EOPNOTSUPP: the kernel does not tell (before 6.3). */
+#define NETLINK_XDP_NDO_XMIT 4
+int netlink_xdp_features(struct netlink *, uint32_t ifindex, uint64_t *ret);
+
 /* How many filters are on the link's clsact qdisc, both directions; or -errno. */
 int netlink_count_filters(struct netlink *, uint32_t ifindex);
 

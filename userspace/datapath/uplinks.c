@@ -20,6 +20,7 @@
 
 #define SETTLE_USEC (50 * 1000)	       /* a burst of link and route events is one refresh */
 #define RETRY_USEC  (10 * 1000 * 1000) /* an interface that could not be attached is tried again */
+#define PASSES	    3 /* of a refresh: our program on one device can be what lets XDP on another send there */
 
 struct uplink {
 	struct link_info link;
@@ -27,6 +28,9 @@ struct uplink {
 	bool present; /* met in the last dump of links */
 	bool pinned;  /* an earlier agent attached it */
 	bool chosen;
+	bool takes_xdp;	     /* asked in this refresh; of devices that next hops use */
+	char unsendable[16]; /* such a device that XDP here cannot send to, when the hook was chosen; "": none
+			      */
 	struct interface_view view; /* of chosen ones */
 };
 
@@ -163,7 +167,7 @@ static int uplink_attach(struct uplinks *uplinks, struct uplink *uplink)
 {
 	struct interface_view before = uplink->view;
 	int r = hooks_attach(&uplinks->programs, uplinks->links_dir, uplinks->config.hook, &uplink->link,
-			     &uplink->view);
+			     uplink->unsendable[0] ? uplink->unsendable : NULL, &uplink->view);
 
 	uplink->chosen = true;
 	uplink->pinned = true;
@@ -210,21 +214,76 @@ static void arm(struct uplinks *uplinks, uint64_t usec)
 	sd_event_source_set_enabled(uplinks->settle, SD_EVENT_ONESHOT);
 }
 
-int uplinks_refresh(struct uplinks *uplinks, bool links_too)
+/* --- where XDP cannot send -------------------------------------------------------------------- */
+
+static struct uplink *next_hop_device(const struct uplinks *uplinks, size_t i)
+{
+	uint32_t ifindex = uplinks->config.next_hops
+				   ? __atomic_load_n(&uplinks->config.next_hops[i].ifindex, __ATOMIC_RELAXED)
+				   : 0;
+
+	return ifindex ? uplink_find(uplinks, ifindex) : NULL;
+}
+
+static void next_hops_ask(struct uplinks *uplinks)
+{
+	for (size_t i = 0; i < LB_MAX_LINKS; i++) {
+		struct uplink *device = next_hop_device(uplinks, i);
+		uint64_t features = 0;
+
+		if (device) {
+			int error = netlink_xdp_features(uplinks->netlink, device->link.ifindex, &features);
+
+			device->takes_xdp = device_takes_xdp(error, features, device->link.kind);
+		}
+	}
+}
+
+/* The name of the first, or "". A packet that goes back to where it came from needs nothing of the device. */
+static const char *first_unsendable(const struct uplinks *uplinks, const struct uplink *from)
+{
+	for (size_t i = 0; i < LB_MAX_LINKS; i++) {
+		const struct uplink *device = next_hop_device(uplinks, i);
+
+		if (device && device != from && !device->takes_xdp)
+			return device->link.name;
+	}
+	return "";
+}
+
+/* True if there was something to do; what failed is noted in *failed. */
+static bool refresh_hooks(struct uplinks *uplinks, bool *failed)
 {
 	struct uplink *uplink, *next;
-	int r = links_too ? links_read(uplinks) : 0, failed = 0;
+	bool changed = false;
 
-	carriers_read(uplinks);
+	next_hops_ask(uplinks);
 	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
 	{
 		bool wanted = uplink_wanted(uplinks, uplink);
+		const char *unsendable = wanted ? first_unsendable(uplinks, uplink) : "";
 
-		if (wanted && !uplink->view.attached)
-			failed |= uplink_attach(uplinks, uplink) < 0;
-		else if (!wanted && (uplink->chosen || uplink->pinned))
+		if (wanted && (!uplink->view.attached || strcmp(uplink->unsendable, unsendable) != 0)) {
+			snprintf(uplink->unsendable, sizeof(uplink->unsendable), "%s", unsendable);
+			*failed |= uplink_attach(uplinks, uplink) < 0;
+		} else if (!wanted && (uplink->chosen || uplink->pinned)) {
 			uplink_detach(uplinks, uplink);
+		} else {
+			continue;
+		}
+		changed = true;
 	}
+	return changed;
+}
+
+int uplinks_refresh(struct uplinks *uplinks, bool links_too)
+{
+	int r = links_too ? links_read(uplinks) : 0;
+	bool failed = false;
+
+	carriers_read(uplinks);
+	for (int pass = 0; pass < PASSES && !failed && refresh_hooks(uplinks, &failed); pass++)
+		;
 	if (failed || r < 0)
 		arm(uplinks, RETRY_USEC);
 	return r;
@@ -248,6 +307,11 @@ void uplinks_link_changed(struct uplinks *uplinks, const struct link_info *link,
 		if (uplink)
 			uplink_drop(uplinks, uplink);
 	}
+	arm(uplinks, SETTLE_USEC);
+}
+
+void uplinks_next_hops_changed(struct uplinks *uplinks)
+{
 	arm(uplinks, SETTLE_USEC);
 }
 

@@ -6,6 +6,7 @@
 #ifndef FAIRWAY_DATAPATH_UPLINKS_H
 #define FAIRWAY_DATAPATH_UPLINKS_H
 
+#include "bpf/lb_abi.h"
 #include "userspace/datapath/attach.h"
 #include "userspace/datapath/netlink.h"
 
@@ -19,6 +20,8 @@ struct uplinks_config { /* borrowed until the next uplinks_configure() or uplink
 	size_t n_peers;
 	const char *const *peer_interfaces;
 	size_t n_peer_interfaces;
+	const struct lb_link
+		*next_hops; /* LB_MAX_LINKS of them: the devices that next hops use; NULL: none */
 };
 
 /* `event` NULL: changes are acted upon by uplinks_refresh() alone. Adopts what is pinned. */
@@ -29,6 +32,7 @@ int uplinks_configure(struct uplinks *, const struct uplinks_config *);
 
 void uplinks_link_changed(struct uplinks *, const struct link_info *, bool gone);
 void uplinks_routes_changed(struct uplinks *);
+void uplinks_next_hops_changed(struct uplinks *);      /* `next_hops` has a new device */
 int uplinks_refresh(struct uplinks *, bool links_too); /* now; after lost events with every link */
 
 const struct link_info *uplinks_find_link(const struct uplinks *,
