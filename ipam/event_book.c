@@ -27,9 +27,11 @@ struct record {
 	const char *reason, *action;
 	bool warning;
 	uint64_t number; /* in the order in which they were told; names the Event */
-	uint32_t count, written_count;
+	uint32_t count, written_count,
+		before_count; /* told, written, and written before the write under way */
+	unsigned tries;
 	int64_t first_usec, last_usec;
-	uint64_t last_msec, written_msec;
+	uint64_t last_msec, due_msec; /* not written again before then */
 	bool busy;
 };
 
@@ -302,19 +304,15 @@ static void write_record(struct event_book *book, struct record *record, const s
 		append_new(&book->body, record, source);
 	}
 	record->busy = true;
+	record->before_count = record->written_count;
 	/* What was told twice before it was written once is written once, and then as a series. */
 	record->written_count = again ? record->count : 1;
-	record->written_msec = now_msec;
+	record->due_msec = now_msec + EVENT_REPEAT_MSEC;
 	*ret = (struct event_write){ .again = again,
 				     .path = strbuf_text(&book->path),
 				     .body = strbuf_text(&book->body),
 				     .length = book->body.length,
 				     .token = (size_t)(record - book->records) };
-}
-
-static uint64_t due_msec(const struct record *record)
-{
-	return record->written_count ? record->written_msec + EVENT_REPEAT_MSEC : 0;
 }
 
 bool event_book_next(struct event_book *book, const struct event_source *source, uint64_t now_msec,
@@ -326,7 +324,7 @@ bool event_book_next(struct event_book *book, const struct event_source *source,
 	*ret_due_msec = UINT64_MAX;
 	for (i = 0; i < book->n; i++) {
 		struct record *record = &book->records[i];
-		uint64_t due = due_msec(record);
+		uint64_t due = record->due_msec;
 
 		if (!record->key || record->busy || record->count == record->written_count)
 			continue;
@@ -344,14 +342,29 @@ bool event_book_next(struct event_book *book, const struct event_source *source,
 	return false;
 }
 
-void event_book_answer(struct event_book *book, size_t token, bool gone)
+void event_book_answer(struct event_book *book, size_t token, enum event_answer answer, uint64_t now_msec)
 {
 	struct record *record = &book->records[token];
 
 	record->busy = false;
-	if (!gone)
-		return;
-	record->written_count = 0; /* the Event expired: a new one, under a new name */
-	record->count = 1;
-	record->number = ++book->next_number;
+	switch (answer) {
+	case EVENT_WRITTEN:
+		record->tries = 0;
+		break;
+	case EVENT_GONE: /* it expired: a new one, under a new name */
+		record->written_count = 0;
+		record->count = 1;
+		record->number = ++book->next_number;
+		record->due_msec = 0;
+		break;
+	case EVENT_LATER:
+		if (++record->tries >= EVENT_TRIES) {
+			record->tries = 0;
+			book->dropped++;
+			break;
+		}
+		record->written_count = record->before_count;
+		record->due_msec = now_msec + EVENT_RETRY_MSEC;
+		break;
+	}
 }

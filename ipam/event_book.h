@@ -16,6 +16,8 @@
 #define EVENT_REPEAT_MSEC (60 * 1000)
 #define EVENT_BURST	  25
 #define EVENT_REFILL_MSEC (5 * 60 * 1000)
+#define EVENT_TRIES	  4
+#define EVENT_RETRY_MSEC  5000
 #define EVENT_RECORDS	  4096
 #define EVENT_NOTE_MAX	  1024 /* what the API server takes */
 
@@ -50,8 +52,12 @@ struct event_write {	  /* borrowed from the book until the next call */
  * as under way until event_book_answer(). */
 bool event_book_next(struct event_book *, const struct event_source *, uint64_t now_msec,
 		     struct event_write *ret, uint64_t *ret_due_msec);
-/* gone: a series whose Event is not there any more is begun anew. Other failures lose the one write. */
-void event_book_answer(struct event_book *, size_t token, bool gone);
+enum event_answer {
+	EVENT_WRITTEN, /* or refused for good: it is not tried again */
+	EVENT_GONE,    /* the Event of a series is not there any more: it is begun anew */
+	EVENT_LATER, /* no answer, or too busy: EVENT_TRIES times, EVENT_RETRY_MSEC apart; then it is lost */
+};
+void event_book_answer(struct event_book *, size_t token, enum event_answer, uint64_t now_msec);
 uint64_t event_book_dropped(
 	const struct event_book *); /* how many were told and not written, by bucket or for want of room */
 

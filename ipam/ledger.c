@@ -12,7 +12,7 @@
 #include "userspace/base/parse.h"
 #include "userspace/core/plan.h"
 
-#define INGRESS_MAX 32 /* a decoded status has 16 entries at most, a write adds two */
+#define INGRESS_MAX (4096 + 2) /* what a decoded status holds, and what a write adds */
 
 /* --- when an address may go ---------------------------------------------------------------------------- */
 

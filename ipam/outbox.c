@@ -10,6 +10,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/parse.h"
 #include "userspace/io/loop.h"
 
 #define FIRST_RETRY_MSEC 100
@@ -324,12 +325,23 @@ static uint64_t retry_after(struct addressee *object, const struct api_reply *re
 	return (int64_t)msec < reply->retry_after_msec ? (uint64_t)reply->retry_after_msec : msec;
 }
 
-static void count_reply(struct outbox_counts *counts, int status)
+/* What the write made of the object; 0: it was not executed, or that is not known. Something between us and
+ * the server may answer 200 with words of its own. */
+static uint64_t version_made(const struct item *item, const struct api_reply *reply)
 {
-	if (!status)
-		counts->unanswered++;
-	else if (status < 300)
+	const struct json *uid = json_member(json_member(reply->body, "metadata"), "uid");
+
+	if (reply->status < 200 || reply->status >= 300 || !uid || !text_equal(uid->text, item->meta.uid))
+		return 0;
+	return decode_resource_version(reply->body);
+}
+
+static void count_reply(struct outbox_counts *counts, int status, bool executed)
+{
+	if (executed)
 		counts->good++;
+	else if (status < 300)
+		counts->unanswered++;
 	else if (status == 409)
 		counts->conflicts++;
 	else if (status == 429 || status >= 500)
@@ -362,6 +374,7 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 	struct item *item = userdata;
 	struct outbox *outbox = item->outbox;
 	struct addressee *object = find_object(outbox, item->kind, &item->meta);
+	uint64_t version;
 	size_t i;
 
 	for (i = 0; i < OUTBOX_AT_ONCE; i++)
@@ -369,14 +382,14 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 			outbox->under_way[i] = NULL;
 	outbox->counts.n_under_way--;
 	outbox->n_later_under_way -= item->urgency != WRITE_NOW;
-	count_reply(&outbox->counts, reply->status);
+	version = version_made(item, reply);
+	count_reply(&outbox->counts, reply->status, version != 0);
 	object->busy = false;
-	if (reply->status >= 200 && reply->status < 300) {
+	if (version) {
 		object->failures = 0;
-		object->acknowledged_version = reply->body ? decode_resource_version(reply->body) : 0;
+		object->acknowledged_version = version;
 		outbox->fns.acknowledged(outbox->userdata, &item->meta,
-					 item->is_service ? &item->service : NULL,
-					 object->acknowledged_version, item->note);
+					 item->is_service ? &item->service : NULL, version, item->note);
 	} else {
 		note_failure(item, object, reply);
 	}
@@ -431,11 +444,17 @@ static void send_queue(struct outbox *outbox, struct queue *queue, bool later)
 static void on_event_reply(void *userdata, const struct api_reply *reply)
 {
 	struct event_item *item = userdata;
+	bool later = !reply->status || reply->status == 429 || reply->status >= 500;
+	bool gone = item->again && reply->status == 404;
 
 	item->request = NULL;
-	if (reply->status >= 300 && reply->status != 404)
+	if (reply->status >= 300 && !later && !gone)
 		log_debug("event not written: %s", reply->message);
-	event_book_answer(item->outbox->book, item->token, item->again && reply->status == 404);
+	event_book_answer(item->outbox->book, item->token,
+			  later	 ? EVENT_LATER
+			  : gone ? EVENT_GONE
+				 : EVENT_WRITTEN,
+			  loop_now_msec());
 	pump(item->outbox);
 }
 
@@ -458,7 +477,7 @@ static bool send_event(struct outbox *outbox, struct event_item *item)
 				  .length = write.length };
 	*item = (struct event_item){ .outbox = outbox, .token = write.token, .again = write.again };
 	if (api_send(outbox->api, &call, on_event_reply, item, &item->request) < 0) {
-		event_book_answer(outbox->book, write.token, false);
+		event_book_answer(outbox->book, write.token, EVENT_LATER, now_msec);
 		return false;
 	}
 	outbox->counts.events++;

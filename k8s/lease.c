@@ -106,7 +106,7 @@ struct lease_decision lease_decide(const struct lease_view *view, const char *id
 	if (!lease->exists || !*lease->holder || !strcmp(lease->holder, identity) || now_msec >= expires_msec)
 		return (struct lease_decision){ .action = LEASE_ACQUIRE };
 	wait = until(expires_msec, now_msec);
-	return (struct lease_decision){ LEASE_WAIT, wait < LEASE_RETRY_MSEC ? wait : LEASE_RETRY_MSEC };
+	return (struct lease_decision){ LEASE_WAIT, wait < LEASE_LOOK_MSEC ? wait : LEASE_LOOK_MSEC };
 }
 
 /* --- what is written ----------------------------------------------------------------------------------- */

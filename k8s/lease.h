@@ -14,6 +14,7 @@
 
 #define LEASE_DURATION_SEC	  15
 #define LEASE_RENEW_DEADLINE_MSEC 10000
+#define LEASE_LOOK_MSEC		  1000 /* of one who waits: the holder may give it up any time */
 #define LEASE_RETRY_MSEC	  2000
 #define LEASE_IDENTITY_MAX	  253
 

@@ -55,7 +55,7 @@ static void expect(struct event_book *book, uint64_t now_msec, const char *wante
 
 	while (event_book_next(book, &source, now_msec, &write, &due)) {
 		strbuf_appendf(&got, "%s%s", got.length ? " " : "", write.again ? "PATCH" : "POST");
-		event_book_answer(book, write.token, false);
+		event_book_answer(book, write.token, EVENT_WRITTEN, now_msec);
 	}
 	assert_string_equal(strbuf_text(&got), wanted);
 	assert_true(due == due_msec);
@@ -81,7 +81,7 @@ static void test_bodies(void **state)
 		"\"regarding\":{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"namespace\":\"w\",\"name\":"
 		"\"shop\",\"uid\":\"u\"}}");
 	assert_false(event_book_next(*state, &source, 0, &write, &due)); /* one at a time */
-	event_book_answer(*state, write.token, false);
+	event_book_answer(*state, write.token, EVENT_WRITTEN, 0);
 	tell(*state, "shop", "PoolExhausted: \x01 all in use", 500);
 	assert_true(event_book_next(*state, &source, MINUTE_MSEC, &write, &due));
 	assert_true(write.again);
@@ -89,8 +89,8 @@ static void test_bodies(void **state)
 	assert_string_equal(
 		write.body,
 		"{\"series\":{\"count\":2,\"lastObservedTime\":\"2024-01-31T12:00:00.500000Z\"}}");
-	event_book_answer(*state, write.token,
-			  true); /* it expired meanwhile: another one, under another name */
+	event_book_answer(*state, write.token, EVENT_GONE,
+			  MINUTE_MSEC); /* it expired meanwhile: another one, under another name */
 	assert_true(event_book_next(*state, &source, MINUTE_MSEC, &write, &due));
 	assert_false(write.again);
 	assert_non_null(strstr(write.body, "shop.0000000000001002"));
@@ -109,6 +109,26 @@ static void test_series(void **state)
 	expect(*state, MINUTE_MSEC, "POST POST", UINT64_MAX);
 	tell(*state, "shop", "a", MINUTE_MSEC + 2 * EVENT_SERIES_MSEC); /* too long ago for a series */
 	expect(*state, MINUTE_MSEC + 2 * EVENT_SERIES_MSEC, "POST", UINT64_MAX);
+}
+
+static void test_no_answer(void **state)
+{
+	struct event_write write;
+	uint64_t due, now_msec = 0;
+
+	tell(*state, "shop", "a", 0);
+	for (int i = 0; i < EVENT_TRIES; i++) {
+		assert_true(event_book_next(*state, &source, now_msec, &write, &due));
+		assert_false(write.again);
+		assert_non_null(strstr(write.body,
+				       "shop.0000000000001001")); /* the same: it may have been executed */
+		event_book_answer(*state, write.token, EVENT_LATER, now_msec);
+		if (i < EVENT_TRIES - 1)
+			expect(*state, now_msec + EVENT_RETRY_MSEC - 1, "", now_msec + EVENT_RETRY_MSEC);
+		now_msec += EVENT_RETRY_MSEC;
+	}
+	expect(*state, now_msec, "", UINT64_MAX); /* enough */
+	assert_int_equal(event_book_dropped(*state), 1);
 }
 
 static void test_bucket(void **state)
@@ -145,7 +165,7 @@ static void test_bounded(void **state)
 	}
 	assert_true(event_book_dropped(*state) >= 10); /* nothing was written, so there was no room */
 	for (i = 0; event_book_next(*state, &source, 5000, &write, &due); i++)
-		event_book_answer(*state, write.token, false);
+		event_book_answer(*state, write.token, EVENT_WRITTEN, 0);
 	assert_true(i > EVENT_RECORDS / 2);
 	tell(*state, "late", "a", 6000); /* now there is */
 	expect(*state, 6000, "POST", UINT64_MAX);
@@ -171,8 +191,8 @@ static void test_hostile_note(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_bodies), TEST(test_series), TEST(test_bucket),
-					    TEST(test_bounded), TEST(test_hostile_note) };
+	const struct CMUnitTest tests[] = { TEST(test_bodies), TEST(test_series),  TEST(test_no_answer),
+					    TEST(test_bucket), TEST(test_bounded), TEST(test_hostile_note) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

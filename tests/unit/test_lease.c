@@ -37,7 +37,7 @@ static const struct {
 	{ "nothing is known", false, false, false, "", 0, 0, 5, LEASE_READ, 0 },
 	{ "there is none", true, false, false, "", 0, 0, 5, LEASE_ACQUIRE, 0 },
 	{ "it was given up", true, true, false, "", 5, 0, 5, LEASE_ACQUIRE, 0 },
-	{ "another's, fresh", true, true, false, "b", 1000, 0, 1000, LEASE_WAIT, 2000 },
+	{ "another's, fresh", true, true, false, "b", 1000, 0, 1000, LEASE_WAIT, 1000 },
 	{ "another's, about to expire", true, true, false, "b", 1000, 0, 15500, LEASE_WAIT, 500 },
 	{ "another's, one moment left", true, true, false, "b", 1000, 0, 15999, LEASE_WAIT, 1 },
 	{ "another's, expired", true, true, false, "b", 1000, 0, 16000, LEASE_ACQUIRE, 0 },
