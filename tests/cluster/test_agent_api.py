@@ -200,6 +200,7 @@ def test_the_api_away_and_the_agent_restarted(bench):
         assert f'waiting for API server {bench.plane.url} since 20' in bench.http('http://127.0.0.1:7472/readyz')
         assert 'waiting for API server since 20' in bench.lbctl('node', 'show').stdout
         assert 'waiting for API server' in bench.lbctl('why', 'web/nothing').stderr
+        assert 'waiting for API server' in bench.lbctl('why', 'web/shop').stdout
         bench.kill_agent(signal.SIGKILL)
         bench.start_agent()
         for _ in range(20):

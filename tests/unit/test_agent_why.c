@@ -213,7 +213,7 @@ static void the_first_broken_step_is_named(void **state _unused_)
 		if (strcmp(why_broken(&why), rows[i].broken) || !strstr(text, rows[i].says))
 			fail_msg("row %zu: broken '%s', said '%s'; expected '%s', '%s'", i, why_broken(&why),
 				 text, rows[i].broken, rows[i].says);
-		view_why_json(&json, "n1", scene.service, &why);
+		view_why_json(&json, "n1", scene.service, &why, "waiting \"x\"");
 		assert_non_null(strstr(strbuf_text(&json), "\"steps\": [\n  {\"step\": \"class\""));
 	}
 }

@@ -165,6 +165,8 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 	struct why_input input = { .cluster = cluster, .node = agent->node, .problems = &agent->problems,
 				   .default_class = agent->options->default_class,
 				   .daemon_state = frr_daemon_state(agent->frr) };
+	struct source_view source = agent_source_view(agent->source);
+	cleanup(strbuf_done) struct strbuf trouble = { 0 };
 	const struct frr_peer_view *peers;
 	struct route_row *routes;
 	struct why why;
@@ -184,7 +186,8 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 	input.allocation = find_allocation(&allocations, row->service);
 	input.n_peers = frr_peers(agent->frr, &peers);
 	why_decide(&input, &why);
-	view_why_json(&reply->body, agent->node, row->service, &why);
+	source_view_append_trouble(&source, &trouble);
+	view_why_json(&reply->body, agent->node, row->service, &why, strbuf_text(&trouble));
 	why_done(&why);
 }
 

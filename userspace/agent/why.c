@@ -259,7 +259,8 @@ const char *why_broken(const struct why *why)
 	return why->n && !why->steps[why->n - 1].fine ? why->steps[why->n - 1].name : "";
 }
 
-void view_why_json(struct strbuf *out, const char *node, const struct service *service, const struct why *why)
+void view_why_json(struct strbuf *out, const char *node, const struct service *service, const struct why *why,
+		   const char *note)
 {
 	size_t i;
 
@@ -271,6 +272,8 @@ void view_why_json(struct strbuf *out, const char *node, const struct service *s
 	json_append_string(out, service->meta.name);
 	strbuf_append(out, ", \"broken\": ");
 	json_append_string(out, why_broken(why));
+	strbuf_append(out, ", \"note\": ");
+	json_append_string(out, note);
 	strbuf_append(out, ", \"steps\": [");
 	for (i = 0; i < why->n; i++) {
 		strbuf_appendf(out, "%s\n  {\"step\": \"%s\", \"fine\": %s, \"text\": ", i ? "," : "",

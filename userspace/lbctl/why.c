@@ -17,7 +17,7 @@ static const struct column columns[] = {
 int command_why(int argc, char **argv)
 {
 	cleanup(live_done) struct live live = { 0 };
-	const struct json *broken;
+	const struct json *broken, *note;
 	struct service_name name;
 	int code;
 
@@ -32,6 +32,9 @@ int command_why(int argc, char **argv)
 		code = live_print_list(&live, "steps", columns, ARRAY_SIZE(columns));
 	if (code != LBCTL_FINE)
 		return code;
+	note = json_member(live.document.first, "note");
+	if (note && note->text && *note->text && (live.output == OUTPUT_AS_TEXT || live.output == OUTPUT_AS_WIDE))
+		printf("\n%s: the objects above are those of then\n", note->text);
 	broken = json_member(live.document.first, "broken");
 	if (!broken || !broken->text || !*broken->text)
 		return LBCTL_FINE;
