@@ -41,9 +41,11 @@ class ApiWorld(StatusWorld):
 
 
 class ApiBench(Bench):
+    plane_flags = {}
+
     def up(self):
         super().up()
-        self.plane = ControlPlane(netns=self.node)
+        self.plane = ControlPlane(netns=self.node, api_flags=self.plane_flags)
         self.plane.up()
         self.install()
         self.world = ApiWorld(self.plane.admin)
