@@ -125,6 +125,8 @@ def test_http_serves_probes_alone(bench):
         assert bench.http('http://127.0.0.1:7472/healthz', '-X', 'POST', '-d', 'x').startswith('HTTP/1.1 405')
         assert bench.http('http://127.0.0.1:7472/metrics', '-H', 'A: ' + 'x' * 100000).startswith('HTTP/1.1 4')
         assert '200 OK' in bench.get('/v1/node')  # the socket still has everything
+        with Holder(bench.node, '127.0.0.2', 7472, 40):  # a neighbour that keeps connections open
+            assert '"ready": true' in bench.http('http://127.0.0.1:7472/readyz')
     finally:
         bench.kill_agent(signal.SIGTERM)
         bench.start_agent()
@@ -438,6 +440,24 @@ class Connection:
 
     def __exit__(self, *_):
         self.socket.close()
+
+
+class Holder:
+    """Many connections to one port of a namespace's loopback, from one address, that ask for nothing."""
+
+    def __init__(self, namespace, source, port, n):
+        program = ('import socket, sys\n'
+                   f's = [socket.create_connection(("127.0.0.1", {port}), source_address=("{source}", 0)) for _ in range({n})]\n'
+                   'print("there", flush=True); sys.stdin.read()')
+        self.process = subprocess.Popen(netns.enter(namespace, ['python3', '-c', program]), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b'there\n'
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
 
 def enter_namespace(namespace):

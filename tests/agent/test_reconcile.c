@@ -144,6 +144,11 @@ const char *frr_daemon_state(const struct frr *frr _unused_)
 	return frr_state;
 }
 
+const char *agent_source_namespace(const struct agent_source *agent_source _unused_)
+{
+	return "fairway-system";
+}
+
 const struct source_result *agent_source_result(const struct agent_source *agent_source _unused_)
 {
 	return &source;

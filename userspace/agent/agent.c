@@ -310,7 +310,7 @@ static int open_frr(struct agent *agent)
 	const struct frr_options options = {
 		.vty_dir = agent->options->frr_vty_dir,
 		.config_file = agent->options->frr_config,
-		.secret_namespace = agent->options->namespace,
+		.secret_namespace = agent_source_namespace(agent->source),
 		.cluster_cidrs = agent->options->cluster_cidrs,
 		.n_cluster_cidrs = agent->options->n_cluster_cidrs,
 	};

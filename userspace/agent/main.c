@@ -44,7 +44,7 @@ static const struct argp_option option_table[] = {
 	  "no API: read objects from *.yaml, *.yml and *.json there, and follow changes", 0 },
 	{ "status", OPTION_STATUS, "FILE", 0, "lbcontroller's answers, merged over the directory", 0 },
 	{ "namespace", OPTION_NAMESPACE, "NS", 0,
-	  "where passwordSecrets of peers are (default " AGENT_NAMESPACE ")", 0 },
+	  "where passwordSecrets of peers are (default: the pod's own, elsewhere " AGENT_NAMESPACE ")", 0 },
 	{ "default-class", OPTION_DEFAULT_CLASS, NULL, 0,
 	  "LoadBalancer Services without a class are ours too", 0 },
 	{ "proxy-mode", OPTION_PROXY_MODE, "MODE", 0, "loadbalancer (default) or full", 0 },

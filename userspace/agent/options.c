@@ -23,7 +23,6 @@ void agent_options_init(struct agent_options *options)
 	*options = (struct agent_options){
 		.pin_dir = AGENT_PIN_DIR,
 		.run_dir = AGENT_RUN_DIR,
-		.namespace = AGENT_NAMESPACE,
 		.hook = HOOK_AUTO,
 		.metrics_services = METRICS_SERVICES,
 		.snat_port_first = 61000,

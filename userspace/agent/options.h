@@ -32,7 +32,7 @@ struct agent_options {
 	const char *pin_dir, *run_dir;
 	const char *frr_vty_dir; /* NULL: /run/frr/NODE where that is, else /run/frr */
 	const char *frr_config;	 /* NULL: none is written */
-	const char *namespace;
+	const char *namespace;	 /* NULL: the pod's own, elsewhere AGENT_NAMESPACE */
 	char **interfaces; /* globs, owned */
 	size_t n_interfaces, interfaces_capacity;
 	struct prefix *cluster_cidrs;

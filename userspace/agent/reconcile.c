@@ -34,7 +34,7 @@
 struct plan_options agent_plan_options(const struct agent *agent)
 {
 	struct plan_options options = { .node = agent->node,
-					.secret_namespace = agent->options->namespace,
+					.secret_namespace = agent_source_namespace(agent->source),
 					.default_class = agent->options->default_class };
 
 	options.extra_addresses = host_addresses_list(agent->host_addresses, &options.n_extra_addresses);

@@ -47,12 +47,12 @@ static int open_cluster(struct agent_source *source, struct sd_event *event, str
 		.n_servers = source->options->n_api_servers,
 		.user_agent = "lbagent/" FAIRWAY_VERSION " (fairway)",
 	};
-	const struct cluster_source_options wanted = { .kinds = CLUSTER_KINDS_AGENT,
-						       .secret_namespace = source->options->namespace };
+	struct cluster_source_options wanted = { .kinds = CLUSTER_KINDS_AGENT };
 	int r = api_new(event, &api, &source->api);
 
 	if (r < 0)
 		return r;
+	wanted.secret_namespace = agent_source_namespace(source);
 	r = cluster_source_new(event, source->api, &wanted, store, changed, userdata, &source->cluster);
 	if (r < 0)
 		log_error("watches of the API server: %s", strerror(-r));
@@ -101,6 +101,14 @@ uint64_t agent_source_changed_usec(const struct agent_source *source)
 struct api *agent_source_api(const struct agent_source *source)
 {
 	return source->api;
+}
+
+const char *agent_source_namespace(const struct agent_source *source)
+{
+	bool in_pod = source->api && !source->options->kubeconfig;
+	const char *own = in_pod ? api_namespace(source->api) : "";
+
+	return source->options->namespace ? source->options->namespace : *own ? own : AGENT_NAMESPACE;
 }
 
 struct source_view agent_source_view(const struct agent_source *source)

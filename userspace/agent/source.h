@@ -20,6 +20,9 @@ const struct source_result *agent_source_result(const struct agent_source *); /*
 uint64_t agent_source_changed_usec(const struct agent_source *);
 struct api *agent_source_api(const struct agent_source *); /* borrowed; NULL: manifests */
 
+/* Where the peers' Secrets are: --namespace, in a pod its own, else AGENT_NAMESPACE. Borrowed from the source. */
+const char *agent_source_namespace(const struct agent_source *);
+
 struct source_view {
 	const char *name; /* the directory, or the API server's URL; borrowed until the loop runs again */
 	bool is_api;

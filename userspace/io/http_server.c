@@ -17,7 +17,8 @@
 #include "userspace/base/log.h"
 #include "userspace/io/loop.h"
 
-#define CONNECTION_LIMIT    32
+#define CONNECTION_LIMIT    128
+#define CONNECTIONS_PER_IP  8 /* over TCP: one that holds connections open keeps the kubelet's probe out by no more than that */
 #define CONNECTION_IDLE_SEC 15
 #define CONNECTION_MEMORY   (32 * 1024)
 
@@ -140,7 +141,8 @@ int http_server_new(struct sd_event *event, int listen_fd, http_handler *handler
 	server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_arrives,
 					  server, MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL,
 					  MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-					  (unsigned)CONNECTION_LIMIT, MHD_OPTION_CONNECTION_TIMEOUT,
+					  (unsigned)CONNECTION_LIMIT, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+					  (unsigned)CONNECTIONS_PER_IP, MHD_OPTION_CONNECTION_TIMEOUT,
 					  (unsigned)CONNECTION_IDLE_SEC, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 					  (size_t)CONNECTION_MEMORY, MHD_OPTION_END);
 	if (!server->daemon) {
