@@ -16,6 +16,7 @@
 
 #include "ipam/leader.h"
 #include "k8s/election.h"
+#include "k8s/lease.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
@@ -29,6 +30,8 @@
 #define REQUESTS_PER_SECOND 1000
 #define REQUESTS_AT_ONCE    2000
 #define PATIENCE_MSEC	    4000 /* from SIGTERM on; the kubelet's is 10 s at least */
+
+_Static_assert(CONTROLLER_IDENTITY_MAX == LEASE_IDENTITY_MAX, "what the option takes fits into the Lease");
 
 struct mode {
 	const struct controller_options *options;
@@ -189,20 +192,6 @@ static int on_signal(sd_event_source *source _unused_, const struct signalfd_sig
 	return 0;
 }
 
-static int catch_signals(struct mode *mode)
-{
-	sigset_t set;
-	int r;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	r = sd_event_add_signal(mode->event, NULL, SIGTERM, on_signal, mode);
-	return r < 0 ? r : sd_event_add_signal(mode->event, NULL, SIGINT, on_signal, mode);
-}
-
 /* --- the beginning ------------------------------------------------------------------------------------- */
 
 static int set_identity(struct mode *mode)
@@ -264,7 +253,7 @@ static int start(struct mode *mode)
 	int r = sd_event_default(&mode->event);
 
 	if (r >= 0)
-		r = catch_signals(mode);
+		r = loop_catch_signals(mode->event, on_signal, mode);
 	if (r >= 0)
 		r = loop_timer_new(mode->event, on_patience_over, mode, &mode->patience);
 	if (r >= 0)

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
@@ -42,17 +41,6 @@ const char *condition_reason_or(const char *reason, const char *fallback)
 		if (i >= REASON_MAX || !(is_letter(reason[i]) || (reason[i] >= '0' && reason[i] <= '9')))
 			return fallback;
 	return reason;
-}
-
-void append_rfc3339(struct strbuf *out, int64_t sec)
-{
-	time_t time = (time_t)sec;
-	char text[32] = "1970-01-01T00:00:00Z";
-	struct tm tm;
-
-	if (gmtime_r(&time, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	strbuf_append(out, text);
 }
 
 /* As it will be read back: compared with what was seen it must not differ for ever. */
@@ -104,7 +92,7 @@ void condition_json(struct strbuf *out, const struct conditions *seen, const str
 	if (want->generation)
 		strbuf_appendf(out, "\"observedGeneration\":%" PRId64 ",", want->generation);
 	strbuf_append(out, "\"lastTransitionTime\":\"");
-	append_rfc3339(out, stays ? condition->transition_sec : now_sec);
+	strbuf_append_time(out, stays ? condition->transition_sec : now_sec);
 	strbuf_append(out, "\"}");
 	if (strbuf_failed(&message))
 		out->failed = true;

@@ -28,6 +28,5 @@ void condition_json(struct strbuf *, const struct conditions *seen, const struct
 const char *condition_status_name(enum condition_status); /* "True" … */
 /* Kubernetes refuses a whole status for one bad reason: `reason` if it is a good one, else `fallback`. */
 const char *condition_reason_or(const char *reason, const char *fallback);
-void append_rfc3339(struct strbuf *, int64_t sec); /* 2024-01-31T12:00:00Z, without quotes */
 
 #endif

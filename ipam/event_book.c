@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -219,13 +218,9 @@ int event_book_tell(struct event_book *book, const struct event *event, uint64_t
 
 static void append_time(struct strbuf *out, const char *name, int64_t usec)
 {
-	time_t seconds = (time_t)(usec / 1000000);
-	char text[32] = "1970-01-01T00:00:00";
-	struct tm tm;
-
-	if (gmtime_r(&seconds, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	strbuf_appendf(out, "\"%s\":\"%s.%06" PRId64 "Z\"", name, text, usec % 1000000);
+	strbuf_appendf(out, "\"%s\":\"", name);
+	strbuf_append_time_usec(out, usec);
+	strbuf_append(out, "\"");
 }
 
 static void append_text(struct strbuf *out, const char *name, const char *value)

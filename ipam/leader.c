@@ -13,6 +13,7 @@
 #include "ipam/pool_status.h"
 #include "ipam/problem_lines.h"
 #include "k8s/cluster_source.h"
+#include "k8s/json.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -283,11 +284,9 @@ static int want_cleanings(struct leader *leader, const struct cluster *cluster)
 	return r;
 }
 
-static int add_status(struct leader *leader, enum object_kind kind, const struct meta *meta, bool is_status,
-		      const struct strbuf *body)
+static int add_patch(struct leader *leader, enum object_kind kind, const struct meta *meta, bool is_status,
+		     const struct strbuf *body)
 {
-	if (!body->length)
-		return 0;
 	return outbox_add(leader->outbox,
 			  &(struct outbox_write){ .kind = kind,
 						  .meta = meta,
@@ -298,6 +297,19 @@ static int add_status(struct leader *leader, enum object_kind kind, const struct
 			  loop_now_msec());
 }
 
+/* Of a status that is ours alone, unless it is what was read. */
+static int add_status(struct leader *leader, enum object_kind kind, const struct meta *meta,
+		      uint64_t seen_digest, const struct strbuf *body)
+{
+	cleanup(json_document_done) struct json_document document = { 0 };
+	struct json_error error;
+	int r = json_parse(strbuf_text(body), body->length, &document, &error);
+
+	if (r < 0 || json_digest(json_member(document.first, "status")) == seen_digest)
+		return r;
+	return add_patch(leader, kind, meta, true, body);
+}
+
 static int want_pool(struct leader *leader, const struct service_ip_pool *pool,
 		     const struct pool_usage *usage)
 {
@@ -305,9 +317,10 @@ static int want_pool(struct leader *leader, const struct service_ip_pool *pool,
 	int r = pool_finalizer_patch(&body, pool, usage);
 
 	if (r < 0 || body.length)
-		return r < 0 ? r : add_status(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, false, &body);
+		return r < 0 ? r : add_patch(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, false, &body);
 	r = pool_status_patch(&body, pool, usage, wall_usec() / 1000000);
-	return r < 0 ? r : add_status(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, true, &body);
+	return r < 0 ? r
+		     : add_status(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, pool->status_digest, &body);
 }
 
 static int want_pools(struct leader *leader, const struct cluster *cluster)
@@ -339,7 +352,7 @@ static int want_peers(struct leader *leader, const struct cluster *cluster)
 			continue;
 		r = peer_status_patch(&body, peer, cluster, &leader->reports, wall_usec() / 1000000);
 		if (r == 0)
-			r = add_status(leader, OBJECT_BGP_PEER, &peer->meta, true, &body);
+			r = add_status(leader, OBJECT_BGP_PEER, &peer->meta, peer->status_digest, &body);
 	}
 	return r;
 }
@@ -423,8 +436,9 @@ static double seconds_of(clockid_t clock)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* A round looks at every Service. With thousands of them it rests for twice the processor time that it took, so
- * that a stream of changes leaves most of it to others; the first change after a rest waits for nothing. */
+/* A round looks at every Service. With thousands of them it rests for twice the processor time that it took,
+ * so that a stream of changes leaves most of it to others; the first change after a rest waits for nothing.
+ */
 static void note_duration(struct leader *leader, double seconds, double cpu_seconds)
 {
 	leader->rest_until_msec = loop_now_msec() + (uint64_t)(cpu_seconds * 2000);

@@ -3,7 +3,6 @@
 #include "ipam/manifests_mode.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,9 +17,10 @@
 #include "userspace/io/loop.h"
 #include "userspace/io/run_dir.h"
 
-#define RETRY_MSEC  5000 /* after the status file could not be written */
-#define MOST_ROUNDS 64	 /* of --once: each frees what the one before gave up; real worlds need two or three \
-			  */
+#define RETRY_MSEC 5000 /* after the status file could not be written */
+#define MOST_ROUNDS                                                                                          \
+	64 /* of --once: each frees what the one before gave up; real worlds need two or three               \
+	    */
 
 static char *directory_of(const char *file)
 {
@@ -109,20 +109,6 @@ static void do_round(void *userdata)
 	}
 }
 
-static int exit_on_signals(sd_event *event)
-{
-	sigset_t set;
-	int r;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL); /* no callback: the loop ends */
-	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-}
-
 DEFINE_CLEANUP(struct manifests *, manifests_free);
 DEFINE_CLEANUP(struct loop_timer *, loop_timer_free);
 
@@ -137,7 +123,7 @@ static int run_live(struct controller *controller, const struct controller_optio
 
 	r = sd_event_default(&event);
 	if (r >= 0)
-		r = exit_on_signals(event);
+		r = loop_catch_signals(event, NULL, NULL); /* the loop ends */
 	if (r >= 0)
 		r = loop_timer_new(event, do_round, &live, &timer);
 	live.timer = timer;

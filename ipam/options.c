@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "k8s/lease.h"
 #include "userspace/base/parse.h"
 
 void controller_options_init(struct controller_options *options)
@@ -33,7 +32,7 @@ static int apply_api_server(struct controller_options *options, const char *valu
 
 static int apply_identity(struct controller_options *options, const char *value, struct strbuf *why)
 {
-	if (!*value || strlen(value) > LEASE_IDENTITY_MAX || !text_is_printable_ascii(value))
+	if (!*value || strlen(value) > CONTROLLER_IDENTITY_MAX || !text_is_printable_ascii(value))
 		return refuse(why, "identity", value, "a name of 1 to 253 printable characters");
 	options->identity = value;
 	return 0;

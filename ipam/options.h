@@ -10,10 +10,11 @@
 #include "userspace/base/log.h"
 #include "userspace/base/strbuf.h"
 
-#define CONTROLLER_NAMESPACE "fairway-system"
-#define CONTROLLER_HTTP	     "[::]:7473" /* in a cluster; with --manifests none */
-#define CONTROLLER_LEASE     "lbcontroller"
-#define API_SERVERS_MAX	     16
+#define CONTROLLER_NAMESPACE	"fairway-system"
+#define CONTROLLER_HTTP		"[::]:7473" /* in a cluster; with --manifests none */
+#define CONTROLLER_LEASE	"lbcontroller"
+#define CONTROLLER_IDENTITY_MAX 253
+#define API_SERVERS_MAX		16
 
 struct controller_options {
 	const char *manifests, *status; /* both, or neither: then the Kubernetes API */

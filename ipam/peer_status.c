@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipam/pool_status.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
@@ -100,7 +99,7 @@ static void append_session(struct strbuf *out, const struct session *session)
 			       peer->prefixes_received);
 		if (peer->since_sec != INT64_MAX) {
 			strbuf_append(out, ",\"since\":\"");
-			append_rfc3339(out, peer->since_sec);
+			strbuf_append_time(out, peer->since_sec);
 			strbuf_append(out, "\"");
 		}
 		if (*peer->last_error)
@@ -170,18 +169,10 @@ static void append_status(struct strbuf *out, const struct bgp_peer *peer, const
 int peer_status_patch(struct strbuf *out, const struct bgp_peer *peer, const struct cluster *cluster,
 		      const struct node_reports *reports, int64_t now_sec)
 {
-	cleanup(strbuf_done) struct strbuf body = { 0 };
 	cleanup(freep) struct session *sessions = calloc(cluster->n_nodes + 1, sizeof(*sessions));
-	bool same;
-	size_t n;
-	int r;
 
 	if (!sessions)
 		return -ENOMEM;
-	n = collect_sessions(peer, cluster, reports, sessions);
-	append_status(&body, peer, sessions, n, now_sec);
-	r = status_is_as_read(&body, peer->status_digest, &same);
-	if (r == 0 && !same)
-		strbuf_append_bytes(out, body.text, body.length);
-	return r < 0 || strbuf_failed(out) ? -ENOMEM : 0;
+	append_status(out, peer, sessions, collect_sessions(peer, cluster, reports, sessions), now_sec);
+	return strbuf_failed(out) ? -ENOMEM : 0;
 }

@@ -5,21 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "k8s/json.h"
-#include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
-
-int status_is_as_read(const struct strbuf *body, uint64_t status_digest, bool *ret)
-{
-	cleanup(json_document_done) struct json_document document = { 0 };
-	struct json_error error;
-
-	if (strbuf_failed(body) || json_parse(strbuf_text(body), body->length, &document, &error) < 0)
-		return -ENOMEM; /* our own text: nothing else can be wrong with it */
-	*ret = json_digest(json_member(document.first, "status")) == status_digest;
-	return 0;
-}
 
 /* --- conditions ---------------------------------------------------------------------------------------- */
 
@@ -108,24 +95,17 @@ static void append_condition(struct strbuf *out, const char *before, const struc
 int pool_status_patch(struct strbuf *out, const struct service_ip_pool *pool, const struct pool_usage *usage,
 		      int64_t now_sec)
 {
-	cleanup(strbuf_done) struct strbuf body = { 0 };
-	bool same;
-	int r;
-
-	strbuf_appendf(&body, "{\"status\":{\"assignedIPv4\":%" PRIu64 ",\"availableIPv4\":%" PRIu64,
+	strbuf_appendf(out, "{\"status\":{\"assignedIPv4\":%" PRIu64 ",\"availableIPv4\":%" PRIu64,
 		       usage->assigned_v4, usage->available_v4);
-	strbuf_appendf(&body, ",\"assignedIPv6\":%" PRIu64 ",\"availableIPv6\":%" PRIu64,
+	strbuf_appendf(out, ",\"assignedIPv6\":%" PRIu64 ",\"availableIPv6\":%" PRIu64,
 		       as_integer(usage->assigned_v6), as_integer(usage->available_v6));
 	if (pool->meta.generation)
-		strbuf_appendf(&body, ",\"observedGeneration\":%" PRId64, pool->meta.generation);
-	append_condition(&body, ",\"conditions\":[", pool, ready_condition(usage), now_sec);
-	append_condition(&body, ",", pool, conflict_condition(usage), now_sec);
-	append_condition(&body, ",", pool, exhausted_condition(usage), now_sec);
-	strbuf_append(&body, "]}}");
-	r = status_is_as_read(&body, pool->status_digest, &same);
-	if (r == 0 && !same)
-		strbuf_append_bytes(out, body.text, body.length);
-	return r < 0 || strbuf_failed(out) ? -ENOMEM : 0;
+		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, pool->meta.generation);
+	append_condition(out, ",\"conditions\":[", pool, ready_condition(usage), now_sec);
+	append_condition(out, ",", pool, conflict_condition(usage), now_sec);
+	append_condition(out, ",", pool, exhausted_condition(usage), now_sec);
+	strbuf_append(out, "]}}");
+	return strbuf_failed(out) ? -ENOMEM : 0;
 }
 
 int pool_finalizer_patch(struct strbuf *out, const struct service_ip_pool *pool,

@@ -9,15 +9,11 @@
 
 #define POOL_FINALIZER "fairway.dev/pool-in-use"
 
-/* The body of a merge patch of /status, appended if the status differs from what was read; else nothing. 0 or
- * -ENOMEM. */
+/* The body of a merge patch of /status, appended. 0 or -ENOMEM. */
 int pool_status_patch(struct strbuf *, const struct service_ip_pool *, const struct pool_usage *,
 		      int64_t now_sec);
 /* The body of a merge patch of the pool itself, if its finalizer should come (an address of it is in use) or
  * go. Bound to the resourceVersion, for it replaces the list. 0 or -ENOMEM. */
 int pool_finalizer_patch(struct strbuf *, const struct service_ip_pool *, const struct pool_usage *);
-
-/* Is `body`, a patch {"status": …}, what an object's status with this digest says already? 0 or -ENOMEM. */
-int status_is_as_read(const struct strbuf *body, uint64_t status_digest, bool *ret);
 
 #endif

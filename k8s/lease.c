@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
@@ -113,13 +112,9 @@ struct lease_decision lease_decide(const struct lease_view *view, const char *id
 
 static void append_time(struct strbuf *out, const char *name, int64_t now_usec)
 {
-	time_t seconds = (time_t)(now_usec / 1000000);
-	char text[32] = "1970-01-01T00:00:00";
-	struct tm tm;
-
-	if (gmtime_r(&seconds, &tm))
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	strbuf_appendf(out, ",\"%s\":\"%s.%06" PRId64 "Z\"", name, text, now_usec % 1000000);
+	strbuf_appendf(out, ",\"%s\":\"", name);
+	strbuf_append_time_usec(out, now_usec);
+	strbuf_append(out, "\"");
 }
 
 static void append_text(struct strbuf *out, const char *before, const char *name, const char *text)

@@ -275,7 +275,7 @@ static struct pool_usage usage_of(uint64_t assigned_v4, uint64_t available_v4, a
 				    .message = "" };
 }
 
-/* "Ready=True/Ready Conflict=… Exhausted=…" of what would be written; "" if nothing would. */
+/* "Ready=True/Ready Conflict=… Exhausted=…" of what would be written. */
 static void expect_pool(const struct service_ip_pool *pool, const struct pool_usage *usage,
 			const char *wanted)
 {
@@ -316,24 +316,18 @@ static void test_pool_conditions(void **state)
 		    "Ready=False/Disabled Conflict=False/NoConflict Exhausted=Unknown/NotReady");
 }
 
-static void test_pool_status_once(void **state)
+/* The API server's integers end where int64 does. */
+static void test_pool_status_bodies(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup(json_document_done) struct json_document document = { 0 };
 	cleanup(strbuf_done) struct strbuf body = { 0 };
 	struct service_ip_pool *pool = world_pool(&fixture->world, "p", "2001:db8::/48");
 	struct pool_usage usage = usage_of(0, 0, 1, ((addr_number)1 << 80) - 1);
-	struct json_error error;
 
 	pool->meta.generation = 2;
 	assert_int_equal(pool_status_patch(&body, pool, &usage, NOW), 0);
-	assert_non_null(strstr(strbuf_text(&body),
-			       "\"availableIPv6\":9223372036854775807,\"observedGeneration\":2,"));
-	assert_int_equal(json_parse(strbuf_text(&body), body.length, &document, &error), 0);
-	pool->status_digest = json_digest(json_member(document.first, "status"));
-	expect_pool(pool, &usage, "");
-	usage.assigned_v6++;
-	expect_pool(pool, &usage, "Ready=True/Ready Conflict=False/NoConflict Exhausted=False/AddressesFree");
+	assert_non_null(strstr(strbuf_text(&body), "\"assignedIPv6\":1,\"availableIPv6\":9223372036854775807,"
+						   "\"observedGeneration\":2,\"conditions\":["));
 }
 
 static void expect_finalizers(const struct service_ip_pool *pool, const struct pool_usage *usage,
@@ -381,7 +375,7 @@ int main(void)
 		TEST(test_what_is_to_clean),
 		TEST(test_cleaning),
 		TEST(test_pool_conditions),
-		TEST(test_pool_status_once),
+		TEST(test_pool_status_bodies),
 		TEST(test_pool_finalizer),
 	};
 

@@ -2,6 +2,7 @@
 /* Growing text: see strbuf.h. */
 #include "userspace/base/strbuf.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,16 +59,29 @@ void strbuf_append(struct strbuf *buffer, const char *text)
 	strbuf_append_bytes(buffer, text, strlen(text));
 }
 
-void strbuf_append_time(struct strbuf *buffer, int64_t unix_sec)
+/* Without the zone. */
+static void append_seconds(struct strbuf *buffer, int64_t unix_sec)
 {
 	time_t since = (time_t)unix_sec;
 	char text[64] = "";
 	struct tm tm;
 
 	if (!gmtime_r(&since, &tm) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900 ||
-	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
-		strcpy(text, "1970-01-01T00:00:00Z");
+	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+		strcpy(text, "1970-01-01T00:00:00");
 	strbuf_append(buffer, text);
+}
+
+void strbuf_append_time(struct strbuf *buffer, int64_t unix_sec)
+{
+	append_seconds(buffer, unix_sec);
+	strbuf_append(buffer, "Z");
+}
+
+void strbuf_append_time_usec(struct strbuf *buffer, int64_t unix_usec)
+{
+	append_seconds(buffer, unix_usec / 1000000);
+	strbuf_appendf(buffer, ".%06" PRId64 "Z", unix_usec % 1000000);
 }
 
 void strbuf_vappendf(struct strbuf *buffer, const char *format, va_list arguments)

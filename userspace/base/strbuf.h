@@ -26,6 +26,7 @@ void strbuf_vappendf(struct strbuf *, const char *format, va_list) __attribute__
  * what exceeds `limit` bytes of output is cut and replaced by "...". */
 void strbuf_append_escaped(struct strbuf *, const char *text, size_t limit);
 void strbuf_append_time(struct strbuf *, int64_t unix_sec); /* RFC 3339 in UTC; the epoch for a year beyond 9999 */
+void strbuf_append_time_usec(struct strbuf *, int64_t unix_usec); /* the same with microseconds, metav1.MicroTime */
 /* Length of the valid UTF-8 sequence at text (1 to 4; no surrogates, nothing overlong), 0 if there is none. */
 size_t utf8_length(const char *text);
 const char *strbuf_text(const struct strbuf *);	   /* borrowed; "" for an empty one */

@@ -4,6 +4,7 @@
 #include "userspace/io/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,6 +35,20 @@ struct debounce {
 
 DEFINE_CLEANUP(struct loop_timer *, loop_timer_free);
 DEFINE_CLEANUP(struct debounce *, debounce_free);
+
+int loop_catch_signals(struct sd_event *event, loop_signal_fn *on_signal, void *userdata)
+{
+	sigset_t set;
+	int r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	r = sd_event_add_signal(event, NULL, SIGTERM, on_signal, userdata);
+	return r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, on_signal, userdata);
+}
 
 uint64_t loop_now_usec(void)
 {

@@ -10,10 +10,16 @@
 #include <stdint.h>
 
 struct sd_event;
+struct sd_event_source;
+struct signalfd_siginfo;
 
 typedef void loop_fn(void *userdata);
 
 uint64_t loop_now_msec(void); /* CLOCK_MONOTONIC */
+
+/* SIGTERM and SIGINT come as events of the loop; without a function they end it, with code 0. 0 or -errno. */
+typedef int loop_signal_fn(struct sd_event_source *, const struct signalfd_siginfo *, void *userdata);
+int loop_catch_signals(struct sd_event *, loop_signal_fn *, void *userdata);
 uint64_t loop_now_usec(void); /* the same, finer */
 
 /* One-shot timer: set arms or moves it, stop disarms it. */
