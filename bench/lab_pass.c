@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 	}
 	programs.xdp = program_fd(object, "bench_pass_xdp");
 	programs.tc_ingress = programs.tc_egress = program_fd(object, "bench_pass_tc");
-	r = hooks_attach(&programs, argv[2], HOOK_AUTO, &link, &view);
+	r = hooks_attach(&programs, argv[2], HOOK_AUTO, &link, NULL, &view);
 	if (r < 0) {
 		fprintf(stderr, "lab_pass: %s: %s\n", argv[3], strerror(-r));
 		return 1;
