@@ -165,8 +165,11 @@ static void is_reachable(void *userdata)
 {
 	struct watch *watch = userdata;
 
-	if (!watch->request && watch->told == REFLECTOR_UNREACHABLE)
-		loop_timer_set_earlier(watch->retry, random_number() % KICK_SPAN_MSEC);
+	if (watch->request || watch->told != REFLECTOR_UNREACHABLE)
+		return;
+	/* How long it was gone says nothing about how soon it is ready: its first answers are often 429. */
+	backoff_reset(&watch->backoff);
+	loop_timer_set_earlier(watch->retry, random_number() % KICK_SPAN_MSEC);
 }
 
 /* --- lifetime ------------------------------------------------------------------------------------------ */
