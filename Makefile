@@ -60,7 +60,8 @@ deps: ## install the Debian packages that are missing (starts no service)
 then_make = $(MAKE) --no-print-directory $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
 
 # Kubernetes' binaries and our images. Status 3: neither binaries nor Go are there; the cluster tests then say so, one by one.
-cluster_assets = { tests/cluster/cluster assets --quiet && deploy/image/build --programs $(BUILD) --out $(BUILD)/images --tag dev; } || [ $$? -eq 3 ]
+cluster_needs = tests/cluster/cluster assets --quiet && deploy/image/build --programs $(BUILD) --out $(BUILD)/images --tag dev
+cluster_assets = { $(cluster_needs); } || [ $$? -eq 3 ]
 
 check: deps ## install what is missing, build, run every test (root; within 30 minutes)
 	$(Q)$(then_make) all tests
@@ -89,9 +90,10 @@ soak: deps ## the long repetitions (root; hours)
 	$(Q)$(then_make) all
 	$(Q)tests/run $(BUILD) soak
 
-demo: deps ## show it: a client reaches pods by routes from FRR, pods roll, a node dies (root; KEEP=1 leaves it up)
+demo: deps ## show it in a laboratory, CLUSTER=1: on a real Kubernetes cluster (root; KEEP=1 leaves it up)
 	$(Q)$(then_make) all
-	$(Q)tests/lab/demo --build $(BUILD) $(if $(filter-out 0,$(KEEP)),--keep)
+	$(Q)$(if $(filter-out 0,$(CLUSTER)),$(cluster_needs))
+	$(Q)tests/$(if $(filter-out 0,$(CLUSTER)),cluster,lab)/demo --build $(BUILD) $(if $(filter-out 0,$(KEEP)),--keep)
 
 images: deps ## build the container images fairway:TAG and fairway-frr:TAG (root; TAG=…, default the version) into build/images/
 	$(Q)$(then_make) all

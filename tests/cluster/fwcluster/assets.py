@@ -129,8 +129,7 @@ def main(quiet=False):
         sys.stdout.reconfigure(line_buffering=True)
     problem = obstacle(find())
     if problem:
-        if not quiet:
-            print(f'test-assets: {problem}')
+        print(f'test-assets: {problem}')
         return 3
     try:
         found = ensure()

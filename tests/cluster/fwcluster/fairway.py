@@ -57,6 +57,11 @@ class Fairway:
     def apply(self, **tags):
         return self.cluster.kubectl('apply', '-k', self.overlay(**tags))
 
+    def other_tag(self):
+        """The one of the two tags that the agents do not run."""
+        image = self.admin.get('DaemonSet', 'lbagent', NAMESPACE)['spec']['template']['spec']['containers'][0]['image']
+        return TAG if image.endswith(f':{NEXT_TAG}') else NEXT_TAG
+
     def wait_running(self, patience=120):
         for what in ('daemonset/frr', 'daemonset/lbagent', 'deployment/lbcontroller'):
             self.cluster.wait_rollout(what, NAMESPACE, patience)
@@ -66,17 +71,17 @@ class Fairway:
         self.wait_running()
 
     def configure(self):
-        """A pool, and the router as a peer of each node in both families."""
-        # Slow: on a busy machine a fast one takes a node for dead. How fast it may be is the laboratory's to test.
-        bfd = {'receiveInterval': 1000, 'transmitInterval': 1000, 'detectMultiplier': 5}
-        objects = [custom('ServiceIPPool', 'public', {'addresses': list(POOL)}), custom('BFDProfile', 'lab', bfd)]
+        """A pool, and the router as a peer of each node in both families. With graceful restart the router keeps a node's routes while
+        its FRR is replaced; BFD, which would end them at once, has its tests in the laboratory."""
+        objects = [custom('ServiceIPPool', 'public', {'addresses': list(POOL)})]
         for node in self.cluster.nodes:
             for family, address in zip(('v4', 'v6'), self.cluster.router_addresses(node)):
                 objects.append(custom('BGPPeer', f'tor-{node}-{family}', {
                     'myASN': frr.NODE_ASN, 'peerASN': frr.ROUTER_ASN, 'peerAddress': address, 'holdTime': '9s', 'keepaliveTime': '3s',
-                    'connectTime': '1s', 'bfdProfile': 'lab', 'nodeSelectors': [{'matchLabels': {'kubernetes.io/hostname': node}}]}))
+                    'connectTime': '1s', 'enableGracefulRestart': True, 'gracefulRestartTime': '60s',
+                    'nodeSelectors': [{'matchLabels': {'kubernetes.io/hostname': node}}]}))
         self.admin.apply_all(objects)
-        self.cluster.wait_sessions(timeout=60)
+        self.cluster.wait_sessions(timeout=60, bfd=False)
 
     # --- questions -------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from . import workload
 from .client import ApiError
 
 NEW_PER_SECOND, LONG = 500, 200
+PATIENCE_MSEC = 10000  # a busy machine is no failure
 
 
 class Traffic:
@@ -29,8 +30,9 @@ class Traffic:
             sources = CLIENT_V4 if ipaddress.ip_address(address).version == 4 else CLIENT_V6
             to = target(address, workload.HTTP_PORT)
             self.loads.append(self.cluster.load('hold', to, from_=sources, concurrency=self.n_long // n, interval=500,
-                                                seconds=self.seconds))
-            self.loads.append(self.cluster.load('http', to, from_=sources, rate=self.rate / n, concurrency=200, seconds=self.seconds))
+                                                timeout=PATIENCE_MSEC, seconds=self.seconds))
+            self.loads.append(self.cluster.load('http', to, from_=sources, rate=self.rate / n, concurrency=500,
+                                                timeout=PATIENCE_MSEC, seconds=self.seconds))
         time.sleep(1.5)  # the long connections stand, the rate is reached
         return self
 

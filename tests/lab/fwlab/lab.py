@@ -353,15 +353,16 @@ table inet kube {{
         if self.state['agents']:
             self.start_agent(node)
 
-    def wait_sessions(self, nodes=None, timeout=30):
-        """Until sessions are established, protected by BFD, and the nodes' PodCIDRs are at the router."""
+    def wait_sessions(self, nodes=None, timeout=30, bfd=True):
+        """Until sessions are established, protected by BFD if there shall be any, and the nodes' PodCIDRs are at the router."""
         nodes = nodes or self.nodes
         wanted = {address for node in nodes for address in self.node_addresses(node)}
 
         def missing():
-            sessions, bfd, routes = self.sessions(), self.bfd_up(), self.routes()
+            sessions, routes = self.sessions(), self.routes()
+            protected = self.bfd_up() if bfd else wanted
             return ([f'BGP with {a}' for a in wanted if sessions.get(a, {}).get('state') != 'Established'] +
-                    [f'BFD with {a}' for a in wanted if a not in bfd] +
+                    [f'BFD with {a}' for a in wanted if a not in protected] +
                     [f'route to {c}' for n in nodes for c in self.pod_cidrs(n) if routes.get(c) != [n]])
 
         try:
