@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shipped Roles hold nothing that is not used: both programs work on a real API server for a while, each as its service account,
 and its audit log is compared with what deploy/manifests grants. The server cannot stream lists (as those of old etcd), so that
-`list` is used too; that nothing is refused on real nodes is test_permissions.py's."""
+`list` is used too."""
 import pytest
 from fwcluster.client import eventually
 from fwcluster.control_plane import missing
