@@ -78,7 +78,8 @@ class Node:
     def up(self):
         netns.add(self.netns, {'net.ipv4.ip_forward': 1})
         netns.veth(self.netns, 'up0', self.place.control, self.link)
-        netns.ip_batch(self.netns, ['link set up0 up', f'addr add {self.address}/32 dev up0', 'route add default dev up0'])
+        netns.ip_batch(self.netns, ['link set up0 up', f'addr add {self.address}/32 dev up0', f'route add {ADDRESS} dev up0',
+                                  f'route add default via {ADDRESS}'])
         netns.ip_batch(self.place.control, [f'link set {self.link} up', f'route add {self.address}/32 dev {self.link} src {ADDRESS}'])
         admin = self.place.plane.admin
         admin.create({'apiVersion': 'v1', 'kind': 'Node', 'metadata': {'name': self.name},

@@ -14,8 +14,11 @@ def map_memory(pid):
     """MiB of kernel memory of the BPF maps that a process holds; each map once, however many descriptors name it."""
     sizes = {}
     for fd in os.listdir(f'/proc/{pid}/fdinfo'):
-        with open(f'/proc/{pid}/fdinfo/{fd}') as file:
-            text = file.read()
+        try:
+            with open(f'/proc/{pid}/fdinfo/{fd}') as file:
+                text = file.read()
+        except FileNotFoundError:  # closed meanwhile
+            continue
         number, size = re.search(r'^map_id:\s+(\d+)', text, re.M), re.search(r'^memlock:\s+(\d+)', text, re.M)
         if number and size:
             sizes[number.group(1)] = int(size.group(1))
