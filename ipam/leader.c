@@ -224,8 +224,11 @@ static int want_service(struct leader *leader, const struct service *service,
 	cleanup(strbuf_done) struct strbuf note = { 0 };
 	struct service_state state;
 	bool shown = allocation->n_addresses && service_shows(service, allocation);
-	int r = shown ? judge(leader, allocation, arena, &state) : 0;
+	int r;
 
+	if (!outbox_has_room(leader->outbox, !shown))
+		return 0; /* of 10,000 due ones hardly a hundred would leave before they are decided anew */
+	r = shown ? judge(leader, allocation, arena, &state) : 0;
 	if (r == 0)
 		r = service_write_decide(service, allocation, shown ? &state : NULL, wall_usec() / 1000000,
 					 &write);

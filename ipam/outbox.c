@@ -17,6 +17,7 @@
 #define MOST_RETRY_MSEC	 30000
 #define SOON_MSEC	 1000
 #define LAZY_MSEC	 30000
+#define QUEUE_ENOUGH	 (4 * OUTBOX_AT_ONCE)
 #define FORGET_MSEC	 60000 /* an object that was not written for so long */
 
 struct addressee { /* what is remembered of one that was written */
@@ -289,6 +290,11 @@ static uint64_t pause_of(enum write_urgency urgency)
 		return LAZY_MSEC;
 	}
 	return 0;
+}
+
+bool outbox_has_room(const struct outbox *outbox, bool urgent)
+{
+	return outbox->now.n < QUEUE_ENOUGH && (urgent || outbox->later.n < QUEUE_ENOUGH);
 }
 
 int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t now_msec)

@@ -61,6 +61,8 @@ struct outbox_write { /* borrowed; copied by outbox_add() */
 /* Is it worth deciding about this object now? False: it has to wait, and `due` will come. */
 bool outbox_is_ready(struct outbox *, enum object_kind, const struct meta *, uint64_t now_msec);
 void outbox_begin(struct outbox *); /* forgets what is not sent */
+/* False: as much is queued as can leave before long; an answer to that brings the next round. */
+bool outbox_has_room(const struct outbox *, bool urgent);
 int outbox_add(struct outbox *, const struct outbox_write *, uint64_t now_msec); /* 0 or -ENOMEM */
 void outbox_send(struct outbox *);
 bool outbox_is_idle(const struct outbox *); /* nothing under way */
