@@ -20,6 +20,7 @@ from . import many
 from .process import map_memory, rss_anon
 
 PATIENCE = 120.0
+METRICS_PORT = 7473
 KINDS = ('ServiceIPPool', 'BGPPeer', 'BGPAdvertisement', 'BFDProfile', 'Community', 'LBNode')
 FAIRWAY = {'apiVersion': 'fairway.dev/v1alpha1'}
 
@@ -127,12 +128,18 @@ class Controller:
         self.node = place.node('controller')
 
     def start(self, services):
-        """Until it has found all addresses in use, as the pool's status says; RssAnon then."""
+        """Until it has found all addresses in use, as its metrics say; RssAnon then."""
         self.node.start([f'{self.build}/lbcontroller', '--leader-elect=false', '--kubeconfig', self.place.plane.kubeconfig('admin')])
         eventually(lambda: self.found(services), lambda: f'the pool counts {services} addresses:\n{self.node.tail()}', PATIENCE, 0.5)
         return rss_anon(self.node.process.pid)
 
     def found(self, services):
         self.node.require_running()
-        pool = self.place.plane.admin.get('ServiceIPPool', 'many')
-        return int(pool.get('status', {}).get('assignedIPv4', 0)) >= services
+        found = re.search(r'^fairway_controller_pool_addresses_assigned{pool="many",family="ipv4"} (\d+)$', self.metrics(), re.M)
+        return found is not None and int(found.group(1)) >= services
+
+    def metrics(self):
+        try:
+            return self.node.get(METRICS_PORT, '/metrics')
+        except OSError:
+            return ''

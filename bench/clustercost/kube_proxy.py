@@ -3,12 +3,10 @@
 
 Its own figures say how long a sync took; that a change is in the kernel's rules, the kernel says.
 """
-import http.client
 import re
-import socket
 import time
 
-from fwcluster.client import eventually, in_netns
+from fwcluster.client import eventually
 from fwcluster.control_plane import program
 
 from . import many
@@ -48,14 +46,7 @@ class KubeProxy:
 
     def metric(self, name):
         """0 while there is none."""
-        sock = in_netns(self.node.netns, lambda: socket.create_connection(('127.0.0.1', METRICS_PORT), 10))
-        connection = http.client.HTTPConnection('127.0.0.1', METRICS_PORT)
-        connection.sock = sock
-        try:
-            connection.request('GET', '/metrics')
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
+        text = self.node.get(METRICS_PORT, '/metrics')
         found = re.search(rf'^kubeproxy_{name}(?:{{[^}}]*}})? (\S+)$', text, re.M)
         return float(found.group(1)) if found else 0.0
 

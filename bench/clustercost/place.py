@@ -4,6 +4,7 @@ linked to it, so that each finds a node of its own and its bytes on the wire are
 
     control (etcd, kube-apiserver) 172.31.255.1 ── up0 172.31.0.N, node NAME
 """
+import http.client
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 
+from fwcluster.client import connect_in
 from fwcluster.control_plane import ControlPlane
 from fwlab import netns
 
@@ -110,6 +112,16 @@ class Node:
         with open(self.log_path, 'rb') as log:
             log.seek(max(0, os.path.getsize(self.log_path) - size))
             return log.read().decode(errors='replace')
+
+    def get(self, port, path):
+        """What a program on the node answers over HTTP."""
+        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=10)
+        connection.sock = connect_in(self.netns, ('127.0.0.1', port), 10)
+        try:
+            connection.request('GET', path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
 
     def received(self):
         """Bytes that came in over the uplink so far."""
