@@ -321,3 +321,17 @@ def test_an_agent_writes_the_lbnode_of_its_own_node_alone(admin, control_plane):
         except ApiError as error:
             assert not allowed and error.status in (403, 422) and 'its own node alone' in error.message
     admin.delete('Node', 'mine')
+
+
+def test_the_largest_report_of_a_node_is_taken(admin):
+    """As large as userspace/agent/node_report.h lets it become: a refused report would tell nothing at all."""
+    longest = f'{"n" * 63}/{"s" * 63}=' + ','.join(f'2001:db8:ffff:ffff:ffff:ffff:ffff:{i:04x}' for i in range(16))
+    groups = [{'programmed': False, 'announcedTo': ['p' * 253], 'reason': 'NoRoomInMaps', 'message': f'{i:0200}', 'services': [longest]}
+              for i in range(800)]
+    peers = [{'name': 'p' * 253, 'address': '2001:db8:ffff:ffff:ffff:ffff:ffff:ffff', 'state': 'Established', 'since': '2026-01-01T00:00:00Z',
+              'prefixesSent': 4294967295, 'prefixesReceived': 4294967295, 'lastError': 'e' * 200}] * 64
+    obj = {'apiVersion': API, 'kind': 'LBNode', 'metadata': {'name': 'large'}}
+    admin.create(obj)
+    admin.apply({**obj, 'status': {'agentVersion': '0.1.0', 'groups': groups, 'peers': peers}}, subresource='status')
+    assert len(admin.get('LBNode', 'large')['status']['groups']) == 800
+    admin.delete('LBNode', 'large')
