@@ -79,8 +79,7 @@ BODY_FUNCTION(ingress_unserved)
 BODY_FUNCTION(icmp_error_to_backend)
 BODY_FUNCTION(icmp_error_to_client)
 
-/* A remote backend's reply, to the node's address: back to the client, never up. What is no reply of ours
- * goes up. */
+/* A remote backend's reply, to the node's address: back to the client. What is no reply of ours goes up. */
 lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
 			    enum lb_reason reason lb_unused, const bool v6)
 {
@@ -100,8 +99,8 @@ lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 ha
 		count_reason(LB_REASON_HELPER);
 		return HOOK_DROP;
 	}
-	action = send_by_route(ctx, to.src, to.dst, packet->length, v6);
-	if (action >= 0)
+	action = send_by_route(ctx, set, to.src, to.dst, packet->length, v6);
+	if (action != SEND_FAILED)
 		return action;
 	count_reason(LB_REASON_NO_NEXT_HOP);
 	return HOOK_DROP;

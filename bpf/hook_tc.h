@@ -12,9 +12,10 @@
 
 typedef struct __sk_buff hook_ctx;
 
-#define HOOK_PASS TC_ACT_UNSPEC /* other programs on this hook go on */
-#define HOOK_DROP TC_ACT_SHOT
-#define HOOK_UP	  TC_ACT_UNSPEC
+#define HOOK_PASS   TC_ACT_UNSPEC /* other programs on this hook go on */
+#define HOOK_DROP   TC_ACT_SHOT
+#define HOOK_UP	    TC_ACT_UNSPEC
+#define SEND_FAILED (-100) /* no action */
 
 #ifndef BPF_F_IPV6 /* headers before 6.16 */
 #define BPF_F_IPV6 (1ULL << 7)
@@ -111,6 +112,12 @@ lb_inline int hook_resize(hook_ctx *ctx, int grow, __u32 length)
 lb_inline __u16 hook_fib_length(__u16 length lb_unused)
 {
 	return 0;
+}
+
+lb_inline bool hook_can_send(const hook_ctx *ctx lb_unused, const struct lb_settings *set lb_unused,
+			     __u32 ifindex lb_unused)
+{
+	return true;
 }
 
 lb_inline int hook_send(hook_ctx *ctx lb_unused, __u32 ifindex)

@@ -13,7 +13,8 @@ typedef struct xdp_md hook_ctx;
 #define HOOK_PASS XDP_PASS
 #define HOOK_DROP XDP_DROP
 /* A packet of ours that the stack is to route, after DNAT. */
-#define HOOK_UP XDP_PASS
+#define HOOK_UP	    XDP_PASS
+#define SEND_FAILED (-100) /* no action */
 
 lb_inline void *hook_data(const hook_ctx *ctx)
 {
@@ -86,6 +87,17 @@ lb_inline __u16 hook_fib_length(__u16 length)
 	return length;
 }
 
+/* What is sent out of another device is lost, unseen. Back to where it came from always works. */
+lb_inline bool hook_can_send(const hook_ctx *ctx, const struct lb_settings *set, __u32 ifindex)
+{
+	bool can = ifindex == ctx->ingress_ifindex;
+
+#pragma unroll
+	for (int i = 0; i < LB_XDP_OUT; i++)
+		can |= ifindex == set->xdp_out[i];
+	return can;
+}
+
 lb_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 {
 	return ifindex == ctx->ingress_ifindex ? XDP_TX : (int)bpf_redirect(ifindex, 0);
@@ -94,7 +106,7 @@ lb_inline int hook_send(hook_ctx *ctx, __u32 ifindex)
 /* The route is known, its neighbour is not: XDP cannot wait for one. */
 lb_inline int hook_send_unresolved(hook_ctx *ctx lb_unused, __u32 ifindex lb_unused)
 {
-	return -1;
+	return SEND_FAILED;
 }
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* ICMP errors about flows of ours: "too big", "unreachable", "time exceeded" repeat the head of a packet as it
- * looked where the error arose, and whoever sent that packet knows it under other addresses. Without translation
- * path MTU discovery fails behind a VIP, and a closed UDP port of a pod stays silent.
+/* ICMP errors about flows of ours: "too big", "unreachable", "time exceeded" repeat the head of a packet as
+ * it looked where the error arose, and whoever sent that packet knows it under other addresses. Without
+ * translation path MTU discovery fails behind a VIP, and a closed UDP port of a pod stays silent.
  *
  *   where             the quoted packet      becomes                outer addresses
  *   ingress, to VIP   VIP -> client          pod -> client or node  to the pod (from the node, when remote)
- *   ingress, to node  node -> pod            client -> VIP          to the client (from the VIP, if the pod spoke)
- *   egress            client -> pod          client -> VIP          from the VIP, if the pod spoke
+ *   ingress, to node  node -> pod            client -> VIP          to the client (from the VIP, if the pod
+ * spoke) egress            client -> pod          client -> VIP          from the VIP, if the pod spoke
  *
- * Each changed byte of the quote enters the ICMP checksum; the quote's own sums are kept right as far as they are
- * there. */
+ * Each changed byte of the quote enters the ICMP checksum; the quote's own sums are kept right as far as they
+ * are there. */
 #ifndef FAIRWAY_ICMP_ERROR_H
 #define FAIRWAY_ICMP_ERROR_H
 
@@ -296,8 +296,8 @@ lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, _
 	translate_to_client(packet, &quoted, &selection, &t, v6);
 	if (icmp_rewrite(ctx, packet, &quoted, &t, REWRITE_SRC | REWRITE_DST | REWRITE_TTL, v6))
 		return icmp_dropped(LB_REASON_HELPER);
-	action = send_by_route(ctx, t.from, t.to, packet->length, v6);
-	return action >= 0 ? action : icmp_dropped(LB_REASON_NO_NEXT_HOP);
+	action = send_by_route(ctx, set, t.from, t.to, packet->length, v6);
+	return action != SEND_FAILED ? action : icmp_dropped(LB_REASON_NO_NEXT_HOP);
 }
 
 /* Leaving by an uplink: a local pod's error, or the node's about a packet that it could not deliver. */

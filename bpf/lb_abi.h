@@ -38,6 +38,7 @@
 #define LB_FILTER_WORDS (1u << (LB_FILTER_BITS - 6))
 #define LB_LOCKS	8192		     /* words in lb_locks */
 #define LB_MAX_LINKS	256
+#define LB_XDP_OUT	6
 #define LB_TICK_SEC	32		     /* length of lb_settings.tick: idle times are counted in it, 8 bits wide */
 #define LB_MAX_TICKS	250		     /* no flow may stay unvisited longer (8000 s): the counter wraps at 256 */
 
@@ -105,14 +106,16 @@ lb_inline __u64 lb_load64(const __u8 *p)
  * starts, so that time without an agent does not count as idle; it stands still while there is none.
  * seed: random, set once when the map is made (before programs run), never changed: flow tables are hashed with it.
  * snat_*: the source of SNATed flows; all zero: none, and remote backends of that family drop with no_snat_address.
- * Changing them breaks the SNATed flows that exist. */
+ * Changing them breaks the SNATed flows that exist.
+ * xdp_out: devices that XDP can send to, 0: none; what else a reply's route leads to is reached through the stack. */
 struct lb_settings {
 	__u32 tick;
 	__be32 snat_v4;
 	__u8 snat_v6[16];
 	__u64 seed;
 	__u16 snat_port_first, snat_port_last; /* both inclusive, host order; the same for translated ports of local flows */
-	__u32 reserved[7];
+	__u32 xdp_out[LB_XDP_OUT];
+	__u32 reserved;
 };
 _Static_assert(sizeof(struct lb_settings) == 64, "one cache line");
 

@@ -212,9 +212,10 @@ lb_inline struct lb_link *next_hop(const struct selection *selection, __u64 *ret
 
 /* To the client, along the kernel's own route: the packet already has its final addresses. Costs some 120 ns,
  * for replies of remote backends only; a MAC learned from the forward packet would be cheaper, and wrong as
- * soon as one of two routers fails. An action, or -1: no route or no neighbour. */
-lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2], __u16 length,
-			    const bool v6)
+ * soon as one of two routers fails. A client on this node (a process, a pod behind a bridge) is reached
+ * through the stack, whose conntrack has seen it ask. An action, or SEND_FAILED: no route or no neighbour. */
+lb_inline int send_by_route(hook_ctx *ctx, const struct lb_settings *set, const __u64 src[2],
+			    const __u64 dst[2], __u16 length, const bool v6)
 {
 	struct bpf_fib_lookup fib = { .ifindex = hook_ifindex(ctx), .tot_len = hook_fib_length(length) };
 	long r;
@@ -229,6 +230,12 @@ lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2
 		fib.ipv4_dst = (__be32)dst[0];
 	}
 	r = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
+		return HOOK_UP;
+	if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return SEND_FAILED;
+	if (!hook_can_send(ctx, set, fib.ifindex))
+		return HOOK_UP;
 	if (r == BPF_FIB_LKUP_RET_NO_NEIGH) {
 		__u64 addr[2];
 
@@ -236,8 +243,8 @@ lb_inline int send_by_route(hook_ctx *ctx, const __u64 src[2], const __u64 dst[2
 		event_send(LB_EVENT_NEIGHBOUR, 0, fib.ifindex, addr, fib.family == AF_INET6);
 		return hook_send_unresolved(ctx, fib.ifindex);
 	}
-	if (r != BPF_FIB_LKUP_RET_SUCCESS || set_macs(ctx, (__u16 *)fib.dmac, (__u16 *)fib.smac))
-		return -1;
+	if (set_macs(ctx, (__u16 *)fib.dmac, (__u16 *)fib.smac))
+		return SEND_FAILED;
 	return hook_send(ctx, fib.ifindex);
 }
 

@@ -228,15 +228,20 @@ static int server(pid_t host, int family, int type, const char *addr)
 	return fd;
 }
 
-static int client(int family, int type, const char *vip)
+static int client_on(pid_t host, int family, int type, const char *vip)
 {
-	int fd = host_socket(place.client, family, type);
+	int fd = host_socket(host, family, type);
 	socklen_t size;
 	union any_address address = socket_address(family, vip, 80, &size);
 
 	if (connect(fd, &address.any, size) < 0)
 		fail_msg("connect to %s: %s", vip, strerror(errno));
 	return fd;
+}
+
+static int client(int family, int type, const char *vip)
+{
+	return client_on(place.client, family, type, vip);
 }
 
 /* The server's half: whom it saw. */
@@ -474,6 +479,35 @@ static void test_next_hop_behind_a_bridge(void **state _unused_)
 	exchange_with_the_other_node();
 }
 
+/* A pod of this node calls the VIP by way of the router, which brings the packets back to us. The replies of
+ * the other node's pod go to a device that XDP cannot send to: the stack takes them there. */
+static void test_pod_through_the_router(void **state _unused_)
+{
+	shell("nsenter -t %d -n sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
+	      place.client);
+	shell("nsenter -t %d -n ethtool -K eth0 gro off",
+	      place.pod); /* a bare peer: XDP's frames would be lost */
+	shell("ip route add 192.0.2.20/32 via 10.0.0.100; ip -6 route add 2001:db8::20/128 via fd00::100");
+	assert_string_equal(hook_of("up1"), "xdp");
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+		const struct side *side = &sides[i];
+		int remote = server(place.other, side->family, SOCK_DGRAM, side->remote_pod);
+		int listener = server(place.other, side->family, SOCK_STREAM, side->remote_pod);
+		int to_remote = client_on(place.pod, side->family, SOCK_DGRAM, side->remote_vip);
+		int fd = client_on(place.pod, side->family, SOCK_STREAM, side->remote_vip);
+		int accepted = accept(listener, NULL, NULL);
+
+		udp_exchange(to_remote, remote, side, side->node);
+		tcp_exchange(fd, accepted);
+		close(remote);
+		close(listener);
+		close(to_remote);
+		close(fd);
+		close(accepted);
+	}
+	shell("ip route del 192.0.2.20/32; ip -6 route del 2001:db8::20/128");
+}
+
 static void advance_clock(uint32_t ticks)
 {
 	int fd = bpf_obj_get(SANDBOX_PINS "/v1/maps/lb_settings");
@@ -537,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_without_an_agent),
 		cmocka_unit_test(test_hook_change),
 		cmocka_unit_test(test_next_hop_behind_a_bridge),
+		cmocka_unit_test(test_pod_through_the_router),
 		cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_counted),
 	};

@@ -15,6 +15,7 @@ static const struct {
 	{ "client-unresolved", "198.18.0.7", "2001:db8:18::7" }, /* its router has no neighbour entry */
 	{ "client-unreachable", "198.18.1.7", "2001:db8:19::7" },
 	{ "node", "10.0.0.2", "fd00::2" },
+	{ "node-second", "10.0.1.2", "fd01::2" },
 	{ "vip", "192.0.2.10", "2001:db8::10" },
 	{ "vip-far", "192.0.2.11", "2001:db8::11" },
 	{ "vip-none", "192.0.2.12", "2001:db8::12" },

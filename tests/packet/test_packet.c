@@ -76,6 +76,16 @@ static void usual_snat(void)
 	world_set_snat(world, fixture_address("node", 4), fixture_address("node", 6), 61000, 65535);
 }
 
+static void only_back(void)
+{
+	world->settings->xdp_out[0] = 0;
+}
+
+static void both_uplinks(void)
+{
+	world->settings->xdp_out[0] = WORLD_SECOND;
+}
+
 static void locks_held(void)
 {
 	world_set_locks(world, 1);

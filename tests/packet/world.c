@@ -179,6 +179,7 @@ struct world *world_new(const struct world_options *options)
 	world->links[1] = (struct lb_link){ .ifindex = WORLD_SECOND };
 	mac_bytes("02:00:00:00:00:12", world->links[1].mac);
 	world_set_snat(world, "10.0.0.2", "fd00::2", 61000, 65535);
+	world->settings->xdp_out[0] = WORLD_SECOND;
 	return world;
 }
 

@@ -258,6 +258,7 @@ static struct uplinks_config uplinks_config(const struct datapath *datapath,
 		.peer_interfaces = options->peer_interfaces,
 		.n_peer_interfaces = options->n_peer_interfaces,
 		.next_hops = datapath->tables.links,
+		.xdp_out = datapath->tables.settings->xdp_out,
 	};
 }
 

@@ -28,7 +28,7 @@ struct uplink {
 	bool present; /* met in the last dump of links */
 	bool pinned;  /* an earlier agent attached it */
 	bool chosen;
-	bool takes_xdp;	     /* asked in this refresh; of devices that next hops use */
+	bool takes_xdp;	     /* asked in this refresh: of uplinks and of devices that next hops use */
 	char unsendable[16]; /* such a device that XDP here cannot send to, when the hook was chosen; "": none
 			      */
 	struct interface_view view; /* of chosen ones */
@@ -225,18 +225,43 @@ static struct uplink *next_hop_device(const struct uplinks *uplinks, size_t i)
 	return ifindex ? uplink_find(uplinks, ifindex) : NULL;
 }
 
-static void next_hops_ask(struct uplinks *uplinks)
+static void device_ask(struct uplinks *uplinks, struct uplink *device)
 {
+	uint64_t features = 0;
+	int error = netlink_xdp_features(uplinks->netlink, device->link.ifindex, &features);
+
+	device->takes_xdp = device_takes_xdp(error, features, device->link.kind);
+}
+
+/* Those that next hops use, and our uplinks: replies leave by these. */
+static void devices_ask(struct uplinks *uplinks)
+{
+	struct uplink *uplink, *next;
+
 	for (size_t i = 0; i < LB_MAX_LINKS; i++) {
 		struct uplink *device = next_hop_device(uplinks, i);
-		uint64_t features = 0;
 
-		if (device) {
-			int error = netlink_xdp_features(uplinks->netlink, device->link.ifindex, &features);
-
-			device->takes_xdp = device_takes_xdp(error, features, device->link.kind);
-		}
+		if (device)
+			device_ask(uplinks, device);
 	}
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+	if (uplink->chosen || uplink->pinned)
+		device_ask(uplinks, uplink);
+}
+
+/* Word by word: a program that meets half of it sends a reply through the stack. */
+static void xdp_out_write(const struct uplinks *uplinks)
+{
+	struct uplink *uplink, *next;
+	size_t n = 0;
+
+	if (!uplinks->config.xdp_out)
+		return;
+	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
+	if ((uplink->chosen || uplink->pinned) && uplink->takes_xdp && n < LB_XDP_OUT)
+		__atomic_store_n(&uplinks->config.xdp_out[n++], uplink->link.ifindex, __ATOMIC_RELAXED);
+	while (n < LB_XDP_OUT)
+		__atomic_store_n(&uplinks->config.xdp_out[n++], 0, __ATOMIC_RELAXED);
 }
 
 /* The name of the first, or "". A packet that goes back to where it came from needs nothing of the device. */
@@ -257,7 +282,8 @@ static bool refresh_hooks(struct uplinks *uplinks, bool *failed)
 	struct uplink *uplink, *next;
 	bool changed = false;
 
-	next_hops_ask(uplinks);
+	devices_ask(uplinks);
+	xdp_out_write(uplinks);
 	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
 	{
 		bool wanted = uplink_wanted(uplinks, uplink);

@@ -20,8 +20,8 @@ struct uplinks_config { /* borrowed until the next uplinks_configure() or uplink
 	size_t n_peers;
 	const char *const *peer_interfaces;
 	size_t n_peer_interfaces;
-	const struct lb_link
-		*next_hops; /* LB_MAX_LINKS of them: the devices that next hops use; NULL: none */
+	const struct lb_link *next_hops; /* the LB_MAX_LINKS devices of next hops; NULL: none */
+	uint32_t *xdp_out;		 /* LB_XDP_OUT, written: uplinks that XDP can send to; or NULL */
 };
 
 /* `event` NULL: changes are acted upon by uplinks_refresh() alone. Adopts what is pinned. */
