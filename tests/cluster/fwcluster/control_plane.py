@@ -12,6 +12,7 @@ With `netns` and `address` it lives inside a network namespace (the cluster of s
 when the program that started it ends, and load() finds it again. The API server writes an audit log of all requests, with
 the bodies of writes to what Fairway writes.
 """
+import datetime
 import functools
 import json
 import os
@@ -30,6 +31,7 @@ SERVICE_CIDRS = '10.96.0.0/16,fd00:10:96::/112'
 POD_CIDRS = '10.244.0.0/16,fd00:10:244::/48'
 SERVICE_IPS = ('10.96.0.1', 'fd00:10:96::1')
 LONE_CONTROLLERS = ('endpointslice-controller', 'serviceaccount-controller', 'namespace-controller', 'garbage-collector-controller')
+STARTING = 20.0  # seconds that an API server may need for its Roles
 NAMES = ('localhost', '127.0.0.1', '::1', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc',
          'kubernetes.default.svc.cluster.local', *SERVICE_IPS)
 FAIRWAY_WRITES = [{'group': '', 'resources': ['services', 'services/status', 'events']},
@@ -294,3 +296,14 @@ class ControlPlane:
         with open(self.audit_path, 'rb') as file:
             file.seek(since)
             return [json.loads(line) for line in file if line.endswith(b'\n')]
+
+    def refusals(self, user, since=0):
+        """401 and 403 that a user has got. Left out: what a starting API server refuses to everybody until it has read the Roles,
+        and a new object in a namespace that is being deleted."""
+        def counts(event):
+            when = datetime.datetime.fromisoformat(event['requestReceivedTimestamp'].replace('Z', '+00:00')).timestamp()
+            return (event['user'].get('username') == user and event['responseStatus']['code'] in (401, 403) and
+                    'it is being terminated' not in event['responseStatus'].get('message', '') and
+                    not any(start <= when < start + STARTING for start in self.apiserver.starts))
+
+        return [event for event in self.audit(since) if counts(event)]

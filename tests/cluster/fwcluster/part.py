@@ -31,6 +31,7 @@ class Part:
         self.log_path = f'{directory}/log/{name}.log'
         self.pid_path = f'{directory}/{name}.pid'
         self.child = None
+        self.starts = []  # wall-clock time of each start by this object
         os.makedirs(f'{directory}/log', exist_ok=True)
 
     def command(self):
@@ -40,6 +41,7 @@ class Part:
 
     def start(self):
         assert not self.running(), f'{self.name} runs already'
+        self.starts.append(time.time())
         with open(self.log_path, 'ab') as log:
             self.child = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                           env={**os.environ, **self.environment})
