@@ -236,6 +236,20 @@ def test_a_daemon_that_hangs_is_noticed(netns):
         frr.end()
 
 
+def test_no_second_frr_on_a_node(netns):
+    listener = subprocess.Popen(['ip', 'netns', 'exec', netns, '/usr/bin/python3', '-c', 'import socket, time\ns = socket.create_server'
+                                 '(("127.0.0.1", 2601))\nprint("ready", flush=True)\ntime.sleep(60)'], stdout=subprocess.PIPE)
+    listener.stdout.readline()
+    frr = Frr(netns)
+    try:
+        assert frr.process.wait(timeout=20) == 1
+        assert "another zebra runs on this node" in frr.text()
+    finally:
+        frr.end()
+        listener.kill()
+        listener.wait()
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize('capability', ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW', 'SETGID', 'SETUID', 'SYS_ADMIN'])
 def test_frr_needs_each_capability(netns, capability):
