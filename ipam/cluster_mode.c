@@ -157,15 +157,21 @@ static void on_released(void *userdata)
 	sd_event_exit(mode->event, EXIT_SUCCESS);
 }
 
+/* A write without an answer may still be executed, after the next leader has read the statuses: then that one
+ * has to wait. */
 static void on_leader_stopped(void *userdata)
 {
 	struct mode *mode = userdata;
+	bool idle = !mode->leader || leader_is_idle(mode->leader);
 
 	leader_free(take(mode->leader));
-	if (mode->election)
+	if (mode->election && idle) {
 		election_release(mode->election, on_released);
-	else
-		on_released(mode);
+		return;
+	}
+	if (mode->election)
+		log_warn("a write has no answer: the Lease is not given up, it expires");
+	on_released(mode);
 }
 
 static void on_patience_over(void *userdata)

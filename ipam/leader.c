@@ -22,7 +22,7 @@
 
 #define ROUND_MSEC 20	/* answers and changes that come together make one round */
 #define RETRY_MSEC 1000 /* after a round for which there was no memory */
-#define STOP_MSEC  1000 /* for the answers to what is under way */
+#define STOP_MSEC  2000 /* for the answers to what is under way */
 #define STRATEGIC  "application/strategic-merge-patch+json"
 #define MERGE	   "application/merge-patch+json"
 
@@ -499,6 +499,11 @@ void leader_stop(struct leader *leader, void (*done)(void *userdata), void *user
 	leader->stopped_userdata = userdata;
 	outbox_stop(leader->outbox);
 	loop_timer_set(leader->next, outbox_is_idle(leader->outbox) ? 0 : STOP_MSEC);
+}
+
+bool leader_is_idle(const struct leader *leader)
+{
+	return outbox_is_idle(leader->outbox);
 }
 
 bool leader_has_delivered(const struct leader *leader)

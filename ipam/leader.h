@@ -30,9 +30,10 @@ int leader_new(struct sd_event *, struct api *, const struct leader_options *, s
 void leader_free(struct leader *); /* what is under way is cancelled */
 
 bool leader_has_delivered(const struct leader *);
-/* Writes nothing more; `done` is called from the loop once every answer is there, at the latest after a
- * second. */
+/* Writes nothing more; `done` is called from the loop once every answer is there, at the latest after two
+ * seconds. */
 void leader_stop(struct leader *, void (*done)(void *userdata), void *userdata);
+bool leader_is_idle(const struct leader *); /* no write is without an answer: none can still be executed */
 void leader_count(const struct leader *, struct metrics *); /* adds what it knows */
 
 #endif

@@ -69,7 +69,7 @@ static void say_holder(struct election *election)
 	if (!strcmp(election->said, holder))
 		return;
 	strcpy(election->said, holder);
-	if (!election->view.leading && *holder)
+	if (!election->view.leading && *holder && strcmp(holder, election->identity) != 0)
 		log_info("lease %s/%s: held by %s, waiting", election->namespace, election->name, holder);
 }
 
