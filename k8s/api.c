@@ -83,6 +83,7 @@ struct api {
 
 	struct transfer probe;
 	uint64_t probe_due_msec, probe_received;
+	bool probe_repeated;
 	size_t n_silent; /* servers that were given up since the last answer */
 	struct backoff backoff;
 
@@ -440,8 +441,12 @@ static void probe_ended(struct api *api, CURLcode result)
 	api->state.bytes_sent += api->probe.bytes_sent;
 	transfer_done(&api->probe);
 	if (status) {
+		api->probe_repeated = false;
 		arm_probe(api);
 		tell_reachable(api);
+	} else if (!is_link_failure(result) && !api->probe_repeated) {
+		api->probe_repeated = true; /* the connection broke under it: a new one tells more */
+		loop_timer_set(api->probe_timer, 0);
 	} else if (is_tls_failure(result)) {
 		give_up_link(api, why ? why : "TLS");
 		refresh(api);

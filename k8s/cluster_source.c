@@ -71,7 +71,7 @@ struct cluster_source {
 	struct source_result result;
 	bool trouble_changed;
 	uint64_t changed_usec; /* see struct cluster_source_state */
-	bool trim; /* a list was read: the C library would keep the holes that it left */
+	bool trim;	       /* a list was read: the C library would keep the holes that it left */
 };
 
 DEFINE_CLEANUP(struct cluster_source *, cluster_source_free);
@@ -297,11 +297,12 @@ static int add_forbidden(struct problems *problems, const struct followed *follo
 /* What all collections suffer alike has one text, and so is one problem. */
 static int add_trouble(struct problems *problems, const struct followed *followed, bool delivered)
 {
-	const struct reflector *reflector = watch_reflector(followed->watch);
+	int status;
+	enum reflector_trouble trouble = watch_trouble(followed->watch, &status);
 	const char *stays = delivered ? "; the last good objects stay in force, tried again"
 				      : "; nothing is decided until it is, tried again";
 
-	switch (reflector->trouble) {
+	switch (trouble) {
 	case REFLECTOR_FINE:
 	case REFLECTOR_UNREACHABLE: /* the API client tells */
 		return 0;
@@ -315,14 +316,13 @@ static int add_trouble(struct problems *problems, const struct followed *followe
 	case REFLECTOR_BUSY:
 		return problems_add(problems, "API server", "", "is too busy to answer (HTTP 429)%s", stays);
 	case REFLECTOR_SERVER_ERROR:
-		return problems_add(problems, "API server", "", "fails (HTTP %d)%s", reflector->status,
-				    stays);
+		return problems_add(problems, "API server", "", "fails (HTTP %d)%s", status, stays);
 	case REFLECTOR_GARBAGE:
 		return problems_add(problems, "API server", "",
 				    "something answers with what is no answer of an API server%s", stays);
 	case REFLECTOR_REFUSED:
-		return problems_add(problems, "API server", "", "refuses what we ask (HTTP %d)%s",
-				    reflector->status, stays);
+		return problems_add(problems, "API server", "", "refuses what we ask (HTTP %d)%s", status,
+				    stays);
 	case REFLECTOR_NO_MEMORY:
 		return problems_add(problems, "API server", "", "what it sends does not fit into memory%s",
 				    stays);

@@ -14,7 +14,7 @@
 
 #define SILENCE_MSEC   150000 /* bookmarks come about every minute */
 #define SHORT_MSEC     1000   /* a watch that ends sooner, without an event, is not opened again at once */
-#define PROVEN_MSEC    5000   /* a watch that has lasted for this long works, even without an event */
+#define PROVEN_MSEC    2000   /* a watch that has lasted for this long works, even without an event */
 #define HEALTHY_MSEC   10000
 #define KICK_SPAN_MSEC 500 /* all that waited for a server begin within this time */
 
@@ -31,7 +31,7 @@ struct watch {
 	int told_status;
 	uint64_t begun_msec; /* of the answer under way; 0: it has not */
 	uint64_t event_usec;
-	unsigned n_busy;   /* answers with 429 in a row */
+	unsigned n_busy;   /* answers with 429 or 503 in a row */
 	uint64_t n_events; /* when it was asked for */
 };
 
@@ -52,7 +52,6 @@ static void tell_trouble(struct watch *watch, enum reflector_trouble trouble, in
 		return;
 	watch->told = trouble;
 	watch->told_status = status;
-	watch->reflector.trouble = trouble;
 	watch->on_trouble(watch->userdata);
 }
 
@@ -100,6 +99,7 @@ static void on_end(void *userdata, const struct api_reply *reply, bool cut)
 {
 	struct watch *watch = userdata;
 	bool was_watch = watch->reflector.as_watch, goes_on;
+	uint64_t n_lists = watch->reflector.n_lists;
 	uint64_t lasted_msec = watch->begun_msec ? loop_now_msec() - watch->begun_msec : 0;
 
 	watch->request = NULL;
@@ -110,15 +110,15 @@ static void on_end(void *userdata, const struct api_reply *reply, bool cut)
 	 * down. */
 	if (was_watch && (lasted_msec >= HEALTHY_MSEC || watch->reflector.n_events != watch->n_events))
 		backoff_reset(&watch->backoff);
-	watch->n_busy = reply->status == 429 ? watch->n_busy + 1 : 0;
+	watch->n_busy = reply->status == 429 || reply->status == 503 ? watch->n_busy + 1 : 0;
 	if (!goes_on) {
-		/* "Storage is (re)initializing": every new kind and every start of an API server begins like
-		 * this. */
-		if (watch->reflector.trouble != REFLECTOR_BUSY || watch->n_busy > 1)
+		if (watch->n_busy != 1) /* each new kind and each start of an API server begin like this */
 			tell_trouble(watch, watch->reflector.trouble, watch->reflector.status);
 		try_later(watch, (uint64_t)reply->retry_after_msec);
 		return;
 	}
+	if (watch->reflector.n_lists != n_lists)
+		tell_trouble(watch, REFLECTOR_FINE, 0);
 	if (was_watch && reply->status == 200 && watch->reflector.phase == REFLECTOR_WATCH &&
 	    lasted_msec < SHORT_MSEC && watch->reflector.n_events == watch->n_events) {
 		try_later(watch, SHORT_MSEC);
@@ -244,4 +244,10 @@ const struct reflector *watch_reflector(const struct watch *watch)
 uint64_t watch_event_usec(const struct watch *watch)
 {
 	return watch->event_usec;
+}
+
+enum reflector_trouble watch_trouble(const struct watch *watch, int *ret_status)
+{
+	*ret_status = watch->told_status;
+	return watch->told;
 }

@@ -21,7 +21,11 @@ struct watch_options { /* texts are copied; see struct reflector */
 /* Starts at once. 0 or -ENOMEM. */
 int watch_new(struct sd_event *, struct api *, const struct watch_options *, struct watch **ret);
 void watch_free(struct watch *); /* not from inside of the reflector's functions */
-const struct reflector *watch_reflector(const struct watch *); /* its counters and its trouble */
+const struct reflector *watch_reflector(const struct watch *); /* its counters */
+/* Why it does not get on; *ret_status is the HTTP status that said so. A server that is starting or
+ * overloaded (429, 503) is trouble only when it says so twice, and trouble is over only when something was
+ * really read. */
+enum reflector_trouble watch_trouble(const struct watch *, int *ret_status);
 uint64_t watch_event_usec(const struct watch *); /* loop_now_usec() when something came last; 0: never */
 
 #endif
