@@ -168,6 +168,7 @@ static uint32_t any_number(void)
 static void write_failed(struct reporter *reporter, const struct api_reply *reply)
 {
 	reporter->state.n_failures++;
+	reporter->written = 0; /* without an answer it may have been executed: what stands there is not known */
 	reporter->no_answer = !reply->status;
 	reporter->next_msec = loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(), any_number(),
 							      (uint64_t)reply->retry_after_msec);
