@@ -52,6 +52,16 @@ static int compare_allocations(const void *a, const void *b)
 	return order ? order : strcmp(left->name, right->name);
 }
 
+static bool is_sorted(const struct allocations *allocations)
+{
+	size_t i;
+
+	for (i = 1; i < allocations->n_services; i++)
+		if (compare_allocations(&allocations->services[i - 1], &allocations->services[i]) > 0)
+			return false;
+	return true;
+}
+
 static int write_services(const struct run *run, struct allocations *ret)
 {
 	size_t i;
@@ -68,7 +78,8 @@ static int write_services(const struct run *run, struct allocations *ret)
 			return r;
 		ret->n_services++;
 	}
-	qsort(ret->services, ret->n_services, sizeof(*ret->services), compare_allocations);
+	if (!is_sorted(ret)) /* they come by age, which often is the same order */
+		qsort(ret->services, ret->n_services, sizeof(*ret->services), compare_allocations);
 	return 0;
 }
 

@@ -82,14 +82,27 @@ static size_t lower_bound(const struct ledger *ledger, const char *namespace, co
 	return low;
 }
 
+static bool is_at(const struct ledger *ledger, size_t at, const char *namespace, const char *name,
+		  const char *uid)
+{
+	return at < ledger->n && !compare_entry(ledger->entries[at], namespace, name, uid);
+}
+
+/* Mostly they are asked for in their own order: then it is the next one. */
+static size_t place_of(const struct ledger *ledger, size_t *cursor, const char *namespace, const char *name,
+		       const char *uid)
+{
+	if (!is_at(ledger, *cursor, namespace, name, uid))
+		*cursor = lower_bound(ledger, namespace, name, uid);
+	return (*cursor)++;
+}
+
 static struct ledger_entry *find(const struct ledger *ledger, const char *namespace, const char *name,
 				 const char *uid)
 {
 	size_t at = lower_bound(ledger, namespace, name, uid);
 
-	return at < ledger->n && !compare_entry(ledger->entries[at], namespace, name, uid)
-		       ? ledger->entries[at]
-		       : NULL;
+	return is_at(ledger, at, namespace, name, uid) ? ledger->entries[at] : NULL;
 }
 
 static struct ledger_entry *entry_new(const char *namespace, const char *name, const char *uid)
@@ -107,13 +120,12 @@ static struct ledger_entry *entry_new(const char *namespace, const char *name, c
 	return NULL;
 }
 
-static struct ledger_entry *find_or_add(struct ledger *ledger, const char *namespace, const char *name,
-					const char *uid)
+static struct ledger_entry *add_at(struct ledger *ledger, size_t at, const char *namespace, const char *name,
+				   const char *uid)
 {
-	size_t at = lower_bound(ledger, namespace, name, uid);
 	struct ledger_entry *entry;
 
-	if (at < ledger->n && !compare_entry(ledger->entries[at], namespace, name, uid))
+	if (is_at(ledger, at, namespace, name, uid))
 		return ledger->entries[at];
 	entry = entry_new(namespace, name, uid);
 	if (!entry || array_reserve(ledger->entries, ledger->n, ledger->capacity) < 0) {
@@ -125,6 +137,12 @@ static struct ledger_entry *find_or_add(struct ledger *ledger, const char *names
 	ledger->entries[at] = entry;
 	ledger->n++;
 	return entry;
+}
+
+static struct ledger_entry *find_or_add(struct ledger *ledger, const char *namespace, const char *name,
+					const char *uid)
+{
+	return add_at(ledger, lower_bound(ledger, namespace, name, uid), namespace, name, uid);
 }
 
 static struct ledger_address *find_address(const struct ledger_entry *entry, const struct addr *addr)
@@ -236,16 +254,19 @@ static int end(struct ledger_entry *entry, const struct service *service, uint64
 	return hold_only(entry, NULL, 0, now_msec);
 }
 
-static int follow(struct ledger *ledger, const struct service *service, bool default_class, uint64_t now_msec)
+static int follow(struct ledger *ledger, size_t *cursor, const struct service *service, bool default_class,
+		  uint64_t now_msec)
 {
 	bool ours = service_is_ours(service, default_class);
 	const struct meta *meta = &service->meta;
+	size_t at = place_of(ledger, cursor, meta->namespace, meta->name, meta->uid);
 	struct ledger_entry *entry;
 
-	entry = ours ? find_or_add(ledger, meta->namespace, meta->name, meta->uid)
-		     : find(ledger, meta->namespace, meta->name, meta->uid);
+	if (!ours && !is_at(ledger, at, meta->namespace, meta->name, meta->uid))
+		return 0;
+	entry = add_at(ledger, at, meta->namespace, meta->name, meta->uid);
 	if (!entry)
-		return ours ? -ENOMEM : 0;
+		return -ENOMEM;
 	entry->seen = true;
 	if (service->unusable)
 		return 0; /* one that cannot be decoded is there as it was */
@@ -403,7 +424,7 @@ static void forget_empty(struct ledger *ledger)
 int ledger_update(struct ledger *ledger, const struct cluster *cluster, bool default_class,
 		  const struct node_reports *reports, uint64_t now_msec)
 {
-	size_t i;
+	size_t i, cursor = 0;
 	int r = 0;
 
 	ledger->next_msec = UINT64_MAX;
@@ -413,7 +434,7 @@ int ledger_update(struct ledger *ledger, const struct cluster *cluster, bool def
 	for (i = 0; i < ledger->n; i++)
 		ledger->entries[i]->seen = false;
 	for (i = 0; i < cluster->n_services && r == 0; i++)
-		r = follow(ledger, cluster->services[i], default_class, now_msec);
+		r = follow(ledger, &cursor, cluster->services[i], default_class, now_msec);
 	if (r == 0 && !ledger->filled)
 		r = fill_from_reports(ledger, cluster, reports, now_msec);
 	if (r < 0)
@@ -457,17 +478,17 @@ static bool is_as_read(const struct service *service, const struct addr *address
 	return n_addresses == n;
 }
 
-static int overlay_service(struct overlay *overlay, const struct ledger *ledger,
+static int overlay_service(struct overlay *overlay, const struct ledger *ledger, size_t *cursor,
 			   const struct service *service, bool default_class)
 {
-	const struct ledger_entry *entry =
-		find(ledger, service->meta.namespace, service->meta.name, service->meta.uid);
+	const struct meta *meta = &service->meta;
+	size_t n, at = place_of(ledger, cursor, meta->namespace, meta->name, meta->uid);
 	struct addr addresses[INGRESS_MAX];
-	size_t n;
+	const struct ledger_entry *entry;
 
+	entry = is_at(ledger, at, meta->namespace, meta->name, meta->uid) ? ledger->entries[at] : NULL;
 	/* One that is being deleted holds what its status says until it is gone. */
-	if (!entry || service->meta.deleting ||
-	    !(service->unusable || service_is_ours(service, default_class)))
+	if (!entry || meta->deleting || !(service->unusable || service_is_ours(service, default_class)))
 		return overlay_keep(overlay, service);
 	n = held_of(entry, service, addresses);
 	return is_as_read(service, addresses, n) ? overlay_keep(overlay, service)
@@ -501,11 +522,11 @@ int ledger_overlay(const struct ledger *ledger, const struct cluster *cluster, b
 		   struct arena *arena, struct cluster *ret)
 {
 	struct overlay overlay;
-	size_t i;
+	size_t i, cursor = 0;
 	int r = overlay_init(&overlay, arena, cluster, ledger->n_leaving);
 
 	for (i = 0; i < cluster->n_services && r == 0; i++)
-		r = overlay_service(&overlay, ledger, cluster->services[i], default_class);
+		r = overlay_service(&overlay, ledger, &cursor, cluster->services[i], default_class);
 	if (r == 0)
 		r = overlay_leaving(&overlay, ledger);
 	if (r == 0)

@@ -74,9 +74,12 @@ static int collect_tenants(struct run *run, const struct cluster *cluster)
 
 	if (!names)
 		return -ENOMEM;
-	for (i = 0; i < run->n_claims; i++)
-		if (run->claims[i].ours)
-			names[n++] = run->claims[i].service->meta.namespace;
+	for (i = 0; i < run->n_claims; i++) {
+		const char *namespace = run->claims[i].service->meta.namespace;
+
+		if (run->claims[i].ours && !(n && text_equal(names[n - 1], namespace)))
+			names[n++] = namespace;
+	}
 	n = unique_texts(names, n);
 	run->tenants = arena_array(&run->arena, n, sizeof(*run->tenants));
 	if (!run->tenants)
