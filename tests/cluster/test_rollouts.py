@@ -112,3 +112,13 @@ def test_rollout_of_frr_keeps_every_flow(fairway, shops):
         fairway.cluster.wait_announced(shops['Cluster'], fairway.cluster.nodes, 60)
     traffic.assert_nothing_failed(AT_LEAST)
     traffic.assert_no_long_one_ended()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize('number', [1, 2, 3])
+def test_all_of_it_three_times(fairway, shops, number):
+    for policy in ('Cluster', 'Local'):
+        for test in (test_rollout_of_the_application, test_rollout_of_the_agents, test_rollout_of_the_controller):
+            test(fairway, shops, policy)
+    for test in (test_drain_of_a_node, test_api_server_gone_for_a_minute_and_an_agent_killed_meanwhile, test_rollout_of_frr_keeps_every_flow):
+        test(fairway, shops)

@@ -131,7 +131,7 @@ class Client:
                 connection.close()
                 self.local.connection = None
                 # A kept connection that the server has closed meanwhile never reached it.
-                if not (again and kept and isinstance(error, (http.client.RemoteDisconnected, ConnectionError))):
+                if not (again and kept and isinstance(error, (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError))):
                     raise error if isinstance(error, OSError) else ConnectionError(str(error)) from error
         try:
             value = json.loads(text)

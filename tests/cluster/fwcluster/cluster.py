@@ -19,13 +19,14 @@ import subprocess
 import time
 
 from fwlab import netns
-from fwlab.lab import ROOT, Lab, LabError, wait_for
+from fwlab.lab import ROOT, SOURCE, Lab, LabError, wait_for
 
 from . import assets, images, node as node_module
 from .control_plane import ControlPlane
 
 CONTROL_V4, CONTROL_V6 = '172.30.250.2', 'fd00:30:fa::2'
 API_PORT = 6443
+POD_PROGRAMS = f'{SOURCE}/build/cluster-image'  # sanitizers are for Fairway's own
 # Below every route of BGP, also in zebra's eyes, which takes the highest byte for the administrative distance.
 LAST_RESORT = 250 << 24
 
@@ -72,8 +73,11 @@ class Cluster(Lab):
             self.make_directories()
             shutil.rmtree(self.home, ignore_errors=True)
             os.makedirs(self.home)
-            template = images.template(self.disk, [*images.own_archives(f'{os.path.dirname(self.disk)}/cluster-image', self.home),
-                                                   *archives], tags)
+            own = images.own_archives(POD_PROGRAMS, self.home)
+            with images.template(self.disk, [*own, *archives], tags) as template:
+                for node in self.nodes:
+                    os.makedirs(self.node_home(node))
+                    images.clone(template, f'{self.node_home(node)}/containerd')
             self.processes.start_supervisor()
             self.make_router_and_client()
             self.make_control()
@@ -81,7 +85,7 @@ class Cluster(Lab):
                 self.make_node(node)
             self.start_control_plane()
             for node in self.nodes:
-                self.start_kubelet(node, template)
+                self.start_node(node)
             self.wait_nodes_ready()
             self.state['up'] = True
             self.save_state()
@@ -98,10 +102,10 @@ class Cluster(Lab):
         absent += [p for p in ('bgpd', 'bfdd') if not os.path.exists(f'/usr/lib/frr/{p}')]
         if absent:
             raise ClusterError(f'{", ".join(absent)} not installed: make deps')
-        wanted = ['cluster-image/pause', 'cluster-image/server', 'lab-load', 'tests/lab/xdp_pass.bpf.o']
-        missing = [f for f in wanted if not os.path.exists(f'{self.build}/{f}')]
+        wanted = [*(f'{POD_PROGRAMS}/{f}' for f in ('pause', 'server', 'load')), f'{self.build}/lab-load', f'{self.build}/tests/lab/xdp_pass.bpf.o']
+        missing = [f for f in wanted if not os.path.exists(f)]
         if missing:
-            raise ClusterError(f'{self.build} has no {", ".join(missing)}: run make first')
+            raise ClusterError(f'{", ".join(missing)}: not there; run make first')
 
     def make_control(self):
         """The control plane's host: behind the router as the nodes are."""
@@ -124,12 +128,9 @@ class Cluster(Lab):
         for number, node in enumerate(self.nodes):
             self.plane.admin.apply(node_module.node_object(node, f'zone-{number % 3 + 1}', self.pod_cidrs(node)))
 
-    def start_kubelet(self, node, template=None):
-        """Starts the node's own processes; with a template as a new machine."""
+    def start_node(self, node):
+        """The node's first process, and with it containerd and kubelet."""
         home = self.node_home(node)
-        if template:
-            os.makedirs(home)
-            images.clone(template, f'{home}/containerd')
         self.plane.pki.client(node, f'system:node:{node}', ('system:nodes',))
         argv = node_module.prepare(home, node, self.cgroup(node), self.node_addresses(node), self.pod_cidrs(node),
                                    assets.find()['kubelet'], self.plane.kubeconfig(node), self.plane.ca)

@@ -4,6 +4,7 @@
 An image of ours is one static program. All images are imported once into a template, a directory that a node's containerd
 starts from: its files are linked into each node's root (snapshots and blobs never change), only databases are copied.
 """
+import contextlib
 import fcntl
 import hashlib
 import io
@@ -68,8 +69,10 @@ def key_of(archives, tags):
     return total.hexdigest()[:16]
 
 
+@contextlib.contextmanager
 def template(directory, archives, tags=None):
-    """A containerd root with these archives' images, made if it is not there; tags: {further name: name of an image}."""
+    """A containerd root with these archives' images, made if it is not there; it stays for as long as the body clones it. tags: {further
+    name: name of an image}."""
     tags = tags or {}
     made = f'{directory}/template-{key_of(archives, tags)}'
     os.makedirs(directory, exist_ok=True)
@@ -81,7 +84,7 @@ def template(directory, archives, tags=None):
                     shutil.rmtree(f'{directory}/{old}', ignore_errors=True)
             import_all(f'{made}.new', archives, tags)
             os.rename(f'{made}.new', made)
-    return made
+        yield made
 
 
 def import_all(root, archives, tags):
