@@ -325,15 +325,21 @@ static bool watch_ended(struct reflector *reflector)
 
 static bool error_event(struct reflector *reflector)
 {
-	if (reflector->error_code == 410)
+	int code = reflector->error_code;
+
+	if (code == 410)
 		return expired(reflector);
-	if (reflector->phase == REFLECTOR_LIST)
+	if (reflector->phase == REFLECTOR_LIST) {
 		list_anew(reflector);
-	return fails(reflector, trouble_of_status(reflector->error_code), reflector->error_code);
+		/* etcd 3.4: "the required storage feature RequestWatchProgress is disabled", with 500 */
+		reflector->no_watch_list |= !reflector->got_event && code != 429;
+		if (reflector->no_watch_list)
+			return true;
+	}
+	return fails(reflector, trouble_of_status(code), code);
 }
 
-/* Refusals of the parameters that ask for initial events: 400 and 422 by API servers and etcds that are too
- * old. */
+/* API servers that are too old refuse the parameters that ask for initial events with 400 or 422. */
 static bool refuses_watch_list(const struct reflector *reflector, int status)
 {
 	return reflector->phase == REFLECTOR_LIST && reflector->as_watch && (status == 400 || status == 422);

@@ -184,6 +184,24 @@ static void test_initial_events_unknown(void **state)
 	asks(talk, LIST);
 }
 
+/* As kube-apiserver 1.36 on etcd 3.4 says it. */
+static void test_initial_events_without_storage_for_them(void **state)
+{
+	struct talk *talk = *state;
+
+	asks(talk, WATCH_LIST);
+	assert_false(answers(talk, ERROR("429"), false));
+	asks(talk, WATCH_LIST);
+	assert_true(answers(talk, ERROR("500"), false));
+	tells(talk, "");
+	asks(talk, LIST);
+	/* one that breaks off later is no refusal */
+	talk->reflector.no_watch_list = false;
+	asks(talk, WATCH_LIST);
+	assert_false(answers(talk, EVENT("ADDED", "a", "5") ERROR("500"), false));
+	asks(talk, WATCH_LIST);
+}
+
 static void test_cut_while_listing(void **state)
 {
 	struct talk *talk = *state;
@@ -396,6 +414,7 @@ int main(void)
 		TEST(test_initial_events),
 		TEST(test_pages),
 		TEST(test_initial_events_unknown),
+		TEST(test_initial_events_without_storage_for_them),
 		TEST(test_cut_while_listing),
 		TEST(test_resumes),
 		TEST(test_restored_from_backup),
