@@ -40,6 +40,19 @@ lb_inline int refuse(hook_ctx *ctx, const struct packet *packet, __u32 handle, e
 
 BODY_FUNCTION(refuse)
 
+/* Longer than the link to its backend takes: `mtu` bytes. */
+lb_inline int refuse_long(hook_ctx *ctx, const struct packet *packet, __u32 handle, __u32 mtu, const bool v6)
+{
+	int action = HOOK_DROP;
+
+	count_dropped(handle, LB_REASON_TOO_BIG);
+	if (answer_too_big(ctx, packet, mtu, &action, v6) == ANSWER_FAILED)
+		count_reason(LB_REASON_HELPER);
+	return action;
+}
+
+BODY_FUNCTION(refuse_long)
+
 /* --- ingress -------------------------------------------------------------------------------------- */
 
 /* A packet to an address of ours that no frontend serves: as a host would, but never by the host. */
@@ -108,7 +121,8 @@ lb_inline int ingress_reply(hook_ctx *ctx, const struct packet *packet, __u32 ha
 
 BODY_FUNCTION(ingress_reply)
 
-/* A packet whose backend is known. LB_REASON_COUNT and *ret_action, or why it cannot go. */
+/* A packet whose backend is known. LB_REASON_COUNT and *ret_action, or why it cannot go (TOO_BIG: *ret_action
+ * is the MTU). */
 lb_inline enum lb_reason ingress_forward(hook_ctx *ctx, const struct packet *packet, __u32 frontend,
 					 const struct selection *selection, const struct lb_settings *set,
 					 int *ret_action, const bool v6)
@@ -175,7 +189,10 @@ lb_inline int ingress(hook_ctx *ctx, const bool v6)
 			return BODY_CALL(refuse, frontend, reason, v6);
 	}
 	reason = ingress_forward(ctx, &packet, frontend, &selection, set, &action, v6);
-	return reason == LB_REASON_COUNT ? action : BODY_CALL(refuse, frontend, reason, v6);
+	if (reason == LB_REASON_COUNT)
+		return action;
+	return reason == LB_REASON_TOO_BIG ? BODY_CALL(refuse_long, frontend, action, v6)
+					   : BODY_CALL(refuse, frontend, reason, v6);
 }
 
 lb_inline int lb_ingress(hook_ctx *ctx)

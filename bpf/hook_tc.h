@@ -107,6 +107,12 @@ lb_inline int hook_resize(hook_ctx *ctx, int grow, __u32 length)
 	return 0;
 }
 
+/* What GRO put together leaves in segments, as long as they came. */
+lb_inline bool hook_exceeds(const hook_ctx *ctx, __u16 length, __u16 mtu)
+{
+	return mtu && length > mtu && !ctx->gso_size;
+}
+
 /* 0: the kernel looks at the skb instead. What GRO put together is longer than any MTU, and leaves in
  * segments. */
 lb_inline __u16 hook_fib_length(__u16 length lb_unused)

@@ -81,6 +81,12 @@ lb_inline int hook_resize(hook_ctx *ctx, int grow, __u32 length)
 	return (int)bpf_xdp_adjust_tail(ctx, (int)(length - bpf_xdp_get_buff_len(ctx)));
 }
 
+/* Is the packet longer than a link takes? */
+lb_inline bool hook_exceeds(const hook_ctx *ctx lb_unused, __u16 length, __u16 mtu)
+{
+	return mtu && length > mtu;
+}
+
 /* The packet's length, as bpf_fib_lookup() holds it against the route's MTU. */
 lb_inline __u16 hook_fib_length(__u16 length)
 {

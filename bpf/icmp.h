@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* A VIP behaves like a host: it answers pings, resets connections to closed ports, says "port unreachable".
+/* A VIP behaves like a host: it answers pings, resets connections to closed ports, says "port unreachable";
+ * and on the way to a backend like a router: it says "too big".
  *
  * Each answer turns the packet round in place and sends it where it came from, to the MAC it came from: that
  * is the router of the client, and asks no table. Answers never go to what could be a forgery's victim many
@@ -18,6 +19,8 @@
 #define ICMP6_ECHO	  128
 #define ICMP6_ECHO_REPLY  129
 #define ICMP6_PORT	  4
+#define ICMP4_TOO_BIG	  4 /* code of unreachable: "fragmentation needed" */
+#define ICMP6_TOO_BIG	  2
 
 #define ANSWER_TTL	  64
 #define QUOTE_MAX	  160 /* bytes of the packet that an ICMP error repeats; even */
@@ -181,7 +184,7 @@ lb_inline enum answer answer_reset(hook_ctx *ctx, const struct packet *packet, i
 	return ANSWER_SENT;
 }
 
-/* --- unreachable ---------------------------------------------------------------------------------- */
+/* --- unreachable, too big ------------------------------------------------------------------------- */
 
 lb_inline __u64 quote_sum(hook_ctx *ctx, __u32 at)
 {
@@ -196,22 +199,20 @@ lb_inline __u64 quote_sum(hook_ctx *ctx, __u32 at)
 }
 
 /* An ICMP error about the packet, which moves back to make room and is cut to what is quoted. */
-lb_inline enum answer answer_unreachable(hook_ctx *ctx, const struct packet *packet, int *ret_action,
-					 const bool v6)
+lb_inline enum answer answer_error(hook_ctx *ctx, const struct packet *packet, struct icmp_header header,
+				   int *ret_action, const bool v6)
 {
+	const __u32 sum_at = packet->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check)
+							     : offsetof(struct udphdr, check);
 	const __u32 l4 = PACKET_L3 + (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	const __u32 grow = l4 - PACKET_L3 + sizeof(struct icmp_header);
 	const __u8 protocol = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	__u32 quote = packet->length < QUOTE_MAX ? packet->length & ~1u : QUOTE_MAX;
-	struct icmp_header header = {
-		.type = v6 ? ICMP6_UNREACHABLE : ICMP4_UNREACHABLE,
-		.code = v6 ? ICMP6_PORT : ICMP4_PORT,
-	};
 	__u16 payload = (__u16)(sizeof(header) + quote);
 	struct frame_ether was;
 	__u64 sum;
 
-	if (hook_sum_is_partial(ctx, packet_l4(packet) + offsetof(struct udphdr, check)))
+	if (hook_sum_is_partial(ctx, packet_l4(packet) + sum_at))
 		return ANSWER_NONE; /* the device would write into the quote, behind our sum */
 	FRAME_AT (ctx, 0, struct frame_ether, eth)
 		return ANSWER_NONE;
@@ -222,7 +223,7 @@ lb_inline enum answer answer_unreachable(hook_ctx *ctx, const struct packet *pac
 	FRAME_AT (ctx, l4, struct icmp_header, icmp)
 		return ANSWER_FAILED;
 	*icmp = header;
-	sum = quote_sum(ctx, l4 + sizeof(header)) + ((__u16 *)&header)[0];
+	sum = quote_sum(ctx, l4 + sizeof(header)) + (header.type | header.code << 8) + header.rest;
 	if (v6)
 		sum += pseudo_sum(packet, protocol, payload);
 	FRAME_AT (ctx, l4, struct icmp_header, again)
@@ -230,6 +231,33 @@ lb_inline enum answer answer_unreachable(hook_ctx *ctx, const struct packet *pac
 	again->checksum = (__sum16)~sum_fold(sum);
 	*ret_action = hook_send(ctx, hook_ifindex(ctx));
 	return ANSWER_SENT;
+}
+
+lb_inline enum answer answer_unreachable(hook_ctx *ctx, const struct packet *packet, int *ret_action,
+					 const bool v6)
+{
+	struct icmp_header header = {
+		.type = v6 ? ICMP6_UNREACHABLE : ICMP4_UNREACHABLE,
+		.code = v6 ? ICMP6_PORT : ICMP4_PORT,
+	};
+
+	return answer_error(ctx, packet, header, ret_action, v6);
+}
+
+/* The next link takes no more than `mtu` bytes. Said also to who did not ask (DF): fragments would not pass
+ * either. */
+lb_inline enum answer answer_too_big(hook_ctx *ctx, const struct packet *packet, __u32 mtu, int *ret_action,
+				     const bool v6)
+{
+	struct icmp_header header = {
+		.type = v6 ? ICMP6_TOO_BIG : ICMP4_UNREACHABLE,
+		.code = v6 ? 0 : ICMP4_TOO_BIG,
+		.rest = bpf_htonl(mtu),
+	};
+
+	if (packet->kind != PACKET_PORTS || !answerable(ctx, packet, v6))
+		return ANSWER_NONE;
+	return answer_error(ctx, packet, header, ret_action, v6);
 }
 
 /* A port that nobody serves. */

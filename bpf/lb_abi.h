@@ -378,7 +378,8 @@ lb_inline __u64 lb_next_hop(const __u8 mac[6], __u8 link)
 struct lb_link {
 	__u32 ifindex; /* 0: unused */
 	__u8 mac[6];   /* ours on it */
-	__u8 reserved[6];
+	__u16 mtu;     /* 0: not known, or longer than any packet */
+	__u8 reserved[4];
 };
 _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
 
@@ -549,7 +550,8 @@ struct lb_frontend_stats {
 	X(NO_NEXT_HOP, "no_next_hop", "next hop unknown or unresolved")                                                \
 	X(FLOW_BUSY, "flow_busy", "another CPU held the flow's lock for too long")                                     \
 	X(ICMP, "icmp", "ICMP to the address that is neither an echo request nor about a flow of ours")                \
-	X(HELPER, "helper", "the kernel refused to change the packet")
+	X(HELPER, "helper", "the kernel refused to change the packet")                                                 \
+	X(TOO_BIG, "too_big", "longer than the MTU toward its backend (answered: too big)")
 
 enum lb_reason {
 #define LB_REASON_ENUM(name, label, text) LB_REASON_##name,

@@ -267,8 +267,8 @@ lb_inline void snat_address(const struct lb_settings *set, __u64 to[2], const bo
 	to[1] = v6 ? lb_load64(set->snat_v6 + 8) : 0;
 }
 
-/* A backend elsewhere: it sees this node's address, and its reply comes back here. *ret_action: the way out.
- */
+/* A backend elsewhere: it sees this node's address, and its reply comes back here. *ret_action: the way out,
+ * or for TOO_BIG the MTU. */
 lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *packet,
 					const struct selection *selection, const struct lb_settings *set,
 					int *ret_action, const bool v6)
@@ -282,6 +282,10 @@ lb_inline enum lb_reason forward_remote(hook_ctx *ctx, const struct packet *pack
 	link = next_hop(selection, &mac);
 	if (!link)
 		return LB_REASON_NO_NEXT_HOP;
+	if (hook_exceeds(ctx, packet->length, link->mtu)) {
+		*ret_action = link->mtu;
+		return LB_REASON_TOO_BIG;
+	}
 	snat_address(set, to.src, v6);
 	to.dst[0] = v6 ? lb_load64(selection->backend->addr) : *(__u32 *)selection->backend->addr;
 	to.dst[1] = v6 ? lb_load64(selection->backend->addr + 8) : 0;

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -508,6 +509,75 @@ static void test_pod_through_the_router(void **state _unused_)
 	shell("ip route del 192.0.2.20/32; ip -6 route del 2001:db8::20/128");
 }
 
+static uint64_t dropped(const char *reason)
+{
+	const struct drop_counter *drops;
+	size_t n = datapath_drops(place.datapath, &drops);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(drops[i].reason, reason) == 0)
+			return drops[i].packets;
+	fail();
+	return 0;
+}
+
+static bool link_has_mtu(uint32_t ifindex, uint16_t mtu)
+{
+	int fd = bpf_obj_get(SANDBOX_PINS "/v1/maps/lb_links");
+	struct lb_link link;
+	bool has = false;
+
+	for (uint32_t i = 0; i < LB_MAX_LINKS; i++)
+		if (bpf_map_lookup_elem(fd, &i, &link) == 0 && link.ifindex == ifindex)
+			has = link.mtu == mtu;
+	close(fd);
+	return has;
+}
+
+/* The link to the other node takes less than the client's: the client is told, and sends shorter segments. At
+ * TC: what XDP sends back to a veth without a program waits there until something else comes. */
+static void test_narrow_link(void **state _unused_)
+{
+	static const char *const globs[] = { "up*" };
+	const struct datapath_options options = {
+		.pin_dir = SANDBOX_PINS,
+		.interfaces = globs,
+		.n_interfaces = 1,
+		.hook = HOOK_TC,
+		.snat_v4 = addr_of("10.0.0.1"),
+		.snat_v6 = addr_of("fd00::1"),
+	};
+	static char big[40000], got[40000];
+
+	assert_int_equal(datapath_update_options(place.datapath, &options), 0);
+	shell("ip link set up1 mtu 1300");
+	for (int turn = 0; !link_has_mtu(if_nametoindex("up1"), 1300); turn++) {
+		assert_true(turn < 1000);
+		assert_true(sd_event_run(place.event, 20000) >= 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+		const struct side *side = &sides[i];
+		int listener = server(place.other, side->family, SOCK_STREAM, side->remote_pod);
+		int fd = client(side->family, SOCK_STREAM, side->remote_vip);
+		int accepted = accept(listener, NULL, NULL);
+		uint64_t before = dropped("too_big");
+
+		memset(big, 'a' + (int)i, sizeof(big));
+		assert_int_equal(send(fd, big, sizeof(big), 0), sizeof(big));
+		assert_int_equal(recv(accepted, got, sizeof(got), MSG_WAITALL), sizeof(got));
+		assert_memory_equal(big, got, sizeof(got));
+		assert_true(dropped("too_big") > before);
+		close(listener);
+		close(fd);
+		close(accepted);
+	}
+	shell("ip link set up1 mtu 1500");
+	for (int turn = 0; !link_has_mtu(if_nametoindex("up1"), 1500); turn++) {
+		assert_true(turn < 1000);
+		assert_true(sd_event_run(place.event, 20000) >= 0);
+	}
+}
+
 static void advance_clock(uint32_t ticks)
 {
 	int fd = bpf_obj_get(SANDBOX_PINS "/v1/maps/lb_settings");
@@ -574,6 +644,7 @@ int main(void)
 		cmocka_unit_test(test_pod_through_the_router),
 		cmocka_unit_test(test_half_open),
 		cmocka_unit_test(test_counted),
+		cmocka_unit_test(test_narrow_link),
 	};
 
 	sandbox_enter();

@@ -86,6 +86,16 @@ static void both_uplinks(void)
 	world->settings->xdp_out[0] = WORLD_SECOND;
 }
 
+static void narrow_link(void)
+{
+	world->links[0].mtu = 1280;
+}
+
+static void usual_link(void)
+{
+	world->links[0].mtu = 0;
+}
+
 static void locks_held(void)
 {
 	world_set_locks(world, 1);

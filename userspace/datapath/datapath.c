@@ -56,7 +56,7 @@ static void on_link(void *userdata, const struct link_info *link, bool gone)
 	if (gone)
 		tables_clear_link(&datapath->tables, link->ifindex);
 	else if (tables_find_link(&datapath->tables, link->ifindex) >= 0)
-		tables_set_link(&datapath->tables, link->ifindex, link->mac);
+		tables_set_link(&datapath->tables, link->ifindex, link->mac, link->mtu);
 	if (datapath->uplinks)
 		uplinks_link_changed(datapath->uplinks, link, gone);
 	/* A link that goes down takes its IPv4 routes along without an event for them. */
@@ -117,7 +117,7 @@ static int link_number(struct datapath *datapath, uint32_t ifindex)
 	netlink_each_link(datapath->netlink, match_link, &search);
 	if (!search.found.ifindex || search.found.type != ARPHRD_ETHER)
 		return -ENODEV;
-	number = tables_set_link(&datapath->tables, ifindex, search.found.mac);
+	number = tables_set_link(&datapath->tables, ifindex, search.found.mac, search.found.mtu);
 	if (number >= 0 && datapath->uplinks)
 		uplinks_next_hops_changed(datapath->uplinks);
 	return number;

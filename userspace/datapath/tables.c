@@ -191,7 +191,7 @@ int tables_find_link(const struct tables *tables, uint32_t ifindex)
 	return -ENOENT;
 }
 
-int tables_set_link(struct tables *tables, uint32_t ifindex, const uint8_t mac[6])
+int tables_set_link(struct tables *tables, uint32_t ifindex, const uint8_t mac[6], uint32_t mtu)
 {
 	int index = tables_find_link(tables, ifindex);
 
@@ -203,6 +203,7 @@ int tables_set_link(struct tables *tables, uint32_t ifindex, const uint8_t mac[6
 	 * sent again. */
 	if (memcmp(tables->links[index].mac, mac, 6) != 0)
 		memcpy(tables->links[index].mac, mac, 6);
+	__atomic_store_n(&tables->links[index].mtu, mtu > UINT16_MAX ? 0 : (uint16_t)mtu, __ATOMIC_RELAXED);
 	__atomic_store_n(&tables->links[index].ifindex, ifindex, __ATOMIC_RELEASE);
 	return index;
 }

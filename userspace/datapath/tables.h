@@ -51,7 +51,7 @@ void tables_free_frontend(struct tables *, uint32_t id); /* no flow holds it: re
 void tables_set_next_hop(struct tables *, uint32_t backend_id, const uint8_t *mac,
 			 int link); /* mac NULL: none */
 /* The link's number for next hops, entered or brought up to date; -ENOSPC: LB_MAX_LINKS are in use. */
-int tables_set_link(struct tables *, uint32_t ifindex, const uint8_t mac[6]);
+int tables_set_link(struct tables *, uint32_t ifindex, const uint8_t mac[6], uint32_t mtu);
 /* The link that the backend's present next hop names, -ENOENT: it has none. */
 int tables_next_hop_link(const struct tables *, uint32_t backend_id);
 int tables_find_link(const struct tables *, uint32_t ifindex); /* -ENOENT */
