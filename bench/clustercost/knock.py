@@ -12,7 +12,6 @@ from fwcluster.client import in_netns
 
 REQUEST = b'GET / HTTP/1.0\r\n\r\n'
 OPEN_MAX = 4000  # attempts at once
-PAUSE = 0.002    # seconds
 
 
 class Knock:
@@ -36,7 +35,7 @@ class Knock:
         while len(self.answered) < n:
             if time.monotonic() > end:
                 raise RuntimeError(f'{len(self.answered)} of {n} addresses answered within {patience:.0f} s')
-            time.sleep(PAUSE)
+            time.sleep(self.every)
         return max(self.answered.values())
 
     def close(self):
@@ -50,7 +49,7 @@ class Knock:
                     while True:
                         self.due[self.added.get_nowait()] = 0.0
                 self.begin_attempts(time.monotonic())
-                for key, _ in self.selector.select(PAUSE):
+                for key, _ in self.selector.select(self.every / 2):
                     self.serve(key)
         finally:
             for key in list(self.selector.get_map().values()):

@@ -13,11 +13,10 @@ import subprocess
 import tempfile
 
 from fwcluster.client import connect_in
-from fwcluster.control_plane import ControlPlane
+from fwcluster.control_plane import UNAUDITED, ControlPlane
 from fwlab import netns
 
 ADDRESS = '172.31.255.1'
-UNAUDITED = {'audit-policy-file': None, 'audit-log-path': None, 'audit-log-mode': None}  # the tests' log costs each request
 
 
 class Place:

@@ -19,7 +19,7 @@ from . import process
 from .knock import Knock
 
 POOL = '198.18.0.0/20'  # of the range for benchmarks (RFC 2544)
-PATIENCE = 120.0
+PATIENCE = 300.0
 POSTERS = 16
 PRE_STOP_SECONDS = 2
 

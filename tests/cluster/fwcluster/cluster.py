@@ -36,6 +36,8 @@ class ClusterError(LabError):
 
 
 class Cluster(Lab):
+    api_flags = {}  # of kube-apiserver, over those that ControlPlane gives
+
     def __init__(self, name='cluster', build=None):
         super().__init__(name, build)
         self.disk = f'{self.build}/cluster'
@@ -123,7 +125,7 @@ class Cluster(Lab):
 
     def start_control_plane(self):
         self.plane = ControlPlane(f'{self.home}/control', CONTROL_V4, API_PORT, self.ns('control'), names=[CONTROL_V6],
-                                  controllers=None, scheduler=True, persistent=True)
+                                  controllers=None, scheduler=True, persistent=True, api_flags=self.api_flags)
         self.plane.up()
         for number, node in enumerate(self.nodes):
             self.plane.admin.apply(node_module.node_object(node, f'zone-{number % 3 + 1}', self.pod_cidrs(node)))

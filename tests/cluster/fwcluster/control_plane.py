@@ -36,6 +36,7 @@ NAMES = ('localhost', '127.0.0.1', '::1', 'kubernetes', 'kubernetes.default', 'k
          'kubernetes.default.svc.cluster.local', *SERVICE_IPS)
 FAIRWAY_WRITES = [{'group': '', 'resources': ['services', 'services/status', 'events']},
                   {'group': 'coordination.k8s.io', 'resources': ['leases']}, {'group': 'fairway.dev'}]
+UNAUDITED = {'audit-policy-file': None, 'audit-log-path': None, 'audit-log-mode': None}  # api_flags where each request's cost counts
 AUDIT_POLICY = {'apiVersion': 'audit.k8s.io/v1', 'kind': 'Policy', 'omitStages': ['RequestReceived'], 'rules': [
     {'level': 'Request', 'verbs': ['create', 'update', 'patch', 'delete'], 'resources': FAIRWAY_WRITES},
     {'level': 'Metadata'}]}
