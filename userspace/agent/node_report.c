@@ -205,10 +205,13 @@ static void put_entry(struct strbuf *out, const struct report_service *row)
 	char text[ADDR_TEXT_MAX];
 	size_t i;
 
-	strbuf_appendf(out, "\"%s=", row->name); /* DNS names: nothing to escape */
-	for (i = 0; i < row->n_vips && i < REPORT_VIPS_MAX; i++)
-		strbuf_appendf(out, "%s%s", i ? "," : "", addr_format(&row->vips[i], text));
 	strbuf_append(out, "\"");
+	strbuf_append(out, row->name); /* DNS names: nothing to escape */
+	for (i = 0; i < row->n_vips && i < REPORT_VIPS_MAX; i++) {
+		strbuf_append(out, i ? "," : "=");
+		strbuf_append(out, addr_format(&row->vips[i], text));
+	}
+	strbuf_append(out, row->n_vips ? "\"" : "=\"");
 }
 
 static bool is_named(const struct node_report *report, const struct report_service *row, size_t *n_exceptions)
