@@ -19,7 +19,10 @@
 enum release_answer release_decide(const struct release *release, uint64_t now_msec, uint64_t *ret_until_msec)
 {
 	uint64_t overdue_msec = release->leaving_msec + RELEASE_PATIENCE_MSEC;
-	uint64_t reported_msec = release->given_msec + RELEASE_REPORT_MSEC;
+	uint64_t since_msec = release->sampled && release->leaving_msec > release->given_msec ?
+				      release->leaving_msec :
+				      release->given_msec;
+	uint64_t reported_msec = since_msec + RELEASE_REPORT_MSEC;
 
 	if (!release->any_node)
 		return RELEASE_NOW;
@@ -357,7 +360,8 @@ static int may_go(struct ledger *ledger, const struct ledger_entry *entry,
 	char text[ADDR_TEXT_MAX];
 	struct release release = { .any_node = reports->n_nodes > 0,
 				   .given_msec = address->given_msec,
-				   .leaving_msec = address->leaving_msec };
+				   .leaving_msec = address->leaving_msec,
+				   .sampled = reports->sampled };
 	uint64_t until_msec = UINT64_MAX;
 
 	strbuf_appendf(&name, "%s/%s", entry->namespace, entry->name);

@@ -29,6 +29,7 @@ struct release {
 	bool any_node; /* without any there is nobody to wait for */
 	bool named;    /* a node still names it */
 	uint64_t given_msec, leaving_msec;
+	bool sampled; /* in a large cluster a node that has not seen yet that it leaves says nothing either */
 };
 
 enum release_answer { RELEASE_WAIT, RELEASE_NOW, RELEASE_OVERDUE };

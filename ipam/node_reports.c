@@ -35,6 +35,7 @@ static void add_node(struct node_reports *reports, const struct lb_node *node)
 {
 	size_t i, j;
 
+	reports->sampled = reports->sampled || node->sampled || node->n_omitted;
 	for (i = 0; i < node->n_groups; i++)
 		for (j = 0; j < node->groups[i].n_services; j++)
 			reports->items[reports->n_items++] =

@@ -28,6 +28,7 @@ struct node_reports {
 	struct arena arena;
 	const struct lb_node **nodes; /* those that count; by name */
 	size_t n_nodes;
+	bool sampled; /* a node leaves Services out that are as they should be, or found no room for */
 	struct node_report *items; /* by service, then node; one that nobody knows ("") first */
 	size_t n_items;
 };

@@ -26,22 +26,27 @@ static const struct {
 	uint64_t given_msec, leaving_msec, now_msec;
 	enum release_answer answer;
 	uint64_t until_msec;
+	bool sampled;
 } releases[] = {
-	{ "no nodes", false, false, 0, 100, 100, RELEASE_NOW, 0 },
-	{ "a node names it", true, true, 0, 50000, 50000, RELEASE_WAIT, 80000 },
-	{ "and to the last moment", true, true, 0, 50000, 79999, RELEASE_WAIT, 80000 },
-	{ "and too long", true, true, 0, 50000, 80000, RELEASE_OVERDUE, 80000 },
-	{ "no node names it", true, false, 0, 50000, 50000, RELEASE_NOW, 3000 },
+	{ "no nodes", false, false, 0, 100, 100, RELEASE_NOW, 0, false },
+	{ "a node names it", true, true, 0, 50000, 50000, RELEASE_WAIT, 80000, false },
+	{ "and to the last moment", true, true, 0, 50000, 79999, RELEASE_WAIT, 80000, false },
+	{ "and too long", true, true, 0, 50000, 80000, RELEASE_OVERDUE, 80000, false },
+	{ "no node names it", true, false, 0, 50000, 50000, RELEASE_NOW, 3000, false },
 	{ "given a moment ago: the nodes have not reported yet", true, false, 49000, 50000, 50000,
-	  RELEASE_WAIT, 52000 },
-	{ "they would have by now", true, false, 49000, 50000, 52000, RELEASE_NOW, 52000 },
+	  RELEASE_WAIT, 52000, false },
+	{ "they would have by now", true, false, 49000, 50000, 52000, RELEASE_NOW, 52000, false },
+	{ "nodes of a large cluster may not have seen yet that it goes", true, false, 0, 50000, 50000,
+	  RELEASE_WAIT, 53000, true },
+	{ "they have by now", true, false, 0, 50000, 53000, RELEASE_NOW, 53000, true },
 };
 
 static void test_release(void **state _unused_)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(releases); i++) {
 		const struct release release = { releases[i].any_node, releases[i].named,
-						 releases[i].given_msec, releases[i].leaving_msec };
+						 releases[i].given_msec, releases[i].leaving_msec,
+						 releases[i].sampled };
 		uint64_t until_msec = 0;
 
 		if (release_decide(&release, releases[i].now_msec, &until_msec) != releases[i].answer ||
