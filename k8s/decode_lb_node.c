@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* LBNode: what a node's agent says of itself, read by the controller. Written by userspace/agent/node_report.c, but any token
- * that may write LBNodes can put anything there: an entry that is no entry is left out with a problem, the rest counts. */
+/* LBNode: what a node's agent says of itself, read by the controller. Written by
+ * userspace/agent/node_report.c, but any token that may write LBNodes can put anything there: an entry that
+ * is no entry is left out with a problem, the rest counts. */
 #include <string.h>
 
 #include "k8s/decode_common.h"
 
-#define MAX_GROUPS   10000
-#define MAX_ENTRIES  100000
-#define MAX_PEERS    256
-#define MAX_NAMES    256
-#define MAX_VIPS     16
-#define ENTRY_MAX    1024 /* bytes of "namespace/name=VIP,…" */
-#define COUNT_MAX    INT32_MAX
+#define MAX_GROUPS  10000
+#define MAX_ENTRIES 100000
+#define MAX_PEERS   256
+#define MAX_NAMES   256
+#define MAX_VIPS    16
+#define ENTRY_MAX   1024 /* bytes of "namespace/name=VIP,…" */
+#define COUNT_MAX   INT32_MAX
 
 /* "namespace/name=VIP,VIP"; the name may be empty, nothing else. */
 static bool read_entry(struct decoder *decoder, const char *text, struct lb_node_service *ret)

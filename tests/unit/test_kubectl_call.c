@@ -14,9 +14,10 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/lbctl/kubectl_call.h"
 
-#define GET                                                                                                            \
-	"get pods --namespace %s --selector app.kubernetes.io/name=lbagent --output jsonpath={range "                 \
-	".items[*]}{.spec.nodeName}{\" \"}{.metadata.name}{\" \"}{.status.conditions[?(@.type==\"Ready\")].status}"    \
+#define GET                                                                                                  \
+	"get pods --namespace %s --selector app.kubernetes.io/name=lbagent --output jsonpath={range "        \
+	".items[*]}{.spec.nodeName}{\" \"}{.metadata.name}{\" "                                              \
+	"\"}{.status.conditions[?(@.type==\"Ready\")].status}"                                               \
 	"{\"\\n\"}{end}"
 
 /* Splits at blanks; "_" stands for an empty word. */
@@ -57,10 +58,10 @@ static void what_is_whose(void **state _unused_)
 		  "--context a --kubeconfig /k/c --as me", "svc ls" },
 		{ "-s https://x --insecure-skip-tls-verify drops", NULL, "fairway-system",
 		  "--server https://x --insecure-skip-tls-verify", "drops" },
-		{ "flow ls --client 192.0.2.1 --server=https://x", NULL, "fairway-system", "--server https://x",
-		  "flow ls --client 192.0.2.1" },
-		{ "flow ls --client-certificate c --client 192.0.2.1", NULL, "fairway-system", "--client-certificate c",
-		  "flow ls --client 192.0.2.1" },
+		{ "flow ls --client 192.0.2.1 --server=https://x", NULL, "fairway-system",
+		  "--server https://x", "flow ls --client 192.0.2.1" },
+		{ "flow ls --client-certificate c --client 192.0.2.1", NULL, "fairway-system",
+		  "--client-certificate c", "flow ls --client 192.0.2.1" },
 		{ "why web/shop -- --node n1", NULL, "fairway-system", "", "why web/shop -- --node n1" },
 	};
 	size_t i;
@@ -112,10 +113,13 @@ static void commands(void **state _unused_)
 	snprintf(expected, sizeof(expected), "kubectl --context c " GET, "lb");
 	assert_words(&pods, expected);
 	assert_int_equal(kubectl_exec_arguments(&call, "lbagent-x", false, &exec), 0);
-	assert_words(&exec, "kubectl --context c exec --namespace lb lbagent-x --container lbagent -- lbctl why web/$(reboot);x");
+	assert_words(&exec, "kubectl --context c exec --namespace lb lbagent-x --container lbagent -- lbctl "
+			    "why web/$(reboot);x");
 	assert_int_equal(kubectl_exec_arguments(&call, "lbagent-x", true, &tty), 0);
-	assert_words(&tty, "kubectl --context c exec --namespace lb lbagent-x --container lbagent --tty -- lbctl why "
-			   "web/$(reboot);x");
+	assert_words(
+		&tty,
+		"kubectl --context c exec --namespace lb lbagent-x --container lbagent --tty -- lbctl why "
+		"web/$(reboot);x");
 }
 
 static void which_pod(void **state _unused_)
@@ -130,7 +134,8 @@ static void which_pod(void **state _unused_)
 		{ NULL, " lbagent-pending \nn1 lbagent-a True\n", "lbagent-a", NULL },
 		{ NULL, "", NULL, "there is no pod of lbagent in namespace fairway-system" },
 		{ NULL, "n1 --all True\nn1 ; True\n", NULL, "there is no pod" },
-		{ "n9", "n1 lbagent-a True\nn2 lbagent-b True\n", NULL, "no pod of lbagent runs on node n9; there is one on: n1, n2" },
+		{ "n9", "n1 lbagent-a True\nn2 lbagent-b True\n", NULL,
+		  "no pod of lbagent runs on node n9; there is one on: n1, n2" },
 	};
 	size_t i;
 

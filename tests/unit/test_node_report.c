@@ -69,9 +69,12 @@ static void test_groups(void **state _unused_)
 	const char *both[] = { "tor-a", "tor-b" }, *one[] = { "tor-a" };
 	struct strings to_both = list(both, 2), to_one = list(one, 1), to_none = { 0 };
 	struct addr dual[] = { vip_v4, vip_v6 };
-	struct report_service rows[] = { fine("web/z", &to_both), fine("web/a", &to_both), fine("db/one", &to_one),
-					 fine("web/full", &to_none), fine("web/going", &to_none) };
-	struct node_report report = { .services = rows, .n_services = 5, .ready = true, .ready_since_sec = 0 };
+	struct report_service rows[] = { fine("web/z", &to_both), fine("web/a", &to_both),
+					 fine("db/one", &to_one), fine("web/full", &to_none),
+					 fine("web/going", &to_none) };
+	struct node_report report = {
+		.services = rows, .n_services = 5, .ready = true, .ready_since_sec = 0
+	};
 	cleanup(object_freep) struct object *object = NULL;
 	const struct lb_node *node;
 
@@ -117,14 +120,26 @@ static void test_groups(void **state _unused_)
 static void test_peers_and_ready(void **state _unused_)
 {
 	struct lb_node_peer peers[] = {
-		{ .name = "tor-a", .address = "10.0.0.1", .state = "Established", .since_sec = 1700000000,
-		  .prefixes_sent = 12, .prefixes_received = 3, .last_error = "" },
-		{ .name = "tor-b", .address = "eth0", .state = "Active", .since_sec = INT64_MAX,
+		{ .name = "tor-a",
+		  .address = "10.0.0.1",
+		  .state = "Established",
+		  .since_sec = 1700000000,
+		  .prefixes_sent = 12,
+		  .prefixes_received = 3,
+		  .last_error = "" },
+		{ .name = "tor-b",
+		  .address = "eth0",
+		  .state = "Active",
+		  .since_sec = INT64_MAX,
 		  .last_error = "Hold Timer Expired" },
 	};
 	struct report_interface eth0 = { "eth0", "xdp", "" };
-	struct node_report report = { .peers = peers, .n_peers = 2, .interfaces = &eth0, .n_interfaces = 1,
-				      .ready_reason = "NotDelivered", .ready_message = "waiting",
+	struct node_report report = { .peers = peers,
+				      .n_peers = 2,
+				      .interfaces = &eth0,
+				      .n_interfaces = 1,
+				      .ready_reason = "NotDelivered",
+				      .ready_message = "waiting",
 				      .ready_since_sec = 1700000001 };
 	cleanup(strbuf_done) struct strbuf status = { 0 };
 	cleanup(object_freep) struct object *object = read_back(&report);
@@ -140,7 +155,8 @@ static void test_peers_and_ready(void **state _unused_)
 	assert_false(node->ready);
 	assert_string_equal(node->ready_reason, "NotDelivered");
 	node_report_json(&status, &report);
-	assert_non_null(strstr(strbuf_text(&status), "{\"name\":\"eth0\",\"hook\":\"xdp\",\"message\":\"\"}"));
+	assert_non_null(
+		strstr(strbuf_text(&status), "{\"name\":\"eth0\",\"hook\":\"xdp\",\"message\":\"\"}"));
 	assert_non_null(strstr(strbuf_text(&status), "\"lastTransitionTime\":\"2023-11-14T22:13:21Z\""));
 }
 
@@ -151,7 +167,11 @@ static void test_stable(void **state _unused_)
 	struct strings to = list(peers, 1), none = { 0 };
 	struct report_service forth[] = { fine("a/a", &to), fine("b/b", &none), fine("c/c", &to) };
 	struct report_service back[] = { forth[2], forth[1], forth[0] };
-	struct node_report one = { .agent_version = "1", .services = forth, .n_services = 3, .ready_reason = "", .ready_message = "" };
+	struct node_report one = { .agent_version = "1",
+				   .services = forth,
+				   .n_services = 3,
+				   .ready_reason = "",
+				   .ready_message = "" };
 	struct node_report two = one;
 	cleanup(strbuf_done) struct strbuf first = { 0 }, second = { 0 };
 
@@ -226,15 +246,19 @@ static void test_bodies(void **state _unused_)
 	cleanup(strbuf_done) struct strbuf body = { 0 };
 
 	node_report_object_body(&body, "n1", "u-1");
-	assert_string_equal(strbuf_text(&body),
-			    "{\"apiVersion\":\"fairway.dev/v1alpha1\",\"kind\":\"LBNode\",\"metadata\":{\"name\":\"n1\","
-			    "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"n1\",\"uid\":\"u-1\","
-			    "\"controller\":false,\"blockOwnerDeletion\":false}]}}");
+	assert_string_equal(
+		strbuf_text(&body),
+		"{\"apiVersion\":\"fairway.dev/v1alpha1\",\"kind\":\"LBNode\",\"metadata\":{\"name\":\"n1\","
+		"\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"name\":\"n1\",\"uid\":\"u-"
+		"1\","
+		"\"controller\":false,\"blockOwnerDeletion\":false}]}}");
 }
 
 /* --- the state of one Service --------------------------------------------------------------------- */
 
-static struct frontend frontend = { .type = FRONTEND_LOAD_BALANCER, .verdict = VERDICT_FORWARD, .reason = "" };
+static struct frontend frontend = { .type = FRONTEND_LOAD_BALANCER,
+				    .verdict = VERDICT_FORWARD,
+				    .reason = "" };
 static struct service_plan plan = { .frontends = &frontend, .n_frontends = 1, .vips = &vip_v4, .n_vips = 1 };
 
 static struct report_service judged(struct arena *arena, const struct report_facts *facts)
@@ -248,9 +272,14 @@ static struct report_service judged(struct arena *arena, const struct report_fac
 static void test_judge(void **state _unused_)
 {
 	const char *both[] = { "tor-a", "tor-b" };
-	const struct report_facts good = { .name = "web/shop", .plan = &plan, .accepted = true,
-					   .wanted = list(both, 2), .up = list(both, 2), .announced = list(both, 2),
-					   .n_peers = 2, .daemon_state = "connected" };
+	const struct report_facts good = { .name = "web/shop",
+					   .plan = &plan,
+					   .accepted = true,
+					   .wanted = list(both, 2),
+					   .up = list(both, 2),
+					   .announced = list(both, 2),
+					   .n_peers = 2,
+					   .daemon_state = "connected" };
 	static const struct {
 		const char *reason, *message;
 		size_t n_wanted, n_up, n_announced, n_peers;
@@ -261,13 +290,16 @@ static void test_judge(void **state _unused_)
 		{ "Problem", "odd \\x1b", 2, 2, 2, 2, true, false, false, "odd \x1b", NULL },
 		{ "SessionDown", "no session with tor-b", 2, 1, 1, 2, true, false, false, NULL, NULL },
 		{ "SessionDown", "no session with tor-a, tor-b", 2, 0, 0, 2, true, false, false, NULL, NULL },
-		{ "NotInBGP", "bgpd does not announce it yet to tor-b (FRR is connected)", 2, 2, 1, 2, true, false, true, NULL, NULL },
-		{ "NoPeers", "no usable BGPPeer selects this node", 0, 0, 0, 0, true, false, false, NULL, NULL },
-		{ "NoEndpoints", "no usable endpoint: clients are refused, and nothing is announced", 0, 0, 0, 2, true,
-		  false, false, NULL, "NoEndpoints" },
-		{ "NoLocalEndpoints", "externalTrafficPolicy Local, and no usable endpoint on this node", 0, 0, 0, 2, true,
-		  false, false, NULL, "NoLocalEndpoints" },
-		{ "NotProgrammed", "what the maps lack is tried again", 2, 2, 0, 2, false, false, true, NULL, NULL },
+		{ "NotInBGP", "bgpd does not announce it yet to tor-b (FRR is connected)", 2, 2, 1, 2, true,
+		  false, true, NULL, NULL },
+		{ "NoPeers", "no usable BGPPeer selects this node", 0, 0, 0, 0, true, false, false, NULL,
+		  NULL },
+		{ "NoEndpoints", "no usable endpoint: clients are refused, and nothing is announced", 0, 0, 0,
+		  2, true, false, false, NULL, "NoEndpoints" },
+		{ "NoLocalEndpoints", "externalTrafficPolicy Local, and no usable endpoint on this node", 0,
+		  0, 0, 2, true, false, false, NULL, "NoLocalEndpoints" },
+		{ "NotProgrammed", "what the maps lack is tried again", 2, 2, 0, 2, false, false, true, NULL,
+		  NULL },
 		{ "NoRoomInMaps", "no slots", 2, 2, 0, 2, false, true, true, "no slots", NULL },
 	};
 	cleanup(arena_done) struct arena arena = { 0 };
@@ -293,13 +325,16 @@ static void test_judge(void **state _unused_)
 		assert_int_equal(row.announced_to.n, cases[i].n_announced);
 		assert_ptr_equal(row.vips, &vip_v4);
 	}
-	frontend = (struct frontend){ .type = FRONTEND_LOAD_BALANCER, .verdict = VERDICT_FORWARD, .reason = "" };
+	frontend =
+		(struct frontend){ .type = FRONTEND_LOAD_BALANCER, .verdict = VERDICT_FORWARD, .reason = "" };
 }
 
 /* What no node of the cluster serves is no exception of this one: thousand nodes would all say it. */
 static void test_judge_refused(void **state _unused_)
 {
-	struct report_facts facts = { .name = "web/shop", .problem = "192.0.2.1 is a node's address", .n_peers = 1 };
+	struct report_facts facts = { .name = "web/shop",
+				      .problem = "192.0.2.1 is a node's address",
+				      .n_peers = 1 };
 	cleanup(arena_done) struct arena arena = { 0 };
 	struct report_service row = judged(&arena, &facts);
 
@@ -313,10 +348,10 @@ static void test_judge_refused(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_groups),	cmocka_unit_test(test_peers_and_ready),
-		cmocka_unit_test(test_stable),	cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_judge),	cmocka_unit_test(test_judge_refused),
+		cmocka_unit_test(test_groups), cmocka_unit_test(test_peers_and_ready),
+		cmocka_unit_test(test_stable), cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_bounds), cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_judge),  cmocka_unit_test(test_judge_refused),
 	};
 
 	addr_parse("192.0.2.1", &vip_v4);

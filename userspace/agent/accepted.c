@@ -85,7 +85,8 @@ static bool still_serves(const struct applied *applied, const struct service_pla
 	return true;
 }
 
-/* The plan's order is that of the names but for namespaces that hold a '-' or '.' where another ends: mostly nothing is to do. */
+/* The plan's order is that of the names but for namespaces that hold a '-' or '.' where another ends: mostly
+ * nothing is to do. */
 static void sort_names(struct accepted_set *set)
 {
 	size_t i;

@@ -51,7 +51,8 @@ static void metric_histogram(struct strbuf *out, const char *name, const char *h
 	}
 	n += histogram->counts[HISTOGRAM_BUCKETS];
 	strbuf_appendf(out, "fairway_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, n);
-	strbuf_appendf(out, "fairway_%s_sum %.6f\nfairway_%s_count %" PRIu64 "\n", name, histogram->sum, name, n);
+	strbuf_appendf(out, "fairway_%s_sum %.6f\nfairway_%s_count %" PRIu64 "\n", name, histogram->sum, name,
+		       n);
 }
 
 static void metrics_drops(struct strbuf *out, const struct metrics *metrics)
@@ -92,8 +93,9 @@ static void metrics_peers(struct strbuf *out, const struct metrics *metrics)
 }
 
 /* Names of Services are DNS names: nothing to escape here either. */
-static void service_series(struct strbuf *out, const struct metrics *metrics, const char *name, const char *type,
-			   const char *help, uint64_t (*value)(const struct service_metrics *))
+static void service_series(struct strbuf *out, const struct metrics *metrics, const char *name,
+			   const char *type, const char *help,
+			   uint64_t (*value)(const struct service_metrics *))
 {
 	size_t i;
 
@@ -138,11 +140,15 @@ static void metrics_services(struct strbuf *out, const struct metrics *metrics)
 {
 	if (!metrics->n_service_rows)
 		return;
-	service_series(out, metrics, "service_packets_total", "counter", "Packets of the Service's VIPs.", packets_of);
-	service_series(out, metrics, "service_bytes_total", "counter", "Bytes of the Service's VIPs.", bytes_of);
-	service_series(out, metrics, "service_drops_total", "counter", "Packets refused for the Service.", drops_of);
+	service_series(out, metrics, "service_packets_total", "counter", "Packets of the Service's VIPs.",
+		       packets_of);
+	service_series(out, metrics, "service_bytes_total", "counter", "Bytes of the Service's VIPs.",
+		       bytes_of);
+	service_series(out, metrics, "service_drops_total", "counter", "Packets refused for the Service.",
+		       drops_of);
 	service_series(out, metrics, "service_flows", "gauge", "Open flows of the Service.", flows_of);
-	service_series(out, metrics, "service_endpoints_ready", "gauge", "Ready endpoints of the Service.", ready_of);
+	service_series(out, metrics, "service_endpoints_ready", "gauge", "Ready endpoints of the Service.",
+		       ready_of);
 	service_series(out, metrics, "service_accepted", "gauge", "1 while the data path serves the Service.",
 		       accepted_of);
 }
@@ -154,15 +160,19 @@ static void metrics_source(struct strbuf *out, const struct metrics *metrics)
 	if (!metrics->is_api)
 		return;
 	metric(out, "api_reachable", "gauge", "1 while an API server answers.", metrics->api_reachable);
-	metric(out, "api_requests_total", "counter", "Requests sent to the API server.", metrics->api_requests);
-	metric(out, "api_request_failures_total", "counter", "Requests without an answer.", metrics->api_failures);
+	metric(out, "api_requests_total", "counter", "Requests sent to the API server.",
+	       metrics->api_requests);
+	metric(out, "api_request_failures_total", "counter", "Requests without an answer.",
+	       metrics->api_failures);
 	metric(out, "api_received_bytes_total", "counter", "Bytes received from the API server, within TLS.",
 	       metrics->api_received);
-	metric(out, "api_sent_bytes_total", "counter", "Bytes sent to the API server, within TLS.", metrics->api_sent);
+	metric(out, "api_sent_bytes_total", "counter", "Bytes sent to the API server, within TLS.",
+	       metrics->api_sent);
 	metric(out, "source_lists_total", "counter", "Complete lists read.", metrics->lists);
 	metric(out, "source_watches_total", "counter", "Watches opened.", metrics->watches);
 	metric(out, "source_events_total", "counter", "Events read from watches.", metrics->events);
-	metric(out, "lbnode_writes_total", "counter", "Writes of this node's LBNode.", metrics->report_writes);
+	metric(out, "lbnode_writes_total", "counter", "Writes of this node's LBNode.",
+	       metrics->report_writes);
 	metric(out, "lbnode_write_failures_total", "counter", "Writes of this node's LBNode that failed.",
 	       metrics->report_failures);
 }
@@ -208,7 +218,8 @@ void view_metrics(struct strbuf *out, const struct metrics *metrics)
 			 "From when the first event of such a round was read until the maps held it.",
 			 metrics->event_to_maps);
 	metric_seconds(out, "maps_changed_timestamp_seconds", "gauge",
-		       "When the maps held the last such round, in seconds since 1970.", metrics->maps_changed_sec);
+		       "When the maps held the last such round, in seconds since 1970.",
+		       metrics->maps_changed_sec);
 	metric(out, "services_without_metrics", "gauge",
 	       "Services that have no series of their own, for there are more than --metrics-services.",
 	       metrics->n_services_left_out);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What /metrics answers: Prometheus text exposition (PURE); status.c collects the values.
  *
- * The number of series is bounded: labels are reasons of drops, BGPPeers of this node, and Services only while there are at
- * most --metrics-services of them; else their sums are all there is. */
+ * The number of series is bounded: labels are reasons of drops, BGPPeers of this node, and Services only
+ * while there are at most --metrics-services of them; else their sums are all there is. */
 #ifndef FAIRWAY_AGENT_METRICS_H
 #define FAIRWAY_AGENT_METRICS_H
 
@@ -29,7 +29,8 @@ struct metrics {
 	const char *version;
 	bool ready, delivered, bgp_in_sync;
 	bool is_api, api_reachable; /* the rest of these two lines: only with the API as source */
-	uint64_t api_requests, api_failures, api_received, api_sent, lists, watches, events, report_writes, report_failures;
+	uint64_t api_requests, api_failures, api_received, api_sent, lists, watches, events, report_writes,
+		report_failures;
 	const struct drop_counter *drops;
 	size_t n_drops;
 	const struct frr_peer_view *peers;

@@ -47,8 +47,8 @@ static void judge_unannounced(const struct report_facts *facts, struct report_se
 		strbuf_append(message, "no usable BGPPeer selects this node");
 	} else {
 		row->reason = "NotSelected";
-		strbuf_append(message,
-			      "no BGPAdvertisement, pool or selector lets this node announce it; lbctl why tells more");
+		strbuf_append(message, "no BGPAdvertisement, pool or selector lets this node announce it; "
+				       "lbctl why tells more");
 	}
 }
 
@@ -78,9 +78,9 @@ static void judge_unprogrammed(const struct report_facts *facts, struct report_s
 	row->exception = planned; /* what no node would serve is no exception of this one */
 	row->reason = !planned ? "Refused" : facts->unfit ? "NoRoomInMaps" : "NotProgrammed";
 	strbuf_append_escaped(message,
-			      facts->problem	? facts->problem
-			      : planned		? "what the maps lack is tried again"
-						: "its addresses are not served",
+			      facts->problem ? facts->problem
+			      : planned	     ? "what the maps lack is tried again"
+					     : "its addresses are not served",
 			      REPORT_MESSAGE_MAX);
 }
 
@@ -266,7 +266,9 @@ static void put_counts(struct strbuf *out, const struct node_report *report, siz
 		programmed += report->services[i].programmed;
 		announced += report->services[i].announced_to.n > 0;
 	}
-	strbuf_appendf(out, "\"services\":{\"total\":%zu,\"programmed\":%zu,\"announced\":%zu,\"omitted\":%zu,\"sampled\":%s}",
+	strbuf_appendf(out,
+		       "\"services\":{\"total\":%zu,\"programmed\":%zu,\"announced\":%zu,\"omitted\":%zu,"
+		       "\"sampled\":%s}",
 		       total, programmed, announced, omitted, report->sampled ? "true" : "false");
 }
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What this node says of itself in its LBNode (PURE): rows in, the JSON of .status out.
  *
- * It tells what is, not what was meant: a Service is programmed when the maps hold it as planned, and announced to the
- * peers whose session is Established and to which bgpd originates each VIP that they should get. Services of equal state share a group,
- * so that ten thousand of them cost their names and VIPs only; the VIPs stand there so that an entry that is older
- * than the address is recognised.
+ * It tells what is, not what was meant: a Service is programmed when the maps hold it as planned, and
+ * announced to the peers whose session is Established and to which bgpd originates each VIP that they should
+ * get. Services of equal state share a group, so that ten thousand of them cost their names and VIPs only;
+ * the VIPs stand there so that an entry that is older than the address is recognised.
  *
- * The size is bounded twice. In a cluster of more than ROUTE_REPORT_ALL_NODES a Service that is as it should be is named only by nodes that
- * `reporter` is true on (routes_book_is_reporter()); exceptions are named always, up to REPORT_EXCEPTIONS_MAX. And the
- * text never exceeds REPORT_BYTES_MAX. What finds no room is counted as omitted; what matters most comes first: what is
- * being released, what is not programmed, other exceptions, the rest.
+ * The size is bounded twice. In a cluster of more than ROUTE_REPORT_ALL_NODES a Service that is as it should
+ * be is named only by nodes that `reporter` is true on (routes_book_is_reporter()); exceptions are named
+ * always, up to REPORT_EXCEPTIONS_MAX. And the text never exceeds REPORT_BYTES_MAX. What finds no room is
+ * counted as omitted; what matters most comes first: what is being released, what is not programmed, other
+ * exceptions, the rest.
  *
  * Equal reports give equal bytes, whatever the order of the rows: an unchanged node writes nothing. */
 #ifndef FAIRWAY_AGENT_NODE_REPORT_H
@@ -20,9 +21,9 @@
 
 #define REPORT_EXCEPTIONS_MAX 2000
 #define REPORT_BYTES_MAX      (900 * 1024) /* etcd takes 1.5 MiB a request */
-#define REPORT_GROUPS_MAX     4000	    /* the CRD takes 4096 */
-#define REPORT_VIPS_MAX	      16	    /* of one Service: what the decoder takes */
-#define REPORT_LIST_MAX	      64	    /* peers, interfaces */
+#define REPORT_GROUPS_MAX     4000	   /* the CRD takes 4096 */
+#define REPORT_VIPS_MAX	      16	   /* of one Service: what the decoder takes */
+#define REPORT_LIST_MAX	      64	   /* peers, interfaces */
 #define REPORT_MESSAGE_MAX    200
 
 struct report_service {
@@ -34,8 +35,8 @@ struct report_service {
 	bool exception; /* not as it should be, and nothing that is told of the node as a whole explains it */
 	bool reporter;	/* named here also if all is well, see above */
 	struct strings announced_to; /* sorted */
-	const char *reason;  /* static text, "" if all is well */
-	const char *message; /* never NULL */
+	const char *reason;	     /* static text, "" if all is well */
+	const char *message;	     /* never NULL */
 };
 
 struct report_interface {
@@ -63,8 +64,8 @@ void node_report_json(struct strbuf *, struct node_report *);
 void node_report_object_body(struct strbuf *, const char *node, const char *node_uid);
 void node_report_status_body(struct strbuf *, const char *node, const char *status);
 
-/* What is known of one Service, and the row that it makes. `wanted` and `announced` are names of peers, sorted, each once;
- * `up`: those of `wanted` that are Established. */
+/* What is known of one Service, and the row that it makes. `wanted` and `announced` are names of peers,
+ * sorted, each once; `up`: those of `wanted` that are Established. */
 struct report_facts {
 	const char *name;
 	const struct service_plan *plan; /* NULL: nothing of it is planned */

@@ -16,7 +16,7 @@ static const struct {
 } needed[] = {
 	{ CAP_NET_ADMIN, "CAP_NET_ADMIN" }, /* XDP, TC, netlink, reserved ports */
 	{ CAP_BPF, "CAP_BPF" },		    /* maps and programs */
-	{ CAP_PERFMON, "CAP_PERFMON" },	    /* the verifier refuses arithmetic on packet pointers without it */
+	{ CAP_PERFMON, "CAP_PERFMON" }, /* the verifier refuses arithmetic on packet pointers without it */
 };
 static const char *const frr_groups[] = { "frr", "frrvty" };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /healthz, /readyz and /metrics, for the kubelet and for Prometheus: on the control socket, and as all that is served over
- * TCP. Nothing here tells a secret, a name of a Secret, or more of Services than their names and counters. */
+/* /healthz, /readyz and /metrics, for the kubelet and for Prometheus: on the control socket, and as all that
+ * is served over TCP. Nothing here tells a secret, a name of a Secret, or more of Services than their names
+ * and counters. */
 #include <string.h>
 
 #include "userspace/agent/agent.h"

@@ -58,8 +58,7 @@ static bool is_reported(const struct collector *collector, const struct service_
 static int add_service(struct collector *collector, const struct service_plan *plan)
 {
 	const struct agent *agent = collector->agent;
-	const struct problem *problem =
-		problems_find_service(&agent->problems, plan->namespace, plan->name);
+	const struct problem *problem = problems_find_service(&agent->problems, plan->namespace, plan->name);
 	struct report_facts facts = {
 		.name = service_full_name_in(collector->arena, plan->namespace, plan->name),
 		.plan = plan,
@@ -72,7 +71,8 @@ static int add_service(struct collector *collector, const struct service_plan *p
 	if (!facts.name || peers_of(collector->arena, &collector->targets, &facts) < 0)
 		return -ENOMEM;
 	facts.accepted = plan->n_vips && accepted_contains(&agent->accepted, facts.name);
-	facts.reporter = !collector->report->sampled || routes_book_is_reporter(agent->routes_book, facts.name);
+	facts.reporter =
+		!collector->report->sampled || routes_book_is_reporter(agent->routes_book, facts.name);
 	return report_judge(collector->arena, &facts,
 			    &collector->report->services[collector->report->n_services++]);
 }
@@ -239,12 +239,13 @@ static void judge_ready(const struct agent *agent, struct node_report *report)
 	report->ready = false;
 	if (agent->failures) {
 		report->ready_reason = "MapsNotWritten";
-		report->ready_message = "what should stand in the maps could not be written; what stood before serves, "
-					"and it is tried again";
+		report->ready_message =
+			"what should stand in the maps could not be written; what stood before serves, "
+			"and it is tried again";
 	} else if (agent->n_peers && !text_equal(state, "connected")) {
 		report->ready_reason = "FRRNotConnected";
-		report->ready_message = text_equal(state, "not running") ? "FRR is not running on this node" :
-									 "FRR does not answer";
+		report->ready_message = text_equal(state, "not running") ? "FRR is not running on this node"
+									 : "FRR does not answer";
 	} else if (unready) {
 		report->ready_reason = "Starting";
 		report->ready_message = unready;
@@ -257,10 +258,9 @@ static void judge_ready(const struct agent *agent, struct node_report *report)
 
 int report_collect(struct agent *agent, struct arena *arena, struct node_report *ret)
 {
-	struct collector collector = { .agent = agent,
-				       .arena = arena,
-				       .cluster = store_cluster(agent->store),
-				       .report = ret };
+	struct collector collector = {
+		.agent = agent, .arena = arena, .cluster = store_cluster(agent->store), .report = ret
+	};
 	int r;
 
 	if (!collector.cluster)

@@ -6,8 +6,8 @@
 #include "userspace/agent/agent.h"
 #include "userspace/agent/node_report.h"
 
-/* Fills services, sampled, peers (without since_sec), interfaces and ready; everything is in the arena or borrowed from the
- * agent until the loop runs again. 0 or -ENOMEM. */
+/* Fills services, sampled, peers (without since_sec), interfaces and ready; everything is in the arena or
+ * borrowed from the agent until the loop runs again. 0 or -ENOMEM. */
 int report_collect(struct agent *, struct arena *, struct node_report *ret);
 
 /* Why the agent is not ready to take traffic (/readyz): NULL if it is. Static text. Once NULL it stays so. */

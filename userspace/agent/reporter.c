@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Writing the LBNode: see reporter.h. At most one request is under way; what changes meanwhile is in the next one. */
+/* Writing the LBNode: see reporter.h. At most one request is under way; what changes meanwhile is in the next
+ * one. */
 #include "userspace/agent/reporter.h"
 
 #include <errno.h>
@@ -36,9 +37,10 @@ struct reporter {
 	struct loop_timer *timer;
 	struct api_request *request;
 	struct backoff backoff;
-	uint64_t next_msec;	   /* neither looked nor written before */
-	uint64_t refresh_msec;	   /* an unchanged status is written again then: somebody may have removed it */
-	uint64_t written, sending; /* digests of the status that stands there, and of the one under way; 0: none */
+	uint64_t next_msec;    /* neither looked nor written before */
+	uint64_t refresh_msec; /* an unchanged status is written again then: somebody may have removed it */
+	uint64_t written,
+		sending; /* digests of the status that stands there, and of the one under way; 0: none */
 	size_t sending_length;
 	bool missing;	    /* there is no object to write to: make it first */
 	bool made;	    /* that was just done */
@@ -147,13 +149,14 @@ static void log_refusal(struct reporter *reporter, const struct api_reply *reply
 	if (reporter->refused_status == reply->status || !reply->status)
 		return;
 	reporter->refused_status = reply->status;
-	log_warn("LBNode %s: HTTP status %d: %s%s; the node goes on serving, its state is not shown in the cluster "
+	log_warn("LBNode %s: HTTP status %d: %s%s; the node goes on serving, its state is not shown in the "
+		 "cluster "
 		 "until this works",
 		 reporter->agent->node, reply->status, reply->message,
-		 reply->status == 404 ? " (is the CRD lbnodes.fairway.dev installed?)" :
-		 reply->status == 403 ? " (lbagent's ClusterRole must allow create of lbnodes and patch of "
-					"lbnodes/status)" :
-					"");
+		 reply->status == 404	? " (is the CRD lbnodes.fairway.dev installed?)"
+		 : reply->status == 403 ? " (lbagent's ClusterRole must allow create of lbnodes and patch of "
+					  "lbnodes/status)"
+					: "");
 }
 
 static uint32_t any_number(void)
@@ -165,7 +168,8 @@ static uint32_t any_number(void)
 	return number;
 }
 
-/* After a look: 10,000 Services cost some 10 ms of the loop, which is not to be had after each change of an endpoint. */
+/* After a look: 10,000 Services cost some 10 ms of the loop, which is not to be had after each change of an
+ * endpoint. */
 static void rest(struct reporter *reporter, uint64_t least_msec, size_t length)
 {
 	reporter->next_msec = loop_now_msec() + least_msec + length * 1000 / BYTES_PER_SECOND;
@@ -174,10 +178,11 @@ static void rest(struct reporter *reporter, uint64_t least_msec, size_t length)
 static void write_failed(struct reporter *reporter, const struct api_reply *reply)
 {
 	reporter->state.n_failures++;
-	reporter->written = 0; /* without an answer it may have been executed: what stands there is not known */
+	reporter->written =
+		0; /* without an answer it may have been executed: what stands there is not known */
 	reporter->no_answer = !reply->status;
-	reporter->next_msec = loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(), any_number(),
-							      (uint64_t)reply->retry_after_msec);
+	reporter->next_msec = loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(),
+							     any_number(), (uint64_t)reply->retry_after_msec);
 	schedule(reporter, 0);
 }
 
@@ -246,7 +251,8 @@ static int send_body(struct reporter *reporter, struct api_call *call, const str
 static int write_object(struct reporter *reporter, const struct node *node)
 {
 	cleanup(strbuf_done) struct strbuf body = { 0 };
-	struct api_call call = { .method = "POST", .path = API_PATH "?fieldManager=lbagent",
+	struct api_call call = { .method = "POST",
+				 .path = API_PATH "?fieldManager=lbagent",
 				 .content_type = "application/json" };
 
 	node_report_object_body(&body, reporter->agent->node, node->meta.uid);
@@ -288,8 +294,8 @@ static int write_status(struct reporter *reporter)
 	return send_body(reporter, &call, &body, status_answered);
 }
 
-/* Not before the first round: what an earlier agent said is truer than that there is nothing. Not without the Node: its
- * uid is the owner. */
+/* Not before the first round: what an earlier agent said is truer than that there is nothing. Not without the
+ * Node: its uid is the owner. */
 static bool can_write(struct reporter *reporter, const struct node **ret_node)
 {
 	const struct cluster *cluster;
@@ -301,7 +307,8 @@ static bool can_write(struct reporter *reporter, const struct node **ret_node)
 	if (*ret_node && *(*ret_node)->meta.uid)
 		return true;
 	if (!reporter->waiting_said)
-		log_warn("LBNode %s is not written: there is no Node of this name to own it; is --node (NODE_NAME) right?",
+		log_warn("LBNode %s is not written: there is no Node of this name to own it; is --node "
+			 "(NODE_NAME) right?",
 			 reporter->agent->node);
 	reporter->waiting_said = true;
 	return false;
@@ -331,7 +338,8 @@ void reporter_kick(struct reporter *reporter)
 	if (!reporter || reporter->request)
 		return;
 	if (reporter->no_answer && api_state(reporter->api).reachable) {
-		reporter->no_answer = false; /* no reason to wait longer; but a thousand nodes not all at once */
+		reporter->no_answer =
+			false; /* no reason to wait longer; but a thousand nodes not all at once */
 		reporter->next_msec = loop_now_msec() + any_number() % INTERVAL_MSEC;
 		loop_timer_stop(reporter->timer);
 	}

@@ -88,7 +88,8 @@ void agent_source_free(struct agent_source *source)
 
 const struct source_result *agent_source_result(const struct agent_source *source)
 {
-	return source->manifests ? manifests_result(source->manifests) : cluster_source_result(source->cluster);
+	return source->manifests ? manifests_result(source->manifests)
+				 : cluster_source_result(source->cluster);
 }
 
 uint64_t agent_source_changed_usec(const struct agent_source *source)

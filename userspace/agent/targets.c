@@ -53,10 +53,12 @@ int targets_collect(struct agent *agent, struct arena *arena, struct targets *re
 		return -ENOMEM;
 	for (i = 0; i < agent->routes.n; i++) {
 		const struct route *route = &agent->routes.items[i];
-		bool up = is_up(agent, route->peer), announced = up && frr_announces(agent->frr, &route->prefix);
+		bool up = is_up(agent, route->peer),
+		     announced = up && frr_announces(agent->frr, &route->prefix);
 
 		for (j = 0; j < route->services.n; j++)
-			ret->items[ret->n++] = (struct target){ route->services.items[j], route->peer, up, announced };
+			ret->items[ret->n++] =
+				(struct target){ route->services.items[j], route->peer, up, announced };
 	}
 	if (ret->n)
 		qsort(ret->items, ret->n, sizeof(*ret->items), compare_targets);
@@ -75,7 +77,8 @@ const struct target *targets_of(const struct targets *targets, const char *servi
 		else
 			high = middle;
 	}
-	for (*ret_n = 0; low + *ret_n < targets->n && text_equal(targets->items[low + *ret_n].service, service);)
+	for (*ret_n = 0;
+	     low + *ret_n < targets->n && text_equal(targets->items[low + *ret_n].service, service);)
 		++*ret_n;
 	return targets->items + low;
 }

@@ -17,7 +17,8 @@ static int listen_v4(const struct addr *addr, uint16_t port, int fd)
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 
 	memcpy(&address.sin_addr, addr->bytes, sizeof(address.sin_addr));
-	return bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG) ? -errno : 0;
+	return bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG) ? -errno
+												   : 0;
 }
 
 static int listen_v6(const struct addr *addr, uint16_t port, int fd)
@@ -28,7 +29,8 @@ static int listen_v6(const struct addr *addr, uint16_t port, int fd)
 	memcpy(&address.sin6_addr, addr->bytes, sizeof(address.sin6_addr));
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)))
 		return -errno;
-	return bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG) ? -errno : 0;
+	return bind(fd, (const struct sockaddr *)&address, sizeof(address)) || listen(fd, BACKLOG) ? -errno
+												   : 0;
 }
 
 static int tcp_socket(int family)

@@ -5,8 +5,8 @@
 
 #include "userspace/base/addr.h"
 
-/* Non-blocking, close-on-exec, SO_REUSEADDR. "::" listens for IPv4 too, and for IPv4 alone where the kernel has no IPv6.
- * 0 or -errno. */
+/* Non-blocking, close-on-exec, SO_REUSEADDR. "::" listens for IPv4 too, and for IPv4 alone where the kernel
+ * has no IPv6. 0 or -errno. */
 int tcp_listen(const struct addr *, uint16_t port, int *ret_fd);
 
 #endif

@@ -51,7 +51,8 @@ static int add_n(struct arguments *arguments, const char *text, size_t length)
 {
 	char *copy;
 
-	if (array_grow(&arguments->items, arguments->n + 2, &arguments->capacity, sizeof(*arguments->items)) < 0)
+	if (array_grow(&arguments->items, arguments->n + 2, &arguments->capacity, sizeof(*arguments->items)) <
+	    0)
 		return -ENOMEM;
 	copy = strndup(text, length);
 	if (!copy)
@@ -89,8 +90,8 @@ struct words { /* what is left of argv */
 	int n;
 };
 
-/* Is the next word this option? Then its value, from behind '=' or the word after it, and both are taken. 1, 0 (another
- * word), -EINVAL. */
+/* Is the next word this option? Then its value, from behind '=' or the word after it, and both are taken. 1,
+ * 0 (another word), -EINVAL. */
 static int take_option(struct words *words, const char *name, bool has_value, const char **ret_value,
 		       struct strbuf *why)
 {
@@ -252,17 +253,21 @@ static bool read_pod(char *line, struct kubectl_pod *ret)
 	return true;
 }
 
-static void explain_none(const struct kubectl_call *call, const struct strbuf *nodes, size_t n, struct strbuf *why)
+static void explain_none(const struct kubectl_call *call, const struct strbuf *nodes, size_t n,
+			 struct strbuf *why)
 {
 	if (!n)
-		strbuf_appendf(why, "there is no pod of lbagent in namespace %s (kubectl fairway -n NS says where Fairway is)",
+		strbuf_appendf(why,
+			       "there is no pod of lbagent in namespace %s (kubectl fairway -n NS says where "
+			       "Fairway is)",
 			       call->namespace);
 	else
 		strbuf_appendf(why, "no pod of lbagent runs on node %s; there is one on: %s%s", call->node,
 			       strbuf_text(nodes), n > PODS_LISTED ? ", …" : "");
 }
 
-int kubectl_pod_choose(const struct kubectl_call *call, char *printed, struct kubectl_pod *ret, struct strbuf *why)
+int kubectl_pod_choose(const struct kubectl_call *call, char *printed, struct kubectl_pod *ret,
+		       struct strbuf *why)
 {
 	cleanup(strbuf_done) struct strbuf nodes = { 0 };
 	struct kubectl_pod pod, best = { 0 };
@@ -289,10 +294,10 @@ int kubectl_pod_choose(const struct kubectl_call *call, char *printed, struct ku
 	return 0;
 }
 
-int kubectl_exec_arguments(const struct kubectl_call *call, const char *pod, bool terminal, struct arguments *ret)
+int kubectl_exec_arguments(const struct kubectl_call *call, const char *pod, bool terminal,
+			   struct arguments *ret)
 {
-	const char *const words[] = { "exec",	   "--namespace", call->namespace, pod,
-				      "--container", "lbagent" };
+	const char *const words[] = { "exec", "--namespace", call->namespace, pod, "--container", "lbagent" };
 	cleanup(arguments_done) struct arguments arguments = { 0 };
 	int r = begin(call, &arguments);
 

@@ -105,7 +105,8 @@ static int find_pod(const struct kubectl_call *call, struct strbuf *printed, str
 	return r < 0 ? say("%s", strerror(-r)) : 0;
 }
 
-/* lbctl prints for people (units, colours) on a terminal: the one at the other end is asked for only if there is one here. */
+/* lbctl prints for people (units, colours) on a terminal: the one at the other end is asked for only if there
+ * is one here. */
 static bool on_terminal(void)
 {
 	const char *no_color = getenv("NO_COLOR");
