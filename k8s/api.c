@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <systemd/sd-event.h>
 
@@ -98,15 +97,6 @@ struct api {
 	char ended_why[CURL_ERROR_SIZE]; /* what requests are told that end with the link */
 };
 
-static uint32_t random_number(void)
-{
-	uint32_t number = 0;
-
-	return getrandom(&number, sizeof(number), GRND_NONBLOCK) == sizeof(number)
-		       ? number
-		       : (uint32_t)loop_now_msec();
-}
-
 /* --- reachable or not ---------------------------------------------------------------------------------- */
 
 static const char *current_server(const struct api *api)
@@ -119,9 +109,9 @@ static void arm_probe(struct api *api)
 	uint64_t after_msec = PROBE_EVERY_MSEC;
 
 	if (!api->state.reachable && api->state.since_msec) {
-		after_msec = backoff_next(&api->backoff, loop_now_msec(), random_number(), 0);
+		after_msec = backoff_next(&api->backoff, loop_now_msec(), loop_random(), 0);
 		if (after_msec > RETRY_MOST_MSEC)
-			after_msec = RETRY_MOST_MSEC - random_number() % (RETRY_MOST_MSEC / 4);
+			after_msec = RETRY_MOST_MSEC - loop_random() % (RETRY_MOST_MSEC / 4);
 	}
 	loop_timer_set_earlier(api->probe_timer, after_msec);
 }
@@ -765,7 +755,7 @@ int api_new(struct sd_event *event, const struct api_options *options, struct ap
 	if (r < 0)
 		return r;
 	/* A thousand agents spread over the servers. */
-	api->server = random_number() % api->credentials.n_servers;
+	api->server = loop_random() % api->credentials.n_servers;
 	loop_timer_set(api->refresh_timer, api->refresh_msec);
 	*ret = take(api);
 	return 0;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "k8s/lease.h"
@@ -45,11 +44,7 @@ const char *election_holder(const struct election *election)
 /* Up to a fifth longer, so that candidates do not step in time. */
 static uint64_t jitter(uint64_t msec)
 {
-	uint32_t random = 0;
-
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		random = 0;
-	return msec + (uint64_t)random % (msec / 5 + 1);
+	return msec + loop_random() % (msec / 5 + 1);
 }
 
 static int64_t wall_usec(void)

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "k8s/backoff.h"
 #include "userspace/base/cleanup.h"
@@ -37,15 +36,6 @@ struct watch {
 
 DEFINE_CLEANUP(struct watch *, watch_free);
 
-static uint32_t random_number(void)
-{
-	uint32_t number = 0;
-
-	return getrandom(&number, sizeof(number), GRND_NONBLOCK) == sizeof(number)
-		       ? number
-		       : (uint32_t)loop_now_msec();
-}
-
 static void tell_trouble(struct watch *watch, enum reflector_trouble trouble, int status)
 {
 	if (trouble == watch->told && (trouble == REFLECTOR_FINE || status == watch->told_status))
@@ -58,7 +48,7 @@ static void tell_trouble(struct watch *watch, enum reflector_trouble trouble, in
 static void try_later(struct watch *watch, uint64_t at_least_msec)
 {
 	loop_timer_set(watch->retry,
-		       backoff_next(&watch->backoff, loop_now_msec(), random_number(), at_least_msec));
+		       backoff_next(&watch->backoff, loop_now_msec(), loop_random(), at_least_msec));
 }
 
 /* --- the stream ---------------------------------------------------------------------------------------- */
@@ -151,7 +141,7 @@ static void ask(void *userdata)
 		return;
 	watch->begun_msec = 0;
 	watch->n_events = watch->reflector.n_events;
-	if (reflector_request(&watch->reflector, random_number(), &path, &stream) < 0 ||
+	if (reflector_request(&watch->reflector, loop_random(), &path, &stream) < 0 ||
 	    api_stream_open(watch->api, &stream, &fns, watch, &watch->request) < 0) {
 		tell_trouble(watch, REFLECTOR_NO_MEMORY, 0);
 		try_later(watch, 0);
@@ -169,7 +159,7 @@ static void is_reachable(void *userdata)
 		return;
 	/* How long it was gone says nothing about how soon it is ready: its first answers are often 429. */
 	backoff_reset(&watch->backoff);
-	loop_timer_set_earlier(watch->retry, random_number() % KICK_SPAN_MSEC);
+	loop_timer_set_earlier(watch->retry, loop_random() % KICK_SPAN_MSEC);
 }
 
 /* --- lifetime ------------------------------------------------------------------------------------------ */

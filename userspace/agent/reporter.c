@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define XXH_INLINE_ALL
@@ -159,15 +158,6 @@ static void log_refusal(struct reporter *reporter, const struct api_reply *reply
 					: "");
 }
 
-static uint32_t any_number(void)
-{
-	uint32_t number;
-
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-		number = (uint32_t)loop_now_msec();
-	return number;
-}
-
 /* After a look: 10,000 Services cost some 10 ms of the loop, which is not to be had after each change of an
  * endpoint. */
 static void rest(struct reporter *reporter, uint64_t least_msec, size_t length)
@@ -182,7 +172,7 @@ static void write_failed(struct reporter *reporter, const struct api_reply *repl
 		0; /* without an answer it may have been executed: what stands there is not known */
 	reporter->no_answer = !reply->status;
 	reporter->next_msec = loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(),
-							     any_number(), (uint64_t)reply->retry_after_msec);
+							     loop_random(), (uint64_t)reply->retry_after_msec);
 	schedule(reporter, 0);
 }
 
@@ -340,7 +330,7 @@ void reporter_kick(struct reporter *reporter)
 	if (reporter->no_answer && api_state(reporter->api).reachable) {
 		reporter->no_answer =
 			false; /* no reason to wait longer; but a thousand nodes not all at once */
-		reporter->next_msec = loop_now_msec() + any_number() % INTERVAL_MSEC;
+		reporter->next_msec = loop_now_msec() + loop_random() % INTERVAL_MSEC;
 		loop_timer_stop(reporter->timer);
 	}
 	schedule(reporter, GATHER_MSEC);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <systemd/sd-event.h>
@@ -61,6 +62,15 @@ uint64_t loop_now_usec(void)
 uint64_t loop_now_msec(void)
 {
 	return loop_now_usec() / 1000;
+}
+
+uint32_t loop_random(void)
+{
+	uint32_t number;
+
+	return getrandom(&number, sizeof(number), GRND_NONBLOCK) == sizeof(number)
+		       ? number
+		       : (uint32_t)loop_now_msec();
 }
 
 static int timer_fires(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)

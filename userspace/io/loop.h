@@ -16,6 +16,7 @@ struct signalfd_siginfo;
 typedef void loop_fn(void *userdata);
 
 uint64_t loop_now_msec(void); /* CLOCK_MONOTONIC */
+uint32_t loop_random(void);   /* for jitter, not for secrets; never waits */
 
 /* SIGTERM and SIGINT come as events of the loop; without a function they end it, with code 0. 0 or -errno. */
 typedef int loop_signal_fn(struct sd_event_source *, const struct signalfd_siginfo *, void *userdata);
