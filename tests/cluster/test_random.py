@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random edits, deletions, controller crashes and changes of leader on the real API server, checked after each step.
 
-FAIRWAY_SEED=N repeats a walk, FAIRWAY_STEPS=N makes it longer (200 here, 2,000 in soak). After each step that came to rest:
+FAIRWAY_SEED=N repeats a walk; 200 steps, 2,000 in soak, or FAIRWAY_STEPS=N. After each step that came to rest:
 no address twice but for allowed sharing, none moved without a cause, none leaked (what pools count is what statuses hold), and
 everything as `lbctl allocate` says of the same objects: whatever was killed meanwhile.
 """
@@ -16,7 +16,6 @@ from fwcluster import rules
 from fwcluster.client import ApiError, eventually
 from fwcluster.install import Controller, leader, wait_leader
 
-STEPS = int(os.environ.get('FAIRWAY_STEPS', '200'))
 NAMESPACES = ['a', 'b', 'c']
 N_SERVICES, N_POOLS = 14, 5
 # The first row of each pool is disjoint from the others' first rows; the rest overlaps or moves away.
@@ -288,8 +287,18 @@ def pair(fairway_plane):
 
 
 def test_random_walk(fairway_plane, pair):
+    walk_steps(fairway_plane, pair, 200)
+
+
+@pytest.mark.soak
+def test_long_random_walk(fairway_plane, pair):
+    walk_steps(fairway_plane, pair, 2000)
+
+
+def walk_steps(fairway_plane, pair, steps):
+    steps = int(os.environ.get('FAIRWAY_STEPS') or steps)
     seed = int(os.environ.get('FAIRWAY_SEED') or time.time())
-    print(f'FAIRWAY_SEED={seed} FAIRWAY_STEPS={STEPS}')
+    print(f'FAIRWAY_SEED={seed} FAIRWAY_STEPS={steps}')
     admin, oracle = fairway_plane.admin, rules.Oracle()
     walk = Walk(fairway_plane, pair, oracle, seed)
     for name in NAMESPACES:
@@ -300,7 +309,7 @@ def test_random_walk(fairway_plane, pair):
     try:
         wait_leader(fairway_plane, pair)
         world = walk.settle()
-        for number in range(STEPS):
+        for number in range(steps):
             walk.say(f'-- step {number}')
             world = walk.step(world)
         sweep(walk)
@@ -310,7 +319,7 @@ def test_random_walk(fairway_plane, pair):
     finally:
         oracle.close()
     print(f'{walk.seen}, {walk.refused} refused by the API server')
-    if STEPS >= 200:
+    if steps >= 200:
         assert all(walk.seen.values()), walk.seen  # a rule that never had its case was not tested
 
 
