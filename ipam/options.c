@@ -101,13 +101,15 @@ int controller_option_apply(struct controller_options *options, enum controller_
 
 int controller_options_check(const struct controller_options *options, struct strbuf *why)
 {
-	bool api = options->kubeconfig || options->n_api_servers || options->identity || options->no_election;
+	bool api = options->kubeconfig || options->n_api_servers || options->namespace || options->identity ||
+		   options->no_election || options->http_address;
 
 	if (!options->manifests != !options->status)
 		strbuf_append(why, "--manifests DIR and --status FILE need each other");
 	else if (options->manifests && api)
-		strbuf_append(why, "--manifests excludes --kubeconfig, --api-server, --identity and "
-				   "--leader-elect: there is no API");
+		strbuf_append(why,
+			      "--manifests excludes --kubeconfig, --api-server, --namespace, --identity, "
+			      "--leader-elect and --http-address: there is no API");
 	else if (!options->manifests && options->once)
 		strbuf_append(why, "--once is for --manifests");
 	else

@@ -91,8 +91,13 @@ static void test_together(void **state _unused_)
 		{ { .manifests = "d" }, "--manifests DIR and --status FILE need each other" },
 		{ { .status = "f" }, "--manifests DIR and --status FILE need each other" },
 		{ { .manifests = "d", .status = "f", .kubeconfig = "k" },
-		  "--manifests excludes --kubeconfig, --api-server, --identity and --leader-elect: there is "
-		  "no API" },
+		  "--manifests excludes --kubeconfig, --api-server, --namespace, --identity, --leader-elect "
+		  "and "
+		  "--http-address: there is no API" },
+		{ { .manifests = "d", .status = "f", .http_address = "[::]:1" },
+		  "--manifests excludes --kubeconfig, --api-server, --namespace, --identity, --leader-elect "
+		  "and "
+		  "--http-address: there is no API" },
 		{ { .once = true }, "--once is for --manifests" },
 	};
 
