@@ -335,6 +335,8 @@ int election_new(struct sd_event *event, struct api *api, const struct election_
 		r = loop_timer_new(event, on_tick, election, &election->tick);
 	if (r == 0)
 		r = loop_timer_new(event, on_fence, election, &election->fence);
+	if (r == 0) /* one that slept past its Lease must not even send what is half sent */
+		r = loop_timer_overtake(election->fence);
 	if (r < 0)
 		return r;
 	loop_timer_set(election->tick, 0);

@@ -101,6 +101,13 @@ int loop_timer_new(struct sd_event *event, loop_fn *run, void *userdata, struct 
 	return 0;
 }
 
+int loop_timer_overtake(struct loop_timer *timer)
+{
+	int r = sd_event_source_set_priority(timer->source, SD_EVENT_PRIORITY_IMPORTANT - 1);
+
+	return r < 0 ? r : 0;
+}
+
 void loop_timer_free(struct loop_timer *timer)
 {
 	if (!timer)

@@ -27,6 +27,8 @@ uint64_t loop_now_usec(void); /* the same, finer */
 struct loop_timer;
 int loop_timer_new(struct sd_event *, loop_fn *, void *userdata, struct loop_timer **ret);
 void loop_timer_free(struct loop_timer *);
+/* From now on it runs before everything else that is due, also after the whole process was stopped for a while. 0 or -errno. */
+int loop_timer_overtake(struct loop_timer *);
 void loop_timer_set(struct loop_timer *, uint64_t after_msec);
 void loop_timer_set_earlier(struct loop_timer *,
 			    uint64_t after_msec); /* keeps an earlier time that is already set */
