@@ -16,10 +16,9 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 from fwlab import netns
-from fwlab.lab import ROOT, SOURCE, Lab, LabError, wait_for
+from fwlab.network import SOURCE, LabError, Network, told, wait_for
 
 from . import assets, images, node as node_module
 from .control_plane import ControlPlane
@@ -35,7 +34,7 @@ class ClusterError(LabError):
     pass
 
 
-class Cluster(Lab):
+class Cluster(Network):
     api_flags = {}  # of kube-apiserver, over those that ControlPlane gives
 
     def __init__(self, name='cluster', build=None):
@@ -64,15 +63,12 @@ class Cluster(Lab):
         """archives: more images, beside the pods' own; tags: {further name: name of an image among them}."""
         self.check_machine()
         assets.ensure(say)
-        os.makedirs(ROOT, exist_ok=True)
-        try:
-            os.mkdir(self.directory)
-        except FileExistsError:
-            raise ClusterError(f"cluster '{self.name}' is there already: tests/cluster/cluster down --name {self.name}") from None
+        self.make_directory()
         try:
             self.state.clear()
-            self.state.update(nodes=[f'fn{i + 1}' for i in range(n_nodes)], agents=False, ordinal=0)
-            self.make_directories()
+            self.state.update(nodes=[f'fn{i + 1}' for i in range(n_nodes)])
+            self.make_subdirectories()
+            self.save_state()
             shutil.rmtree(self.home, ignore_errors=True)
             os.makedirs(self.home)
             own = images.own_archives(POD_PROGRAMS, self.home)
@@ -92,8 +88,7 @@ class Cluster(Lab):
             self.state['up'] = True
             self.save_state()
         except BaseException:
-            if not os.environ.get('FAIRWAY_KEEP_BROKEN'):
-                self.down()
+            self.down()
             raise
 
     def check_machine(self):
@@ -161,26 +156,23 @@ class Cluster(Lab):
         except OSError as error:
             return str(error)
 
-    def down(self):
-        """Takes down everything that bears the cluster's name; may be called at any time, also when nothing is up."""
-        previous = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
-        nodes = self.nodes or [d for d in os.listdir(self.home) if d.startswith('fn')] if os.path.isdir(self.home) else self.nodes
-        try:
-            for node in nodes:  # unshare(1) ignores SIGTERM; with its end the node's first process ends, and all its pods
-                with contextlib.suppress(Exception):
-                    self.processes.stop(f'{node}-init', signal.SIGKILL)
-            self.processes.end()
-            if self.plane:
-                with contextlib.suppress(Exception):
-                    self.plane.down()
-            self.plane = None
-            super().down()
-            for node in nodes:
-                wait_quietly(lambda: not node_module.remove_cgroups(self.cgroup(node)), 5)
-            shutil.rmtree(self.home, ignore_errors=True)
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def end_own(self):
+        for node in self.nodes_left():  # unshare(1) ignores SIGTERM; with its end the node's first process ends, and all its pods
+            with contextlib.suppress(Exception):
+                self.processes.stop(f'{node}-init', signal.SIGKILL)
+        if self.plane:
+            with contextlib.suppress(Exception):
+                self.plane.down()
+        self.plane = None
+
+    def remove_own(self):
+        for node in self.nodes_left():
+            node_module.remove_cgroups(self.cgroup(node))
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def nodes_left(self):
+        """Also of a cluster whose state is gone."""
+        return self.nodes or [d for d in (os.listdir(self.home) if os.path.isdir(self.home) else ()) if d.startswith('fn')]
 
     # --- commands on hosts ---------------------------------------------------------------------------------
 
@@ -230,18 +222,7 @@ class Cluster(Lab):
         return '\n'.join(parts)
 
     def diagnosis(self):
-        parts = [super().diagnosis()]
-        for produce in (lambda: self.kubectl('get', 'nodes,pods', '-A', '-o', 'wide', check=False),
-                        lambda: self.kubectl('get', 'svc', '-A', '-o', 'wide', check=False),
-                        lambda: self.pods_story('fairway-system')):
-            try:
-                parts.append(produce().rstrip())
-            except Exception as error:  # the diagnosis of a broken cluster must not fail itself
-                parts.append(f'({type(error).__name__}: {error})')
-        return '\n'.join(parts)
-
-
-def wait_quietly(condition, patience):
-    end = time.monotonic() + patience
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
+        return '\n'.join([super().diagnosis(),
+                          told('nodes and pods', lambda: self.kubectl('get', 'nodes,pods', '-A', '-o', 'wide', check=False)),
+                          told('services', lambda: self.kubectl('get', 'svc', '-A', '-o', 'wide', check=False)),
+                          told('Fairway', lambda: self.pods_story('fairway-system'))])

@@ -5,7 +5,7 @@ import json
 import os
 
 from fwlab import frr
-from fwlab.lab import CLUSTER_CIDRS, POOL, SOURCE, LabError, wait_for
+from fwlab.network import CLUSTER_CIDRS, POOL, SOURCE, LabError, wait_for
 
 from .client import eventually
 

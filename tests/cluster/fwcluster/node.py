@@ -7,6 +7,7 @@ namespace whose first process is tests/cluster/node-init. hostNetwork pods take 
 import glob
 import json
 import os
+import time
 
 from . import images
 
@@ -82,11 +83,16 @@ def node_object(name, zone, pod_cidrs):
             'spec': {'podCIDR': pod_cidrs[0], 'podCIDRs': list(pod_cidrs)}}
 
 
-def remove_cgroups(cgroup):
-    """Empty ones only: the node's processes are gone by then."""
-    for root in glob.glob(f'/sys/fs/cgroup/{cgroup}') + glob.glob(f'/sys/fs/cgroup/*/{cgroup}'):
-        for directory, _, _ in os.walk(root, topdown=False):
-            try:
-                os.rmdir(directory)
-            except OSError:
-                pass
+def remove_cgroups(cgroup, patience=5.0):
+    """The node's processes are gone; the kernel may take a moment to know."""
+    end = time.monotonic() + patience
+    while True:
+        left = glob.glob(f'/sys/fs/cgroup/{cgroup}') + glob.glob(f'/sys/fs/cgroup/*/{cgroup}')
+        if not left or time.monotonic() > end:
+            return
+        for root in left:
+            for directory, _, _ in os.walk(root, topdown=False):
+                try:
+                    os.rmdir(directory)
+                except OSError:
+                    time.sleep(0.01)

@@ -6,7 +6,7 @@ import ipaddress
 import threading
 import time
 
-from fwlab.lab import CLIENT_V4, CLIENT_V6
+from fwlab.network import CLIENT_V4, CLIENT_V6
 from fwlab.load import story, target
 
 from . import workload
