@@ -149,6 +149,11 @@ const char *agent_source_namespace(const struct agent_source *agent_source _unus
 	return "fairway-system";
 }
 
+uint64_t agent_source_changed_usec(const struct agent_source *agent_source _unused_)
+{
+	return 0;
+}
+
 const struct source_result *agent_source_result(const struct agent_source *agent_source _unused_)
 {
 	return &source;

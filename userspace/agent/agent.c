@@ -27,6 +27,8 @@ static void source_changed(void *userdata)
 
 	if (!agent->changed_usec)
 		agent->changed_usec = agent_source_changed_usec(agent->source);
+	if (!agent->changed_usec)
+		agent->changed_usec = loop_now_usec();
 	debounce_kick(agent->reconcile);
 }
 

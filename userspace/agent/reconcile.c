@@ -517,6 +517,8 @@ void agent_reconcile(struct agent *agent)
 		return;
 	}
 	agent->converged = false;
+	if (!agent->changed_usec) /* the store may hold more than was told: this round takes it along */
+		agent->changed_usec = agent_source_changed_usec(agent->source);
 	r = run_round(agent, &round);
 	if (r < 0) {
 		round.n_failed += !round.n_failed;

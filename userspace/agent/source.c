@@ -94,9 +94,7 @@ const struct source_result *agent_source_result(const struct agent_source *sourc
 
 uint64_t agent_source_changed_usec(const struct agent_source *source)
 {
-	uint64_t changed = source->cluster ? cluster_source_state(source->cluster).changed_usec : 0;
-
-	return changed ? changed : loop_now_usec();
+	return source->cluster ? cluster_source_state(source->cluster).changed_usec : 0;
 }
 
 struct api *agent_source_api(const struct agent_source *source)

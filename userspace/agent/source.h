@@ -18,7 +18,8 @@ void agent_source_free(struct agent_source *); /* NULL ok */
 
 const struct source_result *
 agent_source_result(const struct agent_source *); /* borrowed; the pointer stays */
-/* loop_now_usec() when the first of the changes was read that `changed` tells right now; manifests: now. */
+/* loop_now_usec() when the first of the changes was read that `changed` has not told yet, or tells right now;
+ * 0: none, or manifests, which tell at once. */
 uint64_t agent_source_changed_usec(const struct agent_source *);
 struct api *agent_source_api(const struct agent_source *); /* borrowed; NULL: manifests */
 
