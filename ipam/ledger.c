@@ -257,10 +257,18 @@ static int end(struct ledger_entry *entry, const struct service *service, uint64
 	return hold_only(entry, NULL, 0, now_msec);
 }
 
+/* One that cannot be decoded has no class; that it was ours says its condition, and only its end matters. */
+static bool is_to_follow(const struct service *service, bool default_class)
+{
+	return service_is_ours(service, default_class) ||
+	       (service->unusable && service->meta.deleting &&
+		conditions_find(&service->conditions, CONDITION_ALLOCATED));
+}
+
 static int follow(struct ledger *ledger, size_t *cursor, const struct service *service, bool default_class,
 		  uint64_t now_msec)
 {
-	bool ours = service_is_ours(service, default_class);
+	bool ours = is_to_follow(service, default_class);
 	const struct meta *meta = &service->meta;
 	size_t at = place_of(ledger, cursor, meta->namespace, meta->name, meta->uid);
 	struct ledger_entry *entry;
@@ -271,7 +279,7 @@ static int follow(struct ledger *ledger, size_t *cursor, const struct service *s
 	if (!entry)
 		return -ENOMEM;
 	entry->seen = true;
-	if (service->unusable)
+	if (service->unusable && !meta->deleting)
 		return 0; /* one that cannot be decoded is there as it was */
 	if (!ours || meta->deleting)
 		return end(entry, service, now_msec);

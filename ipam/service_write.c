@@ -214,8 +214,10 @@ bool service_is_to_clean(const struct service *service, bool default_class)
 {
 	bool marked = conditions_find(&service->conditions, CONDITION_ALLOCATED);
 
-	if (!has_finalizer(service) || service->unusable)
+	if (!has_finalizer(service))
 		return false;
+	if (service->unusable) /* its class cannot be read, but what was written to it */
+		return service->meta.deleting && marked;
 	if (service->type != SERVICE_LOAD_BALANCER)
 		return marked;
 	if (!service->meta.deleting)

@@ -125,12 +125,22 @@ static bool is_in(const struct intake_list *list, const struct object_id *id)
 	       (!list->name || (!strcmp(id->namespace, list->namespace) && !strcmp(id->name, list->name)));
 }
 
+/* A Service that is being deleted: its last good version would be served, and keep its finalizer, for ever.
+ */
+static bool is_ending(enum object_kind kind, const struct json *item)
+{
+	const struct json *time = json_member(json_member(item, "metadata"), "deletionTimestamp");
+
+	return kind == OBJECT_SERVICE && time && time->type == JSON_STRING;
+}
+
 /* Refused: its problems, and what stays of it. */
 static int put_refused(struct intake *intake, const struct json *list, const struct json *item,
 		       const struct object *before, uint64_t digest, const char *identity,
 		       struct problems *problems)
 {
-	bool last_good = before && !object_is_remains(before) && !strcmp(before->meta.uid, uid_of(item));
+	bool last_good = before && !object_is_remains(before) && !is_ending(before->kind, item) &&
+			 !strcmp(before->meta.uid, uid_of(item));
 	cleanup(problems_done) struct problems told = { 0 };
 	struct object *remains = NULL;
 	int r;

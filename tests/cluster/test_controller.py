@@ -259,6 +259,19 @@ def test_deleted_while_the_controller_is_away(room, controller):
     room.wait_addresses('next', [room.ip4(0)])
 
 
+def test_deleted_after_an_edit_that_nobody_can_read(room):
+    """More source ranges than are read: the last good version is served, but does not outlive its deletion"""
+    room.pool(v4=1)
+    room.service('shop')
+    room.addresses('shop')
+    room.edit('shop', {'loadBalancerSourceRanges': [f'10.{i >> 8}.{i & 255}.0/24' for i in range(257)]})
+    stays(lambda: addresses(room.get('shop')) == [room.ip4(0)], 'it keeps its address')
+    room.delete('shop')
+    eventually(lambda: room.admin.find('Service', 'shop', room.namespace) is None, 'shop is gone', 40)
+    room.service('next')
+    room.wait_addresses('next', [room.ip4(0)])
+
+
 def test_a_namespace_goes_with_its_services(room):
     room.pool()
     room.service('shop')

@@ -212,6 +212,26 @@ static void test_refused(void **state)
 	assert_null(service(fixture, "a"));
 }
 
+/* It does not stay in force when it goes: nothing would take its finalizer away, and its namespace would stay
+ * too. */
+static void test_refused_and_deleted(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put(fixture, &fixture->services, SERVICE("a", "5", "80"));
+	put(fixture, &fixture->services, SERVICE("a", "6", "0"));
+	assert_false(service(fixture, "a")->unusable);
+	assert_true(changed(fixture));
+	put(fixture, &fixture->services,
+	    SERVICE_OF("a", "1", "7", ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", "0"));
+	assert_true(changed(fixture));
+	assert_true(service(fixture, "a")->unusable);
+	assert_true(service(fixture, "a")->meta.deleting);
+	assert_int_equal(service(fixture, "a")->meta.resource_version, 7);
+	assert_int_equal(service(fixture, "a")->n_ingress, 1);
+	problems_are(fixture, "Service/web/a: spec.ports[0].port: not in 1..65535: 0\n");
+}
+
 static void test_a_list_removes_what_it_does_not_name(void **state)
 {
 	struct fixture *fixture = *state;
@@ -329,6 +349,7 @@ int main(void)
 		TEST(test_nothing_new),
 		TEST(test_heartbeats),
 		TEST(test_refused),
+		TEST(test_refused_and_deleted),
 		TEST(test_a_list_removes_what_it_does_not_name),
 		TEST(test_one_object_alone),
 		TEST(test_not_what_was_asked_for),

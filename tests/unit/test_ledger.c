@@ -306,6 +306,31 @@ static void test_deleting_lets_go_once(void **state)
 	assert_true(ledger_has_let_go(&story->ledger, "w", "shop"));
 }
 
+/* What it is nobody can read any more; that it had an address of ours says its condition. */
+static void test_deleted_after_it_was_refused(void **state)
+{
+	static struct condition allocated = { .type = CONDITION_ALLOCATED, .reason = "", .message = "" };
+	struct story *story = *state;
+	struct service *shop = add_service(story, "w/shop", "u", 5, "192.0.2.9");
+
+	node_names(story, "w/shop=192.0.2.9");
+	shop->unusable = true;
+	shop->conditions = (struct conditions){ .items = &allocated, .n = 1 };
+	expect(story, "shop=192.0.2.9");
+	shop->meta.deleting = true;
+	expect(story, "shop=192.0.2.9");
+	assert_true(ledger_take_end(&story->ledger, shop));
+	assert_false(ledger_has_let_go(&story->ledger, "w", "shop")); /* a node still serves it */
+	look_again(story);
+	shop = add_service(story, "w/shop", "u", 6, "192.0.2.9");
+	shop->meta.deleting = shop->unusable = true;
+	shop->conditions = (struct conditions){ .items = &allocated, .n = 1 };
+	node_names(story, "");
+	story->now_msec += RELEASE_REPORT_MSEC;
+	expect(story, "shop=192.0.2.9");
+	assert_true(ledger_has_let_go(&story->ledger, "w", "shop"));
+}
+
 static void test_shared(void **state)
 {
 	struct story *story = *state;
@@ -672,6 +697,7 @@ int main(void)
 		STORY(test_type_changed),
 		STORY(test_deleted_and_made_again),
 		STORY(test_deleting_lets_go_once),
+		STORY(test_deleted_after_it_was_refused),
 		STORY(test_shared),
 		STORY(test_new_leader_asks_the_nodes),
 		STORY(test_node_gone),

@@ -212,18 +212,23 @@ static const struct {
 	const char *what;
 	bool finalizer, marked, deleting, cluster_ip, to_clean, with_default_class;
 	const char *class;
+	bool unusable;
 } cleanings[] = {
-	{ "ours", true, true, false, false, false, false, "fairway.dev/lb" },
-	{ "ours, deleted", true, true, true, false, true, true, "fairway.dev/lb" },
-	{ "ours, deleted, its conditions lost", true, false, true, false, true, true, "fairway.dev/lb" },
-	{ "ours, deleted, nothing left", false, true, true, false, false, false, "fairway.dev/lb" },
-	{ "of another type now", true, true, false, true, true, true, NULL },
-	{ "of another type, and never ours", true, false, false, true, false, false, NULL },
-	{ "another class", true, true, false, false, false, false, "other.example/lb" },
-	{ "another class, deleted", true, true, true, false, false, false, "other.example/lb" },
-	{ "class-less, deleted, the cloud's", true, false, true, false, false, true, NULL },
-	{ "class-less, deleted, ours once", true, true, true, false, true, true, NULL },
-	{ "class-less, ours once", true, true, false, false, false, false, NULL },
+	{ "ours", true, true, false, false, false, false, "fairway.dev/lb", false },
+	{ "ours, deleted", true, true, true, false, true, true, "fairway.dev/lb", false },
+	{ "ours, deleted, its conditions lost", true, false, true, false, true, true, "fairway.dev/lb",
+	  false },
+	{ "ours, deleted, nothing left", false, true, true, false, false, false, "fairway.dev/lb", false },
+	{ "of another type now", true, true, false, true, true, true, NULL, false },
+	{ "of another type, and never ours", true, false, false, true, false, false, NULL, false },
+	{ "another class", true, true, false, false, false, false, "other.example/lb", false },
+	{ "another class, deleted", true, true, true, false, false, false, "other.example/lb", false },
+	{ "class-less, deleted, the cloud's", true, false, true, false, false, true, NULL, false },
+	{ "class-less, deleted, ours once", true, true, true, false, true, true, NULL, false },
+	{ "class-less, ours once", true, true, false, false, false, false, NULL, false },
+	{ "cannot be decoded", true, true, false, false, false, false, NULL, true },
+	{ "cannot be decoded, deleted, ours", true, true, true, false, true, true, NULL, true },
+	{ "cannot be decoded, deleted, never ours", true, false, true, false, false, false, NULL, true },
 };
 
 static void test_what_is_to_clean(void **state)
@@ -238,6 +243,7 @@ static void test_what_is_to_clean(void **state)
 		fixture->shop->meta.deleting = cleanings[i].deleting;
 		fixture->shop->type = cleanings[i].cluster_ip ? SERVICE_CLUSTER_IP : SERVICE_LOAD_BALANCER;
 		fixture->shop->load_balancer_class = cleanings[i].class;
+		fixture->shop->unusable = cleanings[i].unusable;
 		if (service_is_to_clean(fixture->shop, false) != cleanings[i].to_clean ||
 		    service_is_to_clean(fixture->shop, true) != cleanings[i].with_default_class)
 			fail_msg("%s", cleanings[i].what);
