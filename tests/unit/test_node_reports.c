@@ -30,23 +30,31 @@ static void describe(struct strbuf *out, const struct condition_want *want)
 	strbuf_appendf(out, "%s/%s: %s", condition_status_name(want->status), want->reason, want->message);
 }
 
-/* Of w/shop with the address 192.0.2.1. */
-static void expect(struct world *world, const char *programmed, const char *announced)
+/* Of w/shop with these addresses. */
+static void expect_of(struct world *world, const struct addr *addresses, size_t n, const char *programmed,
+		      const char *announced)
 {
 	cleanup(node_reports_done) struct node_reports reports = { 0 };
 	cleanup(arena_done) struct arena arena = { 0 };
 	cleanup(strbuf_done) struct strbuf got = { 0 }, other = { 0 };
-	const struct addr addr = address("192.0.2.1");
 	struct service_state state;
 
 	assert_int_equal(node_reports_init(&reports, world_cluster(world)), 0);
-	assert_int_equal(node_reports_judge(&reports, "w/shop", &addr, 1, &arena, &state), 0);
+	assert_int_equal(node_reports_judge(&reports, "w/shop", addresses, n, &arena, &state), 0);
 	assert_string_equal(state.programmed.type, "fairway.dev/Programmed");
 	assert_string_equal(state.announced.type, "fairway.dev/Announced");
 	describe(&got, &state.programmed);
 	describe(&other, &state.announced);
 	assert_string_equal(strbuf_text(&got), programmed);
 	assert_string_equal(strbuf_text(&other), announced);
+}
+
+/* Of w/shop with the address 192.0.2.1. */
+static void expect(struct world *world, const char *programmed, const char *announced)
+{
+	const struct addr addr = address("192.0.2.1");
+
+	expect_of(world, &addr, 1, programmed, announced);
 }
 
 static struct lb_node *add_node(struct world *world, const char *name)
@@ -95,6 +103,18 @@ static void test_old_address(void **state _unused_)
 	world_report(&world, add_node(&world, "n1"), true, "tor", "w/shop=192.0.2.9"); /* before it moved */
 	expect(&world, "False/Pending: node n1: not there yet",
 	       "False/NotProgrammed: only what is programmed is announced");
+}
+
+static void test_one_family_of_two(void **state _unused_)
+{
+	const struct addr addresses[] = { address("192.0.2.1"), address("2001:db8::1") };
+	cleanup(world_done) struct world world = { 0 };
+
+	world_report(&world, add_node(&world, "n1"), true, "tor", "w/shop=192.0.2.1");
+	expect_of(&world, addresses, 2, "False/Pending: node n1: not there yet",
+		  "False/NotProgrammed: only what is programmed is announced");
+	world_report(&world, add_node(&world, "n2"), true, "tor", "w/shop=192.0.2.1,2001:db8::1");
+	expect_of(&world, addresses, 2, "False/Pending: node n1: not there yet", "True/Announced: to tor");
 }
 
 static void test_large_cluster(void **state _unused_)
@@ -252,11 +272,17 @@ static void test_peer_of_many_nodes(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nobody),		cmocka_unit_test(test_small_cluster),
-		cmocka_unit_test(test_old_address),	cmocka_unit_test(test_large_cluster),
-		cmocka_unit_test(test_not_announced),	cmocka_unit_test(test_many_peers),
-		cmocka_unit_test(test_who_names_it),	cmocka_unit_test(test_peer),
-		cmocka_unit_test(test_peer_of_no_node), cmocka_unit_test(test_peer_of_many_nodes),
+		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_small_cluster),
+		cmocka_unit_test(test_old_address),
+		cmocka_unit_test(test_one_family_of_two),
+		cmocka_unit_test(test_large_cluster),
+		cmocka_unit_test(test_not_announced),
+		cmocka_unit_test(test_many_peers),
+		cmocka_unit_test(test_who_names_it),
+		cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_peer_of_no_node),
+		cmocka_unit_test(test_peer_of_many_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

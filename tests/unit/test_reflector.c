@@ -143,6 +143,19 @@ static void test_initial_events(void **state)
 	assert_int_equal(talk->reflector.trouble, REFLECTOR_FINE);
 }
 
+/* Only the bookmark that says so ends them: what is to come would be taken for removed. */
+static void test_a_bookmark_among_initial_events(void **state)
+{
+	struct talk *talk = *state;
+
+	asks(talk, WATCH_LIST);
+	assert_true(answers(talk,
+			    EVENT("ADDED", "a", "5") BOOKMARK("6") EVENT("ADDED", "b", "3") END_OF_LIST("7"),
+			    false));
+	tells(talk, "[+a+b]");
+	asks(talk, WATCH("7"));
+}
+
 static void go_to_list(struct talk *talk)
 {
 	asks(talk, WATCH_LIST);
@@ -412,6 +425,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_initial_events),
+		TEST(test_a_bookmark_among_initial_events),
 		TEST(test_pages),
 		TEST(test_initial_events_unknown),
 		TEST(test_initial_events_without_storage_for_them),
