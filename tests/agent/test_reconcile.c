@@ -18,6 +18,7 @@
 #include "k8s/decode.h"
 #include "k8s/yaml.h"
 #include "userspace/agent/agent.h"
+#include "userspace/agent/report_collect.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 
@@ -134,6 +135,12 @@ bool frr_announces(const struct frr *frr _unused_, const struct prefix *prefix)
 }
 
 size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **ret)
+{
+	*ret = NULL;
+	return 0;
+}
+
+size_t datapath_interfaces(struct datapath *datapath _unused_, const struct interface_view **ret)
 {
 	*ret = NULL;
 	return 0;
@@ -362,6 +369,25 @@ static void serve_shop(struct agent *agent)
 	strbuf_reset(&story);
 }
 
+/* What LBNode would say: "web/shop=192.0.2.10(releasing) ". lbcontroller gives an address to the next when no
+ * node names it. */
+static void report_is(struct agent *agent, const char *expected)
+{
+	cleanup(arena_done) struct arena arena = { 0 };
+	cleanup(strbuf_done) struct strbuf got = { 0 };
+	struct node_report report;
+	char text[ADDR_TEXT_MAX];
+	size_t i, j;
+
+	assert_true(report_collect(agent, &arena, &report) >= 0);
+	for (i = 0; i < report.n_services; i++)
+		for (j = 0; j < report.services[i].n_vips; j++)
+			strbuf_appendf(&got, "%s=%s%s ", report.services[i].name,
+				       addr_format(&report.services[i].vips[j], text),
+				       report.services[i].releasing ? "(releasing)" : "");
+	assert_string_equal(strbuf_text(&got), expected);
+}
+
 /* --- tests --------------------------------------------------------------------------------------- */
 
 static void the_maps_come_before_the_route(void **state)
@@ -381,11 +407,14 @@ static void the_route_goes_before_the_frontend(void **state)
 	struct agent *agent = *state;
 
 	serve_shop(agent);
+	report_is(agent, "web/shop=192.0.2.10 ");
 	remove_service(agent, "shop");
 	settle(agent);
 	story_is("want[] "); /* bgpd has not confirmed it yet: clients still come */
+	report_is(agent, "web/shop=192.0.2.10(releasing) ");
 	frr_follows(agent);
 	until(agent, "gone ");
+	report_is(agent, "");
 	assert_non_null(strstr(strbuf_text(&story), "-192.0.2.10:80/forward free gone gone "));
 }
 
