@@ -220,10 +220,13 @@ bool service_is_to_clean(const struct service *service, bool default_class)
 		return service->meta.deleting && marked;
 	if (service->type != SERVICE_LOAD_BALANCER)
 		return marked;
+	/* It was ours: its type went and came back with another class between two looks. */
+	if (service->load_balancer_class && !service_is_ours(service, default_class))
+		return marked;
 	if (!service->meta.deleting)
 		return false;
 	/* Class-less Services were ours, until --default-class was taken away. */
-	return service_is_ours(service, default_class) || (marked && !service->load_balancer_class);
+	return service_is_ours(service, default_class) || marked;
 }
 
 int service_write_clean(const struct service *service, struct service_write *ret)

@@ -7,9 +7,9 @@
  * and the resourceVersion that were read: a Service that changed meanwhile is read again first. Nothing that
  * is there is written again.
  *
- * Services of other classes are never touched, whatever they carry. The finalizer has a name that other
+ * Services of other classes are never touched, unless they were ours. The finalizer has a name that other
  * controllers use too; on a Service that is not ours (any more) it is ours if the condition Allocated is
- * there, for both are written together. */
+ * there, for both are written together: the two go once, together. */
 #ifndef FAIRWAY_IPAM_SERVICE_WRITE_H
 #define FAIRWAY_IPAM_SERVICE_WRITE_H
 

@@ -209,6 +209,21 @@ def test_the_class_changes_with_the_type(room):
     assert addresses(room.get('shop')) == []
 
 
+def test_the_class_changes_between_two_looks(room, controller):
+    """L2: the controller sees the outcome alone; a finalizer of ours must not stay, for nobody else may take it away"""
+    room.pool(v4=1)
+    room.service('shop')
+    room.addresses('shop')
+    controller.part.kill()
+    room.edit('shop', {'type': 'ClusterIP', 'loadBalancerClass': None})
+    room.edit('shop', {'type': 'LoadBalancer', 'loadBalancerClass': 'other.io/lb'})
+    room.service('next')
+    controller.start()
+    room.wait_addresses('next', [room.ip4(0)], 30)
+    eventually(lambda: not room.has_finalizer('shop'), 'the finalizer goes')
+    room.gone('shop')
+
+
 def test_a_type_change_while_the_controller_is_away(room, controller):
     """I3: the API server has cleared the status; only the finalizer tells that the address was ours to release"""
     room.pool(v4=1)
