@@ -172,12 +172,13 @@ struct candidates {
 	size_t n;
 	bool by_name;
 	const char *reason, *message; /* set: there is nothing to try */
+	const struct wish *wish;      /* what the message is about; NULL: no wish */
 };
 
 /* Both addresses of an exact request must be one pool's. */
 static struct candidates exact_candidates(struct run *run, const struct claim *claim)
 {
-	struct candidates ret = { .pools = run->candidates, .by_name = true };
+	struct candidates ret = { .pools = run->candidates, .by_name = true, .wish = &claim->request.ips_wish };
 	unsigned slot;
 	size_t i, n;
 	struct pool *owner = NULL;
@@ -188,7 +189,7 @@ static struct candidates exact_candidates(struct run *run, const struct claim *c
 
 		if (wish->family != ADDR_NONE && !pool) {
 			ret.reason = "AddressNotInPool";
-			ret.message = "no pool contains the requested address";
+			ret.message = "no pool contains the address";
 			return ret;
 		}
 		if (owner && pool != owner) {
@@ -241,13 +242,15 @@ static struct candidates find_candidates(struct run *run, const struct claim *cl
 	}
 	if (claim->request.pools_given && !ret.n && !ret.reason) {
 		ret.reason = "PoolNotFound";
-		ret.message = "there is no pool of the requested name";
+		ret.message = "there is no pool of this name";
+		ret.wish = &claim->request.pools_wish;
 	}
 	if (move || !n_held_wanted(claim) || ret.reason)
 		return ret;
 	keep_only_own_pool(run, claim, &ret);
 	if (!ret.n) {
 		ret.reason = "NoMatchingPool";
+		ret.wish = NULL;
 		ret.message = "no pool contains what it holds, and both families come from one pool";
 	}
 	return ret;
@@ -325,7 +328,9 @@ static int serve(struct run *run, struct claim *claim)
 		return apply(run, claim, offer.addrs);
 	if (!move && !claim->request.all_or_nothing && n_held_wanted(claim))
 		return apply_held_wanted(run, claim); /* the second family is a preference, not a request */
-	if (candidates.reason)
+	if (candidates.reason && candidates.wish)
+		r = answer_wish_refused(run, claim, candidates.reason, candidates.wish, candidates.message);
+	else if (candidates.reason)
 		r = answer_refused(run, claim, candidates.reason, "%s", candidates.message);
 	else
 		r = answer_no_offer(run, claim, candidates.pools, candidates.n, candidates.by_name);

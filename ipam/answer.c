@@ -212,6 +212,14 @@ int answer_refused(struct run *run, struct claim *claim, const char *reason, con
 	return set_answer(run, claim, reason, &message);
 }
 
+int answer_wish_refused(struct run *run, struct claim *claim, const char *reason, const struct wish *wish, const char *why)
+{
+	cleanup(strbuf_done) struct strbuf message = { 0 };
+
+	wish_append_refusal(&message, wish, why);
+	return set_answer(run, claim, reason, &message);
+}
+
 int answer_lost(struct run *run, struct claim *claim, const char *reason, const struct addr *addr,
 		const struct claim *in_the_way, const char *sharing_why)
 {

@@ -98,14 +98,19 @@ static const struct wish_source *find_wish(const struct service *service, const 
 	return NULL;
 }
 
+void wish_append_refusal(struct strbuf *out, const struct wish *wish, const char *why)
+{
+	strbuf_appendf(out, "%s \"", wish->source);
+	strbuf_append_escaped(out, wish->text, QUOTE_MAX);
+	strbuf_appendf(out, "\": %s", why);
+}
+
 static int set_invalid(struct request *request, struct arena *arena, const char *source, const char *text,
 		       const char *why)
 {
 	cleanup(strbuf_done) struct strbuf message = { 0 };
 
-	strbuf_appendf(&message, "%s \"", source);
-	strbuf_append_escaped(&message, text, QUOTE_MAX);
-	strbuf_appendf(&message, "\": %s", why);
+	wish_append_refusal(&message, &(struct wish){ source, text }, why);
 	request->invalid = strbuf_failed(&message) ? NULL : arena_string(arena, strbuf_text(&message));
 	return request->invalid ? 0 : -ENOMEM;
 }
@@ -215,6 +220,7 @@ static int parse_addresses(struct request *request, struct arena *arena, const s
 		if (!text || !*text)
 			return 0;
 	}
+	request->ips_wish = (struct wish){ source->annotation, text };
 	r = split(&pieces, arena, text, source->syntax);
 	if (r == -ENOMEM)
 		return r;
@@ -336,6 +342,7 @@ static int parse_calico_pools(struct request *request, struct arena *arena, cons
 			return r;
 		if (r < 0)
 			return set_invalid(request, arena, source->annotation, text, "not a JSON list of strings");
+		request->pools_wish = (struct wish){ source->annotation, text };
 		if (!request->pools_given) {
 			request->pools_given = true;
 			request->pools = names;
@@ -352,23 +359,27 @@ static int parse_calico_pools(struct request *request, struct arena *arena, cons
 	return 0;
 }
 
-static int take_pool(struct request *request, struct arena *arena, const char *name)
+static int take_pool(struct request *request, struct arena *arena, const char *source, const char *name)
 {
 	request->pools_given = true;
+	request->pools_wish = (struct wish){ source, name };
 	return split(&request->pools, arena, name, SYNTAX_TEXT);
 }
 
 static int parse_pools(struct request *request, struct arena *arena, const struct service *service)
 {
+	const struct wish_source *source;
 	const char *text;
 	int r;
 
-	if (find_wish(service, pool_sources, ARRAY_SIZE(pool_sources), &text))
-		return take_pool(request, arena, text);
+	source = find_wish(service, pool_sources, ARRAY_SIZE(pool_sources), &text);
+	if (source)
+		return take_pool(request, arena, source->annotation, text);
 	r = parse_calico_pools(request, arena, service);
 	if (r < 0 || request->pools_given || request->invalid)
 		return r;
-	return find_wish(service, &openelb_pool, 1, &text) ? take_pool(request, arena, text) : 0;
+	source = find_wish(service, &openelb_pool, 1, &text);
+	return source ? take_pool(request, arena, source->annotation, text) : 0;
 }
 
 int request_parse(struct request *ret, struct arena *arena, const struct service *service)

@@ -17,13 +17,19 @@
 
 #include "ipam/pool.h"
 
+struct wish { /* as it was written, for messages */
+	const char *source, *text; /* "fairway.dev/pool", what stands there; NULL: nothing was asked for */
+};
+
 struct request {
 	enum addr_family families[2]; /* wanted, in order */
 	size_t n_families;
 	bool any_family;     /* nothing tells the family: families[0] is IPv4, and IPv6 would do */
 	bool all_or_nothing; /* each of the families is needed; else whichever there are */
 	struct addr ips[SLOT_COUNT]; /* ADDR_NONE: any */
+	struct wish ips_wish;
 	struct strings pools;	     /* names, any of them; counts if pools_given */
+	struct wish pools_wish;
 	bool pools_given;
 	const char *sharing_key;     /* NULL: none */
 	const char *sharing_namespaces; /* "a,b" or "*"; "" for none */
@@ -32,5 +38,7 @@ struct request {
 
 int request_parse(struct request *ret, struct arena *, const struct service *); /* 0 or -ENOMEM */
 bool request_wants(const struct request *, enum addr_family);
+/* SOURCE "TEXT": WHY, with the text escaped and bounded. */
+void wish_append_refusal(struct strbuf *, const struct wish *, const char *why);
 
 #endif

@@ -84,6 +84,7 @@ int answer_lost(struct run *, struct claim *, const char *reason, const struct a
 		const char *sharing_why);
 int answer_refused(struct run *, struct claim *, const char *reason, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+int answer_wish_refused(struct run *, struct claim *, const char *reason, const struct wish *, const char *why);
 /* The reason of the pool that came closest, and what each said. */
 int answer_no_offer(struct run *, struct claim *, struct pool *const *candidates, size_t n_candidates, bool by_name);
 void append_decimal(struct strbuf *, addr_number);
