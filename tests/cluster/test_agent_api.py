@@ -150,6 +150,25 @@ def test_a_refused_address_is_told(bench):
     eventually(lambda: not bench.entry('web/bad'), 'it is gone')
 
 
+def test_a_peer_that_cannot_be_had_says_why(bench):
+    """Of the peers that select this node; the controller shows it in the BGPPeer's status."""
+    peer = {'myASN': 64513, 'peerASN': 64512, 'passwordSecret': {'name': 'nope'}}
+    bench.world.fairway('BGPPeer', 'locked', {**peer, 'peerAddress': '192.0.2.1'})
+    bench.world.fairway('BGPPeer', 'elsewhere', {**peer, 'peerAddress': '192.0.2.2', 'nodeSelectors': [{'matchLabels': {'no': 'such'}}]})
+
+    def peers():
+        return {p['name']: p for p in bench.status().get('peers', [])}
+
+    try:
+        locked = eventually(lambda: peers().get('locked'), lambda: f'it stands there: {bench.status()}')
+        assert locked['state'] == 'NotConfigured' and 'Secret fairway-system/nope not found' in locked['lastError']
+        assert 'elsewhere' not in peers()
+    finally:
+        for name in ('locked', 'elsewhere'):
+            bench.plane.admin.delete('BGPPeer', name)
+    eventually(lambda: not peers(), lambda: f'it is gone: {bench.status()}')
+
+
 def test_a_deleted_service_goes_while_its_address_stays(bench):
     """Its finalizer holds the object: the agent must not wait for it, or nobody would ever move."""
     admin = bench.plane.admin

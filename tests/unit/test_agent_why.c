@@ -157,6 +157,38 @@ static void not_selected(struct scene *scene)
 	world_advertisement(&scene->world, "some");
 }
 
+static void advertisement_broken(struct scene *scene)
+{
+	not_selected(scene);
+	problems_add(&scene->problems, "BGPAdvertisement/some", "spec.communities",
+		     "no-exprt; it is not used");
+}
+
+static void own_selector_broken(struct scene *scene)
+{
+	scene->input.n_routes = 0;
+	problems_add(&scene->problems, "Service/web/shop", "metadata", "rack=(a: announced from no node");
+}
+
+static void ipv6_nowhere(struct scene *scene)
+{
+	static struct frontend both[2];
+	static struct frontend_state states[2];
+
+	both[0] = both[1] = scene->frontend;
+	assert_int_equal(addr_parse("2001:db8::a", &both[1].addr), 0);
+	states[0] = states[1] = scene->state;
+	scene->plan.frontends = both;
+	scene->plan.n_frontends = 2;
+	scene->input.states = states;
+}
+
+static void ipv6_not_here(struct scene *scene)
+{
+	ipv6_nowhere(scene);
+	world_advertisement(&scene->world, "some");
+}
+
 static void bgpd_away(struct scene *scene)
 {
 	scene->route_row.announced = false;
@@ -191,6 +223,13 @@ static const struct {
 	{ "announcement", "no usable BGPPeer", no_peer },
 	{ "announcement", "exclude-from-external-load-balancers", excluded },
 	{ "announcement", "no BGPAdvertisement selects", not_selected },
+	{ "announcement", "; BGPAdvertisement/some: spec.communities: no-exprt; it is not used",
+	  advertisement_broken },
+	{ "announcement", "; Service/web/shop: metadata: rack=(a: announced from no node",
+	  own_selector_broken },
+	{ "announcement", "announced; 2001:db8::a to no peer: no BGPPeer of this node has its family",
+	  ipv6_nowhere },
+	{ "", "announced; 2001:db8::a to no peer: no BGPAdvertisement wants it", ipv6_not_here },
 	{ "announcement", "FRR is not running", bgpd_away },
 	{ "announcement", "session is Active", session_down },
 };

@@ -47,8 +47,9 @@ static void judge_unannounced(const struct report_facts *facts, struct report_se
 		strbuf_append(message, "no usable BGPPeer selects this node");
 	} else {
 		row->reason = "NotSelected";
-		strbuf_append(message, "no BGPAdvertisement, pool or selector lets this node announce it; "
-				       "lbctl why tells more");
+		strbuf_append(message, "no BGPAdvertisement, pool or selector lets this node announce it; ");
+		strbuf_append_escaped(message, facts->problem ? facts->problem : "lbctl why tells more",
+				      REPORT_MESSAGE_MAX);
 	}
 }
 

@@ -69,14 +69,12 @@ int problems_add_all(struct problems *to, const struct problems *from)
 	return 0;
 }
 
-const struct problem *problems_find_service(const struct problems *problems, const char *namespace,
-					    const char *name)
+/* The first problem whose object does not sort before `object`, if its first `length` bytes are those of
+ * `object`. */
+static const struct problem *find_object(const struct problems *problems, const char *object, size_t length)
 {
-	char object[600];
 	size_t low = 0, high = problems->n, middle;
 
-	if (snprintf(object, sizeof(object), "Service/%s/%s", namespace, name) >= (int)sizeof(object))
-		return NULL;
 	while (low < high) {
 		middle = low + (high - low) / 2;
 		if (strcmp(problems->items[middle].object, object) < 0)
@@ -84,6 +82,33 @@ const struct problem *problems_find_service(const struct problems *problems, con
 		else
 			high = middle;
 	}
-	return low < problems->n && !strcmp(problems->items[low].object, object) ? &problems->items[low]
-										 : NULL;
+	return low < problems->n && !strncmp(problems->items[low].object, object, length)
+		       ? &problems->items[low]
+		       : NULL;
+}
+
+const struct problem *problems_find(const struct problems *problems, const char *kind, const char *name)
+{
+	char object[600];
+	int length = snprintf(object, sizeof(object), "%s/%s", kind, name);
+
+	return length < (int)sizeof(object) ? find_object(problems, object, (size_t)length + 1) : NULL;
+}
+
+const struct problem *problems_find_kind(const struct problems *problems, const char *kind)
+{
+	char object[64];
+	int length = snprintf(object, sizeof(object), "%s/", kind);
+
+	return length < (int)sizeof(object) ? find_object(problems, object, (size_t)length) : NULL;
+}
+
+const struct problem *problems_find_service(const struct problems *problems, const char *namespace,
+					    const char *name)
+{
+	char full[600];
+
+	if (snprintf(full, sizeof(full), "%s/%s", namespace, name) >= (int)sizeof(full))
+		return NULL;
+	return problems_find(problems, "Service", full);
 }

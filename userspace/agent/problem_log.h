@@ -18,7 +18,10 @@ uint64_t problems_digest(uint64_t seed, const struct problems *);
 /* Adds copies of all of `from`. 0 or -ENOMEM. */
 int problems_add_all(struct problems *, const struct problems *from);
 
-/* The first problem of "Service/NAMESPACE/NAME" in a sorted list, or NULL. */
+/* In a sorted list the first problem of "Service/NAMESPACE/NAME", of "KIND/NAME", and of any object of a
+ * kind; or NULL. */
 const struct problem *problems_find_service(const struct problems *, const char *namespace, const char *name);
+const struct problem *problems_find(const struct problems *, const char *kind, const char *name);
+const struct problem *problems_find_kind(const struct problems *, const char *kind);
 
 #endif

@@ -169,11 +169,47 @@ static const char *steady_state(const char *state)
 	return state;
 }
 
+static bool is_configured(const struct frr_peer_view *views, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (text_equal(views[i].name, name))
+			return true;
+	return false;
+}
+
+/* Peers that select this node and of which nothing is configured because something is wrong with them. */
+static size_t add_unusable_peers(const struct collector *collector, const struct frr_peer_view *views,
+				 size_t n_views, struct lb_node_peer *peers)
+{
+	const struct cluster *cluster = collector->cluster;
+	const struct node *node = cluster_find_node(cluster, collector->agent->node);
+	size_t i, n = 0;
+
+	for (i = 0; node && i < cluster->n_peers; i++) {
+		const struct bgp_peer *peer = cluster->peers[i];
+		const struct problem *problem =
+			problems_find(&collector->agent->problems, "BGPPeer", peer->meta.name);
+
+		if (!problem || is_configured(views, n_views, peer->meta.name) ||
+		    !selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+			continue;
+		peers[n++] = (struct lb_node_peer){ .name = peer->meta.name,
+						    .address = "",
+						    .state = "NotConfigured",
+						    .since_sec = INT64_MAX,
+						    .last_error = problem->message };
+	}
+	return n;
+}
+
 static int collect_peers(struct collector *collector)
 {
 	const struct frr_peer_view *views;
 	size_t i, n = frr_peers(collector->agent->frr, &views);
-	struct lb_node_peer *peers = arena_array(collector->arena, n, sizeof(*peers));
+	struct lb_node_peer *peers =
+		arena_array(collector->arena, n + collector->cluster->n_peers, sizeof(*peers));
 	char text[ADDR_TEXT_MAX];
 
 	if (!peers)
@@ -195,7 +231,7 @@ static int collect_peers(struct collector *collector)
 			return -ENOMEM;
 	}
 	collector->report->peers = peers;
-	collector->report->n_peers = n;
+	collector->report->n_peers = n + add_unusable_peers(collector, views, n, peers + n);
 	return 0;
 }
 

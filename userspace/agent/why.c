@@ -98,7 +98,8 @@ static bool step_address(const struct why_input *in, struct strbuf *out)
 		return true;
 	}
 	if (in->service->meta.deleting)
-		strbuf_append(out, "it is being deleted: its routes and frontends are withdrawn, the address follows when "
+		strbuf_append(out, "it is being deleted: its routes and frontends are withdrawn, the address "
+				   "follows when "
 				   "every node has done so");
 	else if (!has_address(in))
 		strbuf_append(
@@ -180,6 +181,19 @@ static const char *node_excluded(const struct why_input *in)
 	return NULL;
 }
 
+/* The Service may be announced from nowhere because of what is wrong with its own selector, or with an
+ * advertisement. */
+static void append_suspect(const struct why_input *in, struct strbuf *out)
+{
+	const struct problem *problem =
+		problems_find_service(in->problems, in->service->meta.namespace, in->service->meta.name);
+
+	if (!problem)
+		problem = problems_find_kind(in->problems, "BGPAdvertisement");
+	if (problem)
+		strbuf_appendf(out, "; %s: %s: %s", problem->object, problem->field, problem->message);
+}
+
 static bool no_route(const struct why_input *in, struct strbuf *out)
 {
 	const char *excluded = node_excluded(in);
@@ -195,7 +209,40 @@ static bool no_route(const struct why_input *in, struct strbuf *out)
 			"nodeSelectors, maxNextHops, onlyNodesWithEndpoints, drainOnTaints)");
 	else
 		strbuf_append(out, "its pool's or its own node selector leaves this node out");
+	append_suspect(in, out);
 	return false;
+}
+
+static bool is_routed(const struct why_input *in, const struct addr *vip)
+{
+	size_t i;
+
+	for (i = 0; i < in->n_routes; i++)
+		if (prefix_contains(&in->routes[i].route->prefix, vip))
+			return true;
+	return false;
+}
+
+/* A VIP that backends serve and no peer is told of, beside one that some are. An advertisement may want that
+ * of this node (maxNextHops); without any it means that no peer carries the family. */
+static bool other_vips_are_routed(const struct why_input *in, struct strbuf *out)
+{
+	char text[ADDR_TEXT_MAX];
+	size_t i;
+
+	for (i = 0; i < in->plan->n_frontends; i++) {
+		const struct frontend *frontend = &in->plan->frontends[i];
+
+		if (frontend->type != FRONTEND_LOAD_BALANCER || frontend->verdict != VERDICT_FORWARD ||
+		    is_routed(in, &frontend->addr))
+			continue;
+		strbuf_appendf(out, "; %s to no peer: %s", addr_format(&frontend->addr, text),
+			       in->cluster->n_advertisements
+				       ? "no BGPAdvertisement wants it of this node"
+				       : "no BGPPeer of this node has its family in addressFamilies");
+		return in->cluster->n_advertisements > 0;
+	}
+	return true;
 }
 
 static bool step_announcement(const struct why_input *in, struct strbuf *out)
@@ -219,7 +266,7 @@ static bool step_announcement(const struct why_input *in, struct strbuf *out)
 			strbuf_append(out, "announced");
 		up += row->announced && text_equal(row->session, "Established");
 	}
-	return up == in->n_routes;
+	return other_vips_are_routed(in, out) && up == in->n_routes;
 }
 
 void why_decide(const struct why_input *in, struct why *ret)
