@@ -6,4 +6,4 @@ CORE_SRCS += ipam/event_book.c ipam/metrics.c ipam/options.c
 EDGE_SRCS += ipam/status_file.c ipam/controller.c ipam/problem_lines.c ipam/outbox.c ipam/leader.c
 PROGRAMS += lbcontroller
 lbcontroller_SRCS := ipam/main.c ipam/manifests_mode.c ipam/cluster_mode.c
-EDGE_TESTS += tests/edge/test_lbcontroller.c tests/edge/test_outbox.c
+EDGE_TESTS += tests/edge/test_lbcontroller.c tests/edge/test_outbox.c tests/edge/test_problem_lines.c

@@ -2,34 +2,41 @@
 /* Saying a problem once: see problem_lines.h. */
 #include "ipam/problem_lines.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
+#define PROBLEMS_LOGGED 100 /* lines at once; the rest is counted */
+
+static void log_appeared(void *userdata, const struct problem *problem)
+{
+	size_t *n = userdata;
+
+	if ((*n)++ < PROBLEMS_LOGGED)
+		log_warn("%s: %s%s%s", problem->object, problem->field, *problem->field ? ": " : "",
+			 problem->message);
+}
+
+static void ignore_vanished(void *userdata _unused_, const struct problem *problem _unused_)
+{
+}
+
 void problem_lines_say(struct problem_lines *lines, const struct problems *problems)
 {
-	cleanup(strbuf_done) struct strbuf now = { 0 };
-	size_t i;
+	cleanup(problems_done) struct problems now = { 0 };
+	size_t n = 0;
 
-	strbuf_append(&now, "\n");
-	for (i = 0; i < problems->n; i++) {
-		cleanup(strbuf_done) struct strbuf line = { 0 };
-		const struct problem *problem = &problems->items[i];
-
-		strbuf_appendf(&line, "\n%s: %s%s%s\n", problem->object, problem->field,
-			       *problem->field ? ": " : "", problem->message);
-		if (!lines->said || !strstr(lines->said, strbuf_text(&line)))
-			log_warn("%.*s", (int)line.length - 2, strbuf_text(&line) + 1);
-		strbuf_append(&now, strbuf_text(&line));
-	}
+	if (problems_equal(&lines->said, problems) || problems_add_all(&now, problems) < 0)
+		return; /* out of memory: the next round says them */
+	problems_compare(&lines->said, &now, log_appeared, ignore_vanished, &n);
+	if (n > PROBLEMS_LOGGED)
+		log_warn("%zu more problems; lbctl node show lists them", n - PROBLEMS_LOGGED);
 	problem_lines_done(lines);
-	lines->said = strbuf_take(&now);
+	lines->said = now;
+	now = (struct problems){ 0 };
 }
 
 void problem_lines_done(struct problem_lines *lines)
 {
-	free(lines->said);
-	lines->said = NULL;
+	problems_done(&lines->said);
 }

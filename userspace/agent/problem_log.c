@@ -1,44 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One merge walk over two sorted lists of problems: see problem_log.h. */
+/* Digests of problems, and one Service's among all: see problem_log.h. */
 #include "userspace/agent/problem_log.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-static int compare(const struct problem *a, const struct problem *b)
-{
-	int order = strcmp(a->object, b->object);
-
-	if (!order)
-		order = strcmp(a->field, b->field);
-	return order ? order : strcmp(a->message, b->message);
-}
-
-void problems_compare(const struct problems *before, const struct problems *now, problem_fn *appeared,
-		      problem_fn *vanished, void *userdata)
-{
-	size_t i = 0, j = 0;
-	int order;
-
-	while (i < before->n || j < now->n) {
-		if (i == before->n)
-			order = 1;
-		else if (j == now->n)
-			order = -1;
-		else
-			order = compare(&before->items[i], &now->items[j]);
-		if (order < 0)
-			vanished(userdata, &before->items[i]);
-		else if (order > 0)
-			appeared(userdata, &now->items[j]);
-		i += order <= 0;
-		j += order >= 0;
-	}
-}
 
 uint64_t problems_digest(uint64_t seed, const struct problems *problems)
 {
@@ -52,21 +20,6 @@ uint64_t problems_digest(uint64_t seed, const struct problems *problems)
 		seed = XXH64(problem->message, strlen(problem->message) + 1, seed);
 	}
 	return seed;
-}
-
-int problems_add_all(struct problems *to, const struct problems *from)
-{
-	const struct problem *problem;
-	size_t i;
-	int r;
-
-	for (i = 0; i < from->n; i++) {
-		problem = &from->items[i];
-		r = problems_add(to, problem->object, problem->field, "%s", problem->message);
-		if (r < 0)
-			return r;
-	}
-	return 0;
 }
 
 /* The first problem whose object does not sort before `object`, if its first `length` bytes are those of

@@ -424,6 +424,11 @@ struct problems {
 void problems_done(struct problems *);
 void problems_sort_unique(struct problems *); /* by object, field, message */
 bool problems_equal(const struct problems *, const struct problems *); /* the same ones in the same order */
+/* What appeared and what vanished between two sorted lists, so that each is logged once. */
+typedef void problem_fn(void *userdata, const struct problem *);
+void problems_compare(const struct problems *before, const struct problems *now, problem_fn *appeared,
+		      problem_fn *vanished, void *userdata);
+int problems_add_all(struct problems *, const struct problems *from); /* copies; 0 or -ENOMEM */
 int problems_add(struct problems *, const char *object, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5))); /* 0 or -ENOMEM; copies and escapes */
 int problems_add_object(struct problems *, enum object_kind, const struct meta *, const char *field,

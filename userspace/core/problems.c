@@ -72,6 +72,28 @@ bool problems_equal(const struct problems *a, const struct problems *b)
 	return true;
 }
 
+void problems_compare(const struct problems *before, const struct problems *now, problem_fn *appeared,
+		      problem_fn *vanished, void *userdata)
+{
+	size_t i = 0, j = 0;
+	int order;
+
+	while (i < before->n || j < now->n) {
+		if (i == before->n)
+			order = 1;
+		else if (j == now->n)
+			order = -1;
+		else
+			order = problem_compare(&before->items[i], &now->items[j]);
+		if (order < 0)
+			vanished(userdata, &before->items[i]);
+		else if (order > 0)
+			appeared(userdata, &now->items[j]);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
 static char *printable(const char *text, size_t limit)
 {
 	cleanup(strbuf_done) struct strbuf buffer = { 0 };
@@ -129,4 +151,19 @@ int problems_add_object(struct problems *problems, enum object_kind kind, const 
 	r = problems_vadd(problems, strbuf_text(&object), field, format, arguments);
 	va_end(arguments);
 	return r;
+}
+
+int problems_add_all(struct problems *to, const struct problems *from)
+{
+	const struct problem *problem;
+	size_t i;
+	int r;
+
+	for (i = 0; i < from->n; i++) {
+		problem = &from->items[i];
+		r = problems_add(to, problem->object, problem->field, "%s", problem->message);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
