@@ -60,7 +60,8 @@ deps: ## install the Debian packages that are missing (starts no service)
 then_make = $(MAKE) --no-print-directory $(if $(findstring j,$(filter-out --%,$(MAKEFLAGS))),,-j$(shell nproc))
 
 # Kubernetes' binaries and our images. Status 3: neither binaries nor Go are there; the cluster tests then say so, one by one.
-cluster_needs = tests/cluster/cluster assets --quiet && deploy/image/build --programs $(BUILD) --out $(BUILD)/images --tag dev
+cluster_needs = tests/cluster/cluster assets --quiet && deploy/image/build --programs $(BUILD) --out $(BUILD)/images --tag dev \
+	$(if $(SAN),--packages "libasan8 libubsan1")
 cluster_assets = { $(cluster_needs); } || [ $$? -eq 3 ]
 
 check: deps ## install what is missing, build, run every test (root; within 30 minutes)
@@ -86,9 +87,11 @@ bench: deps ## measure: one table, ratios and build/bench.json (root; some minut
 	$(Q)$(cluster_assets)
 	$(Q)bench/run --build $(BUILD)
 
-soak: deps ## the long repetitions (root; hours)
+soak: deps ## the long repetitions, then the cluster's tests with the programs under ASan and UBSan (root; hours)
 	$(Q)$(then_make) all
+	$(Q)$(cluster_assets)
 	$(Q)tests/run $(BUILD) soak
+	$(Q)$(then_make) SAN=1 cluster
 
 demo: deps ## show it in a laboratory, CLUSTER=1: on a real Kubernetes cluster (root; KEEP=1 leaves it up)
 	$(Q)$(then_make) all

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lbcontroller as its users see it: through the real API server, as the shipped service account, whatever SEMANTICS.md 6 and 7
 and DESIGN.md 5 say of it. The names of the rows stand beside the tests. What the rows say of nodes is tested elsewhere: I2
-in tests/golden/ip-mode and tests/cluster/test_faults.py, L8 in tests/golden/exclude-label, H, S and E rows in tests/golden.
+in tests/golden/ip-mode, L8 in tests/golden/exclude-label, H, S and E rows in tests/golden.
 """
 import json
 import re
