@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The installed programs run under exactly what deploy/manifests gives them, as the kernel has it."""
 import yaml
-from fwcluster.fairway import MANIFESTS
+from fwcluster.fairway import MANIFESTS, NAMESPACE
 
 CAPABILITIES = {'NET_BIND_SERVICE': 10, 'NET_ADMIN': 12, 'NET_RAW': 13, 'SETGID': 6, 'SETUID': 7, 'SYS_ADMIN': 21, 'PERFMON': 38, 'BPF': 39}
 PROGRAMS = {'lbagent.yaml': ('lbagent', True), 'frr.yaml': ('bgpd', False), 'lbcontroller.yaml': ('lbcontroller', True)}
@@ -31,3 +31,14 @@ def test_processes_have_what_the_manifests_say(fairway):
                 seen.add((program, node))
     assert {n for p, n in seen if p == 'lbagent'} == {n for p, n in seen if p == 'bgpd'} == set(fairway.cluster.nodes)
     assert [p for p, _ in seen if p == 'lbcontroller']
+
+
+def test_nothing_was_refused(fairway):
+    """As pods, under the shipped Roles and admission policy. Which rights are used: test_rights.py."""
+    plane = fairway.cluster.plane
+    for program in ('lbagent', 'lbcontroller'):
+        user = f'system:serviceaccount:{NAMESPACE}:{program}'
+        asked = [e for e in plane.audit() if e['user'].get('username') == user]
+        assert len(asked) > 10, f'{program} hardly asked anything: does the audit log tell?'
+        refused = [(e['verb'], e['requestURI'], e['responseStatus']) for e in plane.refusals(user)]
+        assert not refused, refused[:5]

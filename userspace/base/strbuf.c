@@ -138,6 +138,19 @@ size_t utf8_length(const char *text)
 	return 0;
 }
 
+/* C1 controls, and what changes how the text around it looks without being seen itself: zero widths, marks and overrides of
+ * the writing direction (U+200B-200F, U+2060-206F, U+FEFF), line and paragraph separators (U+2028-202E). */
+static bool is_invisible(const unsigned char *b)
+{
+	if (b[0] == 0xc2)
+		return b[1] < 0xa0;
+	if (b[0] == 0xe2 && b[1] == 0x80)
+		return (b[2] >= 0x8b && b[2] <= 0x8f) || (b[2] >= 0xa8 && b[2] <= 0xae);
+	if (b[0] == 0xe2 && b[1] == 0x81)
+		return b[2] >= 0xa0 && b[2] <= 0xaf;
+	return b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf;
+}
+
 void strbuf_append_escaped(struct strbuf *buffer, const char *text, size_t limit)
 {
 	size_t start = buffer->length, length, width;
@@ -147,8 +160,7 @@ void strbuf_append_escaped(struct strbuf *buffer, const char *text, size_t limit
 		const unsigned char *b = (const unsigned char *)text;
 
 		length = utf8_length(text);
-		plain = length > 1 ? !(b[0] == 0xc2 && b[1] < 0xa0)
-				   : length == 1 && b[0] >= 0x20 && b[0] != 0x7f;
+		plain = length > 1 ? !is_invisible(b) : length == 1 && b[0] >= 0x20 && b[0] != 0x7f;
 		if (!plain)
 			length = 1;
 		width = plain ? length : 4;

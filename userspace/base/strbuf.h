@@ -22,8 +22,9 @@ void strbuf_append(struct strbuf *, const char *text);
 void strbuf_append_bytes(struct strbuf *, const void *bytes, size_t length);
 void strbuf_appendf(struct strbuf *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vappendf(struct strbuf *, const char *format, va_list) __attribute__((format(printf, 2, 0)));
-/* Text of unknown origin for people's eyes: control characters (C0, DEL, C1) and bytes that are no UTF-8 become \\xNN;
- * what exceeds `limit` bytes of output is cut and replaced by "...". */
+/* Text of unknown origin for people's eyes: control characters (C0, DEL, C1), what turns or hides the text around it
+ * (directions, zero widths, separators) and bytes that are no UTF-8 become \\xNN; what exceeds `limit` bytes of output is
+ * cut and replaced by "...". */
 void strbuf_append_escaped(struct strbuf *, const char *text, size_t limit);
 void strbuf_append_time(struct strbuf *, int64_t unix_sec); /* RFC 3339 in UTC; the epoch for a year beyond 9999 */
 void strbuf_append_time_usec(struct strbuf *, int64_t unix_usec); /* the same with microseconds, metav1.MicroTime */
