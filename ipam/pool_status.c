@@ -117,8 +117,9 @@ int pool_finalizer_patch(struct strbuf *out, const struct service_ip_pool *pool,
 	const char *separator = "";
 	size_t i;
 
-	/* One that is being deleted may get no new finalizers. */
-	if (wanted == there || (wanted && pool->meta.deleting))
+	/* One that is being deleted may get no new finalizers. What one holds that could not be decoded is unknown: it keeps its
+	 * own until somebody deletes it. */
+	if (wanted == there || (wanted && pool->meta.deleting) || (pool->refused && !pool->meta.deleting))
 		return 0;
 	strbuf_appendf(out, "{\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\",\"finalizers\":[",
 		       pool->meta.resource_version);

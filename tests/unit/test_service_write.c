@@ -360,6 +360,9 @@ static void test_pool_finalizer(void **state)
 		"{\"metadata\":{\"resourceVersion\":\"9\",\"finalizers\":[\"fairway.dev/pool-in-use\"]}}");
 	pool->meta.finalizers = world_words(&fixture->world, "a.example/b fairway.dev/pool-in-use");
 	expect_finalizers(pool, &used, "");
+	pool->refused = "spec.addresses: not a list"; /* nothing is known to be used: and nothing is known to be free */
+	expect_finalizers(pool, &free_again, "");
+	pool->refused = NULL;
 	expect_finalizers(pool, &free_again,
 			  "{\"metadata\":{\"resourceVersion\":\"9\",\"finalizers\":[\"a.example/b\"]}}");
 	pool->meta.finalizers = world_words(&fixture->world, "a.example/b");
