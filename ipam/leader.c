@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ipam/ledger.h"
 #include "ipam/outbox.h"
@@ -48,14 +47,6 @@ struct leader {
 	void *stopped_userdata;
 };
 
-static int64_t wall_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* --- what is told -------------------------------------------------------------------------------------- */
 
 static void tell(struct leader *leader, const struct meta *meta, bool warning, const char *reason,
@@ -70,7 +61,7 @@ static void tell(struct leader *leader, const struct meta *meta, bool warning, c
 				     .action = action,
 				     .note = note };
 
-	if (event_book_tell(leader->book, &event, loop_now_msec(), wall_usec()) < 0)
+	if (event_book_tell(leader->book, &event, loop_now_msec(), loop_wall_usec()) < 0)
 		log_warn("out of memory: an Event is not written");
 }
 
@@ -230,7 +221,7 @@ static int want_service(struct leader *leader, const struct service *service,
 		return 0; /* of 10,000 due ones hardly a hundred would leave before they are decided anew */
 	r = shown ? judge(leader, allocation, arena, &state) : 0;
 	if (r == 0)
-		r = service_write_decide(service, allocation, shown ? &state : NULL, wall_usec() / 1000000,
+		r = service_write_decide(service, allocation, shown ? &state : NULL, loop_wall_usec() / 1000000,
 					 &write);
 	if (r < 0 || write.urgency == WRITE_NOTHING)
 		return r;
@@ -321,7 +312,7 @@ static int want_pool(struct leader *leader, const struct service_ip_pool *pool,
 
 	if (r < 0 || body.length)
 		return r < 0 ? r : add_patch(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, false, &body);
-	r = pool_status_patch(&body, pool, usage, wall_usec() / 1000000);
+	r = pool_status_patch(&body, pool, usage, loop_wall_usec() / 1000000);
 	return r < 0 ? r
 		     : add_status(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, pool->status_digest, &body);
 }
@@ -353,7 +344,7 @@ static int want_peers(struct leader *leader, const struct cluster *cluster)
 
 		if (!outbox_is_ready(leader->outbox, OBJECT_BGP_PEER, &peer->meta, loop_now_msec()))
 			continue;
-		r = peer_status_patch(&body, peer, cluster, &leader->reports, wall_usec() / 1000000);
+		r = peer_status_patch(&body, peer, cluster, &leader->reports, loop_wall_usec() / 1000000);
 		if (r == 0)
 			r = add_status(leader, OBJECT_BGP_PEER, &peer->meta, peer->status_digest, &body);
 	}
@@ -431,14 +422,6 @@ static int do_round(struct leader *leader)
 	return 0;
 }
 
-static double seconds_of(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* A round looks at every Service. With thousands of them it rests for twice the processor time that it took,
  * so that a stream of changes leaves most of it to others; the first change after a rest waits for nothing.
  */
@@ -454,7 +437,7 @@ static void on_round(void *userdata)
 {
 	struct leader *leader = userdata;
 	const struct source_result *result = cluster_source_result(leader->source);
-	double began = seconds_of(CLOCK_MONOTONIC), began_cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+	double began = loop_seconds_of(CLOCK_MONOTONIC), began_cpu = loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
 	problem_lines_say(&leader->problems, &result->problems);
 	if (leader->stopped || !result->delivered)
@@ -470,8 +453,8 @@ static void on_round(void *userdata)
 		log_error("out of memory; every address stays as it is, next try in %d s", RETRY_MSEC / 1000);
 		loop_timer_set(leader->next, RETRY_MSEC);
 	}
-	note_duration(leader, seconds_of(CLOCK_MONOTONIC) - began,
-		      seconds_of(CLOCK_PROCESS_CPUTIME_ID) - began_cpu);
+	note_duration(leader, loop_seconds_of(CLOCK_MONOTONIC) - began,
+		      loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID) - began_cpu);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */
@@ -561,7 +544,7 @@ int leader_new(struct sd_event *event, struct api *api, const struct leader_opti
 {
 	const struct cluster_source_options source = { .kinds = CLUSTER_KINDS_CONTROLLER,
 						       .all_services = true };
-	const struct event_source reporter = { .instance = options->identity, .seed = (uint64_t)wall_usec() };
+	const struct event_source reporter = { .instance = options->identity, .seed = (uint64_t)loop_wall_usec() };
 	const struct outbox_fns fns = { may_write, on_sending, on_acknowledged, on_refused, on_due };
 	cleanup(leader_freep) struct leader *leader = calloc(1, sizeof(*leader));
 	int r;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "k8s/lease.h"
 #include "userspace/base/cleanup.h"
@@ -45,14 +44,6 @@ const char *election_holder(const struct election *election)
 static uint64_t jitter(uint64_t msec)
 {
 	return msec + loop_random() % (msec / 5 + 1);
-}
-
-static int64_t wall_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* --- what is learned ----------------------------------------------------------------------------------- */
@@ -182,7 +173,7 @@ static void write_lease(struct election *election)
 	cleanup(strbuf_done) struct strbuf body = { 0 };
 
 	lease_json(&body, &election->view, election->namespace, election->name, election->identity,
-		   wall_usec());
+		   loop_wall_usec());
 	ask_write(election, &body, on_written);
 }
 
@@ -267,7 +258,7 @@ static void give_up(struct election *election)
 	cleanup(strbuf_done) struct strbuf body = { 0 };
 
 	if (election_may_write(election) && *election->view.lease.resource_version) {
-		lease_release_json(&body, &election->view, election->namespace, election->name, wall_usec());
+		lease_release_json(&body, &election->view, election->namespace, election->name, loop_wall_usec());
 		ask_write(election, &body, on_released);
 	}
 	if (!election->request)

@@ -13,7 +13,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "userspace/agent/agent.h"
 #include "userspace/base/cleanup.h"
@@ -92,17 +91,9 @@ static int refresh_plan(struct agent *agent, const struct cluster *cluster, bool
 	return 0;
 }
 
-static double seconds_of(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static double seconds_now(void)
 {
-	return seconds_of(CLOCK_MONOTONIC);
+	return loop_seconds_of(CLOCK_MONOTONIC);
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */
@@ -496,7 +487,7 @@ static void note_duration(struct agent *agent, const struct round *round)
 		histogram_add(&agent->maps_seconds, agent->maps_seconds_last);
 		if (agent->changed_usec)
 			histogram_add(&agent->event_to_maps, round->made - (double)agent->changed_usec / 1e6);
-		agent->maps_changed_sec = seconds_of(CLOCK_REALTIME) - (now - round->made);
+		agent->maps_changed_sec = loop_seconds_of(CLOCK_REALTIME) - (now - round->made);
 	}
 	agent->changed_usec = 0;
 	if (round->announced > 0)

@@ -64,6 +64,22 @@ uint64_t loop_now_msec(void)
 	return loop_now_usec() / 1000;
 }
 
+int64_t loop_wall_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+double loop_seconds_of(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 uint32_t loop_random(void)
 {
 	uint32_t number;

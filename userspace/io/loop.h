@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 struct sd_event;
 struct sd_event_source;
@@ -16,6 +17,8 @@ struct signalfd_siginfo;
 typedef void loop_fn(void *userdata);
 
 uint64_t loop_now_msec(void); /* CLOCK_MONOTONIC */
+int64_t loop_wall_usec(void); /* since the epoch, for what others read; it may jump */
+double loop_seconds_of(clockid_t); /* a clock's time, for differences */
 uint32_t loop_random(void);   /* for jitter, not for secrets; never waits */
 
 /* SIGTERM and SIGINT come as events of the loop; without a function they end it, with code 0. 0 or -errno. */
