@@ -13,8 +13,9 @@ import socket
 import subprocess
 import time
 
-from fwcluster.client import ApiError, eventually
+from fwcluster.client import ApiError
 from fwlab import netns
+from fwlab.waiting import eventually
 
 from . import many
 from .process import map_memory, rss_anon

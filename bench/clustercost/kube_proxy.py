@@ -6,8 +6,8 @@ Its own figures say how long a sync took; that a change is in the kernel's rules
 import re
 import time
 
-from fwcluster.client import eventually
 from fwcluster.control_plane import program
+from fwlab.waiting import eventually
 
 from . import many
 from .nft_events import NftEvents

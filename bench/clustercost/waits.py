@@ -10,9 +10,10 @@ import threading
 import time
 
 from fwcluster import workload
-from fwcluster.client import ApiError, eventually
+from fwcluster.client import ApiError
 from fwcluster.fairway import NAMESPACE, custom
 from fwcluster.traffic import Traffic
+from fwlab.waiting import eventually
 from labcost.route_watch import RouteWatch, parse
 
 from . import process

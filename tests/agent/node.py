@@ -14,11 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), 'lab'))
 from fwlab import netns  # noqa: E402
+from fwlab.waiting import eventually  # noqa: E402
 from fwlab.world import World  # noqa: E402
 
 BUILD = os.environ.get('FAIRWAY_BUILD', os.path.join(os.path.dirname(os.path.dirname(HERE)), 'build'))
@@ -26,18 +26,6 @@ VIP4, VIP6 = '203.0.113.10', '2001:db8:ff::10'
 POD4, POD6 = '10.244.1.5', 'fd00:10:1::5'
 REMOTE4, REMOTE6 = '10.244.2.5', 'fd00:10:2::5'
 PATIENCE = 20.0  # upper bound of every wait; nothing is measured
-
-
-def eventually(check, what, patience=PATIENCE):
-    """Returns check()'s first value that is true."""
-    end = time.monotonic() + patience
-    while True:
-        value = check()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f'not within {patience:.0f} s: {what}')
-        time.sleep(0.05)
 
 
 class StatusWorld(World):

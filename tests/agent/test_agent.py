@@ -8,7 +8,8 @@ import socket
 import subprocess
 import threading
 
-from node import POD4, REMOTE4, REMOTE6, VIP4, VIP6, eventually
+from node import POD4, REMOTE4, REMOTE6, VIP4, VIP6
+from fwlab.waiting import eventually
 from fwlab import netns
 
 CONTRACT = ['namespace', 'name', 'addresses', 'ports', 'policy', 'mode', 'backendsReady', 'backendsTotal', 'localBackends',

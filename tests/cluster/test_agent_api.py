@@ -10,9 +10,10 @@ import time
 import pytest
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../agent'))
-from fwcluster.client import ApiError, eventually  # noqa: E402
+from fwcluster.client import ApiError  # noqa: E402
 from fwcluster.control_plane import ControlPlane, missing  # noqa: E402
 from fwcluster.lone_agent import ApiWorld  # noqa: E402
+from fwlab.waiting import eventually  # noqa: E402
 from node import REMOTE4, REMOTE6, VIP4, VIP6, Bench  # noqa: E402
 
 DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../deploy')

@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from fwcluster.client import ApiError, eventually
+from fwcluster.client import ApiError
+from fwlab.waiting import eventually
 
 
 def test_objects_come_and_go(control_plane):

@@ -12,10 +12,11 @@ import urllib.request
 import pytest
 
 from fwcluster import rules
-from fwcluster.client import ApiError, eventually
+from fwcluster.client import ApiError
 from fwcluster.install import NAMESPACE, Controller, end_pod, pod_token, wait_leader
 from fwcluster.room import Room
 from fwcluster.rules import CLASS, FINALIZER, addresses, condition
+from fwlab.waiting import eventually
 
 ACCOUNT = f'system:serviceaccount:{NAMESPACE}:lbcontroller'
 FOREVER = 1.0  # long enough for a controller that answers in milliseconds to do what it must not do

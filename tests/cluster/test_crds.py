@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 import yaml
-from fwcluster.client import ApiError, eventually
+from fwcluster.client import ApiError
+from fwlab.waiting import eventually
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('FAIRWAY_BUILD', f'{ROOT}/build')

@@ -6,8 +6,9 @@ import ssl
 
 import pytest
 
-from fwcluster.client import ApiError, Client, eventually
+from fwcluster.client import ApiError, Client
 from fwcluster.fault_proxy import FaultProxy
+from fwlab.waiting import eventually
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ import time
 import pytest
 
 from fwcluster import rules
-from fwcluster.client import ApiError, Client, eventually
+from fwcluster.client import ApiError, Client
 from fwcluster.fault_proxy import FaultProxy
 from fwcluster.install import Controller, wait_leader
 from fwcluster.lone_agent import LoneAgent, netns, node
 from fwcluster.pki import Pki
 from fwcluster.room import Room
+from fwlab.waiting import eventually
 
 PATIENCE = 60.0      # to be well again after a fault: backoff goes up to 30 s
 NOTICED = 20.0       # silence is to be noticed within 10 s; the rest is for a busy machine

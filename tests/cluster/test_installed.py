@@ -3,8 +3,8 @@
 import json
 
 from fwcluster import workload
-from fwcluster.client import eventually
 from fwlab.load import story, target
+from fwlab.waiting import eventually
 
 
 def test_a_service_made_with_kubectl(fairway):

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from fwcluster import rules
-from fwcluster.client import eventually
 from fwcluster.install import NAMESPACE, Controller, leader, wait_leader
 from fwcluster.room import Room
+from fwlab.waiting import eventually
 
 LEASE_SECONDS = 15  # what the Lease says of itself; checked below
 PATIENCE = LEASE_SECONDS + 15

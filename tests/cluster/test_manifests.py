@@ -10,7 +10,7 @@ import tempfile
 import pytest
 import yaml
 from fwcluster import assets
-from fwcluster.client import eventually
+from fwlab.waiting import eventually
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEPLOY = f'{ROOT}/deploy'

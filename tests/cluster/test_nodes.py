@@ -3,9 +3,9 @@
 import json
 
 from fwcluster import workload
-from fwcluster.client import eventually
 from fwlab import netns
 from fwlab.load import target
+from fwlab.waiting import eventually
 
 
 def test_nodes_are_ready_dual_stack_and_distinct(cluster):

@@ -13,8 +13,9 @@ import time
 import pytest
 
 from fwcluster import rules
-from fwcluster.client import ApiError, eventually
+from fwcluster.client import ApiError
 from fwcluster.install import Controller, leader, wait_leader
+from fwlab.waiting import eventually
 
 NAMESPACES = ['a', 'b', 'c']
 N_SERVICES, N_POOLS = 14, 5

@@ -4,8 +4,8 @@ import json
 import os
 
 from fwcluster import workload
-from fwcluster.client import eventually
 from fwcluster.fairway import MANIFESTS, NAMESPACE, TAG
+from fwlab.waiting import eventually
 
 CLEANUP = os.path.join(os.path.dirname(MANIFESTS), 'cleanup')
 

@@ -3,9 +3,9 @@
 and its audit log is compared with what deploy/manifests grants. The server cannot stream lists (as those of old etcd), so that
 `list` is used too."""
 import pytest
-from fwcluster.client import eventually
 from fwcluster.control_plane import missing
 from fwcluster.install import NAMESPACE, Controller, manifests
+from fwlab.waiting import eventually
 from test_agent_api import ApiBench
 
 ACCOUNT = f'system:serviceaccount:{NAMESPACE}:'

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from fwcluster import workload
-from fwcluster.client import eventually
 from fwcluster.fairway import NAMESPACE
 from fwcluster.traffic import PodWatch, Traffic
+from fwlab.waiting import eventually
 
 POLICIES = pytest.mark.parametrize('policy', ['Cluster', 'Local'])
 AT_LEAST = 2000  # requests over new connections, or a test has shown nothing

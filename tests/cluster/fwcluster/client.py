@@ -11,6 +11,8 @@ import threading
 import time
 import urllib.parse
 
+from fwlab.waiting import eventually
+
 CORE = ('Service', 'Node', 'Namespace', 'Secret', 'Pod', 'Event', 'ServiceAccount', 'ConfigMap', 'Endpoints')
 GROUPS = {**dict.fromkeys(CORE, 'v1'), 'EndpointSlice': 'discovery.k8s.io/v1', 'Lease': 'coordination.k8s.io/v1',
           'CustomResourceDefinition': 'apiextensions.k8s.io/v1', 'Deployment': 'apps/v1', 'DaemonSet': 'apps/v1',
@@ -26,18 +28,6 @@ class ApiError(Exception):
         reply = reply if isinstance(reply, dict) else {'message': str(reply)[:300]}
         self.status, self.reason, self.message, self.reply = status, reply.get('reason', ''), reply.get('message', ''), reply
         super().__init__(f'{what}: {status} {self.reason}: {self.message}')
-
-
-def eventually(check, what, patience=20.0, pause=0.03):
-    """Returns check()'s first value that is true; `what` may be a function that tells the state at the end."""
-    end = time.monotonic() + patience
-    while True:
-        value = check()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f'not within {patience:.0f} s: {what() if callable(what) else what}')
-        time.sleep(pause)
 
 
 def in_netns(netns, make):

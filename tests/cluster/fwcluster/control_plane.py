@@ -22,9 +22,10 @@ import subprocess
 import tempfile
 
 from fwcluster import assets
-from fwcluster.client import ApiError, Client, connect_in, eventually, kubeconfig
+from fwcluster.client import ApiError, Client, connect_in, kubeconfig
 from fwcluster.part import Part
 from fwcluster.pki import Pki
+from fwlab.waiting import eventually
 
 PREFIX = 'fairway-control-plane-'
 SERVICE_CIDRS = '10.96.0.0/16,fd00:10:96::/112'

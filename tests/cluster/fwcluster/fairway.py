@@ -7,7 +7,7 @@ import os
 from fwlab import frr
 from fwlab.network import CLUSTER_CIDRS, POOL, SOURCE, LabError, wait_for
 
-from .client import eventually
+from fwlab.waiting import eventually
 
 MANIFESTS = f'{SOURCE}/deploy/manifests'
 NAMESPACE = 'fairway-system'

@@ -7,8 +7,8 @@ import subprocess
 
 import yaml
 
-from fwcluster.client import eventually
 from fwcluster.control_plane import free_ports, program
+from fwlab.waiting import eventually
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get('FAIRWAY_BUILD', f'{ROOT}/build')

@@ -10,8 +10,8 @@ import ipaddress
 import itertools
 
 from fwcluster import rules
-from fwcluster.client import eventually
 from fwcluster.rules import CLASS, FINALIZER
+from fwlab.waiting import eventually
 
 NUMBERS = itertools.count(1)
 ANNOTATIONS = {'ips': 'fairway.dev/ips', 'pool': 'fairway.dev/pool', 'key': 'fairway.dev/shared-ip',
