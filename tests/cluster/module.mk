@@ -9,3 +9,9 @@ $(CLUSTER_PROGRAMS):
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -I. -static -o $@ $(filter %.c,$^)
 EXTRA_PROGRAMS += $(CLUSTER_PROGRAMS)
+
+# Preloaded by test_capabilities.py; without sanitizers for the same reason.
+build/tests/claim_capability.so: tests/cluster/claim_capability.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -shared -fPIC -o $@ $< -lcap
+EXTRA_PROGRAMS += build/tests/claim_capability.so

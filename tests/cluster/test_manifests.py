@@ -10,6 +10,7 @@ import tempfile
 import pytest
 import yaml
 from fwcluster import assets
+from fwcluster.install import shipped_capabilities
 from fwlab.waiting import eventually
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -150,9 +151,7 @@ class Frr:
     """frr-run in a network namespace, with what the DaemonSet gives to its container."""
 
     def __init__(self, netns, without=()):
-        with open(f'{DEPLOY}/manifests/frr.yaml') as file:
-            manifest = yaml.safe_load(file)
-        added = [c.lower() for c in container(manifest)['securityContext']['capabilities']['add'] if c not in without]
+        added = [c.lower() for c in shipped_capabilities('frr.yaml') if c not in without]
         self.directory = tempfile.mkdtemp(prefix='fairway-frr-')
         self.environment = {**os.environ, 'FAIRWAY_FRR_DIR': self.directory}
         self.log = open(f'{self.directory}/log', 'wb')
@@ -251,7 +250,7 @@ def test_no_second_frr_on_a_node(netns):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize('capability', ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW', 'SETGID', 'SETUID', 'SYS_ADMIN'])
+@pytest.mark.parametrize('capability', shipped_capabilities('frr.yaml'))
 def test_frr_needs_each_capability(netns, capability):
     frr = Frr(netns, without=[capability])
     try:

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The installed programs run under exactly what deploy/manifests gives them, as the kernel has it."""
-import yaml
-from fwcluster.fairway import MANIFESTS, NAMESPACE
+from fwcluster.fairway import NAMESPACE
+from fwcluster.install import shipped_capabilities
 
 CAPABILITIES = {'NET_BIND_SERVICE': 10, 'NET_ADMIN': 12, 'NET_RAW': 13, 'SETGID': 6, 'SETUID': 7, 'SYS_ADMIN': 21, 'PERFMON': 38, 'BPF': 39}
 PROGRAMS = {'lbagent.yaml': ('lbagent', True), 'frr.yaml': ('bgpd', False), 'lbcontroller.yaml': ('lbcontroller', True)}
 
 
-def added(manifest):
-    with open(f'{MANIFESTS}/{manifest}') as file:
-        workload = next(yaml.safe_load_all(file))
-    return workload['spec']['template']['spec']['containers'][0]['securityContext']['capabilities'].get('add', [])
-
-
 def test_processes_have_what_the_manifests_say(fairway):
     seen = set()
     for manifest, (program, all_in_effect) in PROGRAMS.items():
-        bits = sum(1 << CAPABILITIES[name] for name in added(manifest))
+        bits = sum(1 << CAPABILITIES[name] for name in shipped_capabilities(manifest))
         for node in fairway.cluster.nodes:
             inside = fairway.cluster.node_run(node, ['pgrep', '-x', program], check=False).split()
             for pid in inside:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fairway on a control plane without nodes: what `kubectl apply -k deploy/manifests` installs, without the pods; and its programs
 as processes that have exactly what the pods have: the service account's directory, its Role, a host name of their own."""
-import functools
 import os
 import subprocess
 
@@ -32,11 +31,11 @@ def manifests():
     return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
 
 
-@functools.lru_cache(None)
-def agent_capabilities():
-    """What the DaemonSet gives its container."""
-    agent = next(obj for obj in manifests() if obj['kind'] == 'DaemonSet' and obj['metadata']['name'] == 'lbagent')
-    return agent['spec']['template']['spec']['containers'][0]['securityContext']['capabilities']['add']
+def shipped_capabilities(manifest):
+    """What a workload's manifest, by its file's name, gives its container."""
+    with open(f'{ROOT}/deploy/manifests/{manifest}') as file:
+        workload = next(yaml.safe_load_all(file))
+    return workload['spec']['template']['spec']['containers'][0]['securityContext']['capabilities'].get('add', [])
 
 
 def install(plane):

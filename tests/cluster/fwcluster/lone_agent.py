@@ -9,7 +9,7 @@ import os
 import sys
 
 from fwcluster.fault_proxy import FaultProxy
-from fwcluster.install import ServiceAccountDirectory, agent_capabilities, like_a_pod
+from fwcluster.install import ServiceAccountDirectory, like_a_pod, shipped_capabilities
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'agent'))
 import node  # noqa: E402
@@ -76,7 +76,7 @@ class LoneAgent(node.Bench):
                  '--interfaces', 'up*', '--drain-delay', '200ms', '--http-address', '127.0.0.1:7472', *more]
         return netns.enter(self.node, ['env', f'FAIRWAY_API_SERVERS={self.proxy.url}',
                                        *like_a_pod(self.account.directory, 'lbagent', f'{node.BUILD}/lbagent', flags,
-                                                    capabilities=capabilities or agent_capabilities())])
+                                                    capabilities=capabilities or shipped_capabilities('lbagent.yaml'))])
 
     def log_size(self):
         return os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
