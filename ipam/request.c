@@ -8,6 +8,7 @@
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/core/annotations.h"
 
 #define QUOTE_MAX 80 /* of hostile text in a message */
 
@@ -23,7 +24,7 @@ struct wish_source {
 };
 
 static const struct wish_source address_sources[] = {
-	{ "fairway.dev/ips", SYNTAX_LIST },
+	{ ANNOTATION_IPS, SYNTAX_LIST },
 	{ "metallb.io/loadBalancerIPs", SYNTAX_LIST },
 	{ "metallb.universe.tf/loadBalancerIPs", SYNTAX_LIST },
 	{ "lbipam.cilium.io/ips", SYNTAX_LIST },
@@ -31,7 +32,7 @@ static const struct wish_source address_sources[] = {
 };
 
 static const struct wish_source pool_sources[] = {
-	{ "fairway.dev/pool", SYNTAX_TEXT },
+	{ ANNOTATION_POOL, SYNTAX_TEXT },
 	{ "metallb.io/address-pool", SYNTAX_TEXT },
 	{ "metallb.universe.tf/address-pool", SYNTAX_TEXT },
 };
@@ -44,14 +45,14 @@ static const struct wish_source calico_pools[SLOT_COUNT] = {
 static const struct wish_source openelb_pool = { "eip.openelb.kubesphere.io/v1alpha2", SYNTAX_TEXT };
 
 static const struct wish_source key_sources[] = {
-	{ "fairway.dev/shared-ip", SYNTAX_TEXT },
+	{ ANNOTATION_SHARED_IP, SYNTAX_TEXT },
 	{ "metallb.io/allow-shared-ip", SYNTAX_TEXT },
 	{ "metallb.universe.tf/allow-shared-ip", SYNTAX_TEXT },
 	{ "lbipam.cilium.io/sharing-key", SYNTAX_TEXT },
 };
 
 static const struct wish_source namespace_sources[] = {
-	{ "fairway.dev/shared-ip-namespaces", SYNTAX_LIST },
+	{ ANNOTATION_SHARED_IP_NAMESPACES, SYNTAX_LIST },
 	{ "lbipam.cilium.io/sharing-cross-namespace", SYNTAX_LIST },
 };
 

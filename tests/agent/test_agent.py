@@ -172,6 +172,17 @@ def test_a_refused_object_is_explained(bench):
         bench.world.service_remove('web/wrong')
 
 
+def test_an_annotation_without_effect_is_told(bench):
+    bench.service('web/typo', ['203.0.113.61'], annotations={'fairway.dev/forwarding-mod': 'snat'})
+    try:
+        says = 'metadata.annotations[fairway.dev/forwarding-mod]: there is no such annotation: ignored; the nearest is fairway.dev/forwarding-mode'
+        eventually(lambda: f'problem: {says}\n' in bench.lbctl('why', 'svc/web/typo').stdout, 'lbctl why tells it')
+        assert 'no such annotation' in bench.lbctl('svc', 'show', 'web/typo').stdout
+        assert 'no such annotation' in bench.services()['web/typo']['problem']
+    finally:
+        bench.world.service_remove('web/typo')
+
+
 def test_a_removed_service_goes(bench):
     bench.service('web/gone', ['203.0.113.20', '2001:db8:ff::20'])
     bench.world.pod_set('pod-1', services=['web/shop', 'web/gone'])

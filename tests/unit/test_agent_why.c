@@ -252,14 +252,35 @@ static void the_first_broken_step_is_named(void **state _unused_)
 		if (strcmp(why_broken(&why), rows[i].broken) || !strstr(text, rows[i].says))
 			fail_msg("row %zu: broken '%s', said '%s'; expected '%s', '%s'", i, why_broken(&why),
 				 text, rows[i].broken, rows[i].says);
-		view_why_json(&json, "n1", scene.service, &why, "waiting \"x\"");
+		view_why_json(&json, "n1", scene.service, &why, &scene.problems, "waiting \"x\"");
 		assert_non_null(strstr(strbuf_text(&json), "\"steps\": [\n  {\"step\": \"class\""));
 	}
+}
+
+/* An annotation that is ignored breaks no step. */
+static void problems_are_told_where_nothing_is_broken(void **state _unused_)
+{
+	cleanup(strbuf_done) struct strbuf json = { 0 };
+	cleanup(scene_done) struct scene scene;
+	cleanup(why_done) struct why why;
+
+	scene_init(&scene);
+	scene.input.cluster = world_cluster(&scene.world);
+	assert_int_equal(
+		problems_add(&scene.problems, "Service/web/shop", "metadata.annotations[x]", "ignored"), 0);
+	why_decide(&scene.input, &why);
+	assert_string_equal(why_broken(&why), "");
+	view_why_json(&json, "n1", scene.service, &why, &scene.problems, "");
+	assert_non_null(strstr(strbuf_text(&json),
+			       "\"broken\": \"\", \"note\": \"\", \"problems\": [\n  {\"field\": "
+			       "\"metadata.annotations[x]\", \"message\": \"ignored\"}], \"steps\": [\n  "
+			       "{\"step\": \"class\""));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(problems_are_told_where_nothing_is_broken),
 		cmocka_unit_test(the_first_broken_step_is_named),
 	};
 

@@ -169,6 +169,7 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 	cleanup(strbuf_done) struct strbuf trouble = { 0 };
 	const struct frr_peer_view *peers;
 	struct route_row *routes;
+	struct problems problems;
 	struct why why;
 
 	if (!row)
@@ -187,7 +188,8 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 	input.n_peers = frr_peers(agent->frr, &peers);
 	why_decide(&input, &why);
 	source_view_append_trouble(&source, &trouble);
-	view_why_json(&reply->body, agent->node, row->service, &why, strbuf_text(&trouble));
+	problems = service_problems(agent, row->service);
+	view_why_json(&reply->body, agent->node, row->service, &why, &problems, strbuf_text(&trouble));
 	why_done(&why);
 }
 

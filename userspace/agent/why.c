@@ -306,21 +306,36 @@ const char *why_broken(const struct why *why)
 	return why->n && !why->steps[why->n - 1].fine ? why->steps[why->n - 1].name : "";
 }
 
-void view_why_json(struct strbuf *out, const char *node, const struct service *service, const struct why *why,
-		   const char *note)
+static void append_member(struct strbuf *out, const char *before, const char *key, const char *value)
+{
+	strbuf_appendf(out, "%s\"%s\": ", before, key);
+	json_append_string(out, value);
+}
+
+static void append_problems(struct strbuf *out, const struct problems *problems)
 {
 	size_t i;
 
-	strbuf_append(out, "{\"node\": ");
-	json_append_string(out, node);
-	strbuf_append(out, ", \"namespace\": ");
-	json_append_string(out, service->meta.namespace);
-	strbuf_append(out, ", \"name\": ");
-	json_append_string(out, service->meta.name);
-	strbuf_append(out, ", \"broken\": ");
-	json_append_string(out, why_broken(why));
-	strbuf_append(out, ", \"note\": ");
-	json_append_string(out, note);
+	strbuf_append(out, ", \"problems\": [");
+	for (i = 0; i < problems->n; i++) {
+		append_member(out, i ? ",\n  {" : "\n  {", "field", problems->items[i].field);
+		append_member(out, ", ", "message", problems->items[i].message);
+		strbuf_append(out, "}");
+	}
+	strbuf_append(out, "]");
+}
+
+void view_why_json(struct strbuf *out, const char *node, const struct service *service, const struct why *why,
+		   const struct problems *problems, const char *note)
+{
+	size_t i;
+
+	append_member(out, "{", "node", node);
+	append_member(out, ", ", "namespace", service->meta.namespace);
+	append_member(out, ", ", "name", service->meta.name);
+	append_member(out, ", ", "broken", why_broken(why));
+	append_member(out, ", ", "note", note);
+	append_problems(out, problems);
 	strbuf_append(out, ", \"steps\": [");
 	for (i = 0; i < why->n; i++) {
 		strbuf_appendf(out, "%s\n  {\"step\": \"%s\", \"fine\": %s, \"text\": ", i ? "," : "",

@@ -40,7 +40,9 @@ void why_decide(const struct why_input *, struct why *ret);
 void why_done(struct why *);
 const char *why_broken(const struct why *); /* name of the broken step, "" if all is fine */
 
-/* `note`: what limits the answer, as that the API server is away; "" for nothing. */
-void view_why_json(struct strbuf *, const char *node, const struct service *, const struct why *, const char *note);
+/* `problems`: those of the Service, also where no step is broken: an annotation that is ignored. `note`: what limits the
+ * answer, as that the API server is away; "" for nothing. */
+void view_why_json(struct strbuf *, const char *node, const struct service *, const struct why *,
+		   const struct problems *problems, const char *note);
 
 #endif

@@ -8,10 +8,9 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/core/annotations.h"
 #include "userspace/core/rendezvous.h"
 #include "userspace/core/routes.h"
-
-#define NODE_SELECTOR "fairway.dev/node-selector"
 
 struct candidate { /* a service in one family, asked about nodes */
 	const struct route_policy *policy;
@@ -201,10 +200,10 @@ static int offer_vip(const struct candidate *candidate, const struct addr *vip, 
 	return 0;
 }
 
-static int read_node_selector(struct arena *arena, const struct service *service, struct selector *ret, bool *ret_valid,
-			      struct problems *problems)
+int route_node_selector(struct arena *arena, const struct service *service, struct selector *ret, bool *ret_valid,
+			struct problems *problems)
 {
-	const char *text = labels_find(&service->meta.annotations, NODE_SELECTOR), *why = "";
+	const char *text = labels_find(&service->meta.annotations, ANNOTATION_NODE_SELECTOR), *why = "";
 	int r;
 
 	*ret = (struct selector){ 0 };
@@ -215,7 +214,7 @@ static int read_node_selector(struct arena *arena, const struct service *service
 	if (r != -EINVAL)
 		return r;
 	*ret_valid = false;
-	return problems_add_object(problems, OBJECT_SERVICE, &service->meta, "metadata.annotations[" NODE_SELECTOR "]",
+	return problems_add_object(problems, OBJECT_SERVICE, &service->meta, "metadata.annotations[" ANNOTATION_NODE_SELECTOR "]",
 				   "%s: %s; the Service is announced from no node until this is mended", text, why);
 }
 
@@ -232,7 +231,7 @@ static int offer_vips(const struct route_policy *policy, const struct cluster *c
 
 	if (!plan->n_vips || service->meta.deleting || !service_is_ours(service, options->default_class))
 		return 0;
-	r = read_node_selector(&scratch, service, &candidate.node_selector, &valid, problems);
+	r = route_node_selector(&scratch, service, &candidate.node_selector, &valid, problems);
 	if (r < 0 || !valid || policy->self == SIZE_MAX)
 		return r;
 	for (i = 0; i < plan->n_vips; i++) {

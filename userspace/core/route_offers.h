@@ -22,6 +22,9 @@ int route_offers_of_service(const struct route_policy *, const struct cluster *,
 			    const struct service *, const struct service_plan *, struct route_offers *ret,
 			    struct problems *);
 int route_offers_of_node(const struct route_policy *, struct route_offers *ret, struct problems *); /* its PodCIDRs */
+/* The Service's own annotation; *ret_valid false: it cannot be read, which is a problem. 0 or -ENOMEM. */
+int route_node_selector(struct arena *, const struct service *, struct selector *ret, bool *ret_valid,
+			struct problems *);
 int route_offer_compare(const struct route_offer *, const struct route_offer *);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/core/annotations.h"
 #include "userspace/core/maglev.h"
 #include "userspace/core/source_ranges.h"
 
@@ -551,6 +552,8 @@ static int make(struct planner *planner)
 		r = decide_health_check(planner);
 	if (r == 0)
 		r = report_endpoints(planner);
+	if (r == 0 && service_is_ours(service, planner->options->default_class))
+		r = annotations_check(service, &plan->problems);
 	if (r == 0)
 		problems_sort_unique(&plan->problems);
 	return r;

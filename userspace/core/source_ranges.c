@@ -9,10 +9,11 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/core/annotations.h"
 
-#define ANNOTATION_POLICY "fairway.dev/source-ranges-policy"
 #define ANNOTATION_RANGES "service.beta.kubernetes.io/load-balancer-source-ranges"
 #define BLANKS		  " \t\r\n"
+#define PROBLEMS_TOLD	  20 /* of one Service: a tenant's list of nonsense must not drown the others' */
 
 struct reader {
 	const struct service *service;
@@ -22,6 +23,7 @@ struct reader {
 	size_t n, capacity;
 	bool everybody; /* a /0 of the family */
 	bool broken;	/* an entry that is, or could have been meant for, the family */
+	size_t n_told;
 };
 
 /* The family that broken text was meant for; ADDR_NONE: cannot be told. */
@@ -37,8 +39,11 @@ static int refuse(struct reader *reader, const char *field, const char *text, si
 	enum addr_family meant = meant_family(text, length);
 
 	reader->broken |= meant == ADDR_NONE || meant == reader->family;
-	if (!reader->problems)
+	if (!reader->problems || reader->n_told > PROBLEMS_TOLD)
 		return 0;
+	if (reader->n_told++ == PROBLEMS_TOLD)
+		return problems_add_object(reader->problems, OBJECT_SERVICE, &reader->service->meta, field,
+					   "more entries are no prefixes than are listed here: left out");
 	return problems_add_object(reader->problems, OBJECT_SERVICE, &reader->service->meta, field,
 				   "not a prefix: \"%.*s\": left out", length > 100 ? 100 : (int)length,
 				   text);
@@ -98,13 +103,13 @@ static int read_all(struct reader *reader)
 
 static int policy_of(const struct service *service, bool *ret_deny, struct problems *problems)
 {
-	const char *text = labels_find(&service->meta.annotations, ANNOTATION_POLICY);
+	const char *text = labels_find(&service->meta.annotations, ANNOTATION_SOURCE_RANGES_POLICY);
 
 	*ret_deny = text && !strcmp(text, "deny");
 	if (!text || *ret_deny || !*text || !strcmp(text, "allow") || !problems)
 		return 0;
 	return problems_add_object(problems, OBJECT_SERVICE, &service->meta,
-				   "metadata.annotations[" ANNOTATION_POLICY "]",
+				   "metadata.annotations[" ANNOTATION_SOURCE_RANGES_POLICY "]",
 				   "neither allow nor deny: \"%.100s\": allow is in force", text);
 }
 
