@@ -123,6 +123,8 @@ struct tally { /* what the nodes say about one Service */
 	const struct node_report *unannounced; /* programmed, but announced to nobody */
 	struct strings peers;		       /* announced to; sorted, each once, at most PEERS_IN_MESSAGE */
 	bool more_peers;
+	bool told_in[2];		     /* IPv4, IPv6: some node announces this family to somebody */
+	const struct node_report *silent[2]; /* the first that does not, though it announces the other */
 };
 
 static bool names_all(const struct lb_node_service *service, const struct addr *addresses, size_t n_addresses)
@@ -157,7 +159,7 @@ static void add_peer(struct tally *tally, const char *peer)
 
 static void count_report(struct tally *tally, const struct node_report *report, bool current)
 {
-	size_t i;
+	size_t i, family;
 
 	if (!current || !report->group->programmed) {
 		tally->n_bad++;
@@ -168,8 +170,16 @@ static void count_report(struct tally *tally, const struct node_report *report, 
 	tally->n_good++;
 	for (i = 0; i < report->group->announced_to.n; i++)
 		add_peer(tally, report->group->announced_to.items[i]);
-	if (!report->group->announced_to.n && !tally->unannounced)
-		tally->unannounced = report;
+	if (!report->group->announced_to.n) {
+		if (!tally->unannounced)
+			tally->unannounced = report;
+		return;
+	}
+	for (family = 0; family < 2; family++) {
+		tally->told_in[family] |= !report->group->silent[family];
+		if (report->group->silent[family] && !tally->silent[family])
+			tally->silent[family] = report;
+	}
 }
 
 /* Nodes that name every Service, but not this one. */
@@ -227,18 +237,51 @@ static struct condition_want judge_programmed(const struct node_reports *reports
 	return want;
 }
 
-static struct condition_want judge_announced(const struct tally *tally, struct strbuf *message)
+static void append_peers(struct strbuf *message, const struct tally *tally)
+{
+	size_t i;
+
+	for (i = 0; i < tally->peers.n; i++)
+		strbuf_appendf(message, "%s%s", i ? ", " : "to ", tally->peers.items[i]);
+	strbuf_append(message, tally->more_peers ? " and others" : "");
+}
+
+/* Each address that no node announces to anybody, and why the first node does not. Returns how many. */
+static size_t append_silent(struct strbuf *message, const struct tally *tally, const struct addr *addresses,
+			    size_t n_addresses)
+{
+	char text[ADDR_TEXT_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; i < n_addresses; i++) {
+		bool v6 = addresses[i].family == ADDR_IPV6;
+		const struct node_report *silent = tally->silent[v6];
+
+		if (!silent || tally->told_in[v6])
+			continue;
+		strbuf_appendf(message, "%s%s is not announced (node %s: %s)", n++ ? "; " : "",
+			       addr_format(&addresses[i], text), silent->node->meta.name,
+			       silent->group->message);
+	}
+	return n;
+}
+
+/* Clients of one family that find nothing are an outage to them: what is announced in part is not announced.
+ */
+static struct condition_want judge_announced(const struct tally *tally, const struct addr *addresses,
+					     size_t n_addresses, struct strbuf *message)
 {
 	const struct node_report *silent = tally->unannounced;
 	struct condition_want want = { .type = CONDITION_ANNOUNCED, .status = CONDITION_FALSE };
-	size_t i;
 
-	if (tally->peers.n) {
+	if (tally->peers.n && append_silent(message, tally, addresses, n_addresses)) {
+		want.reason = "PartlyAnnounced";
+		strbuf_append(message, "; the other ");
+		append_peers(message, tally);
+	} else if (tally->peers.n) {
 		want.status = CONDITION_TRUE;
 		want.reason = "Announced";
-		for (i = 0; i < tally->peers.n; i++)
-			strbuf_appendf(message, "%s%s", i ? ", " : "to ", tally->peers.items[i]);
-		strbuf_append(message, tally->more_peers ? " and others" : "");
+		append_peers(message, tally);
 	} else if (silent) {
 		want.reason = condition_reason_or(silent->group->reason, "NotAnnounced");
 		if (*silent->group->message)
@@ -278,7 +321,7 @@ int node_reports_judge(const struct node_reports *reports, const char *name, con
 		count_report(&tally, &items[i], names_all(items[i].service, addresses, n_addresses));
 	count_missing(&tally, reports, items, n);
 	state.programmed = judge_programmed(reports, &tally, &programmed);
-	state.announced = judge_announced(&tally, &announced);
+	state.announced = judge_announced(&tally, addresses, n_addresses, &announced);
 	state.programmed.message = keep(arena, &programmed);
 	state.announced.message = keep(arena, &announced);
 	if (!state.programmed.message || !state.announced.message)

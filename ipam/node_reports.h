@@ -7,6 +7,9 @@
  * yet; in a large one
  * (`sampled`) eight nodes name it, and every node on which something is wrong.
  *
+ * Announced is judged for each address: one that no node announces to anybody makes the condition False
+ * (PartlyAnnounced), and the message names it. What one node leaves out another may announce (maxNextHops).
+ *
  * What is said about a Service is made so that it changes only when the Service's state does: counts of
  * nodes, which change whenever a node comes or goes, would have all Services written anew. */
 #ifndef FAIRWAY_IPAM_NODE_REPORTS_H

@@ -61,6 +61,14 @@ static void decode_entries(struct decoder *decoder, const struct json *parent, s
 	}
 }
 
+static void decode_silent(struct decoder *decoder, const struct json *parent, bool silent[2])
+{
+	const struct strings families = field_strings(decoder, parent, "unannouncedFamilies", MAX_NAMES);
+
+	silent[0] = strings_contain(&families, "IPv4");
+	silent[1] = strings_contain(&families, "IPv6");
+}
+
 static void decode_groups(struct decoder *decoder, const struct json *status, struct lb_node *node)
 {
 	const struct json *list = field_list(decoder, status, "groups", MAX_GROUPS), *entry;
@@ -76,6 +84,7 @@ static void decode_groups(struct decoder *decoder, const struct json *status, st
 		group->programmed = field_bool(decoder, entry, "programmed", false);
 		group->releasing = field_bool(decoder, entry, "releasing", false);
 		group->announced_to = field_strings(decoder, entry, "announcedTo", MAX_NAMES);
+		decode_silent(decoder, entry, group->silent);
 		group->reason = field_text_or(decoder, entry, "reason", "");
 		group->message = field_text_or(decoder, entry, "message", "");
 		decode_entries(decoder, entry, group);

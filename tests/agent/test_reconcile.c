@@ -35,6 +35,8 @@ static const char *frr_state = "connected";
 static bool frr_synced;
 static char announced[256]; /* ServiceIPs that bgpd originates, each followed by a blank */
 static char wanted[256];
+static struct frr_peer_view sessions[2]; /* those that report_collect() sees */
+static size_t n_sessions;
 static struct source_result source;
 
 static void tell_frontend(const char *sign, const struct applied_frontend *frontend)
@@ -136,8 +138,8 @@ bool frr_announces(const struct frr *frr _unused_, const struct prefix *prefix)
 
 size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **ret)
 {
-	*ret = NULL;
-	return 0;
+	*ret = sessions;
+	return n_sessions;
 }
 
 size_t datapath_interfaces(struct datapath *datapath _unused_, const struct interface_view **ret)
@@ -280,6 +282,7 @@ static int setup(void **state)
 	frr_state = "connected";
 	frr_synced = false;
 	announced[0] = wanted[0] = '\0';
+	n_sessions = 0;
 	source = (struct source_result){ .delivered = true };
 	start_agent(agent);
 	put(agent, "{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: "
@@ -386,6 +389,33 @@ static void report_is(struct agent *agent, const char *expected)
 				       addr_format(&report.services[i].vips[j], text),
 				       report.services[i].releasing ? "(releasing)" : "");
 	assert_string_equal(strbuf_text(&got), expected);
+}
+
+/* What LBNode would say of web/shop's families: "to tor tor6, silent 4 6: REASON: MESSAGE". */
+static void families_are(struct agent *agent, const char *expected)
+{
+	cleanup(arena_done) struct arena arena = { 0 };
+	cleanup(strbuf_done) struct strbuf got = { 0 };
+	const struct report_service *row;
+	struct node_report report;
+	size_t i;
+
+	assert_true(report_collect(agent, &arena, &report) >= 0);
+	assert_int_equal(report.n_services, 1);
+	row = report.services;
+	strbuf_append(&got, "to");
+	for (i = 0; i < row->announced_to.n; i++)
+		strbuf_appendf(&got, " %s", row->announced_to.items[i]);
+	if (row->silent[0] || row->silent[1])
+		strbuf_appendf(&got, ", silent%s%s", row->silent[0] ? " 4" : "", row->silent[1] ? " 6" : "");
+	strbuf_appendf(&got, ": %s: %s", row->reason, row->message);
+	assert_string_equal(strbuf_text(&got), expected);
+}
+
+static void add_session(const char *name, const char *state)
+{
+	sessions[n_sessions++] =
+		(struct frr_peer_view){ .name = name, .interface = "eth0", .state = state, .last_error = "" };
 }
 
 /* --- tests --------------------------------------------------------------------------------------- */
@@ -586,6 +616,51 @@ static void copy_applied(const struct applied *from, struct applied *to)
 		assert_int_equal(applied_add_frontend(to, &frontends[i]), 0);
 }
 
+/* The peer of the fixture carries IPv4 alone, as one with an IPv4 address does by default. */
+static void a_family_that_no_peer_carries_is_told(void **state)
+{
+	struct agent *agent = *state;
+
+	put(agent, "{apiVersion: fairway.dev/v1alpha1, kind: ServiceIPPool, metadata: {name: b}, spec: "
+		   "{addresses: [\"2001:db8::/64\"]}}\n");
+	add_session("tor", "Established");
+	put_service(agent, "shop", "192.0.2.10}, {ip: 2001:db8::a", 80);
+	put_endpoints(agent, "shop", "10.244.1.5");
+	put(agent, "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {namespace: web, name: "
+		   "shop-b, labels: "
+		   "{kubernetes.io/service-name: shop}}, addressType: IPv6, ports: [{name: http, port: "
+		   "8080}], endpoints: "
+		   "[{addresses: [\"fd00:10:244:1::5\"], nodeName: n1}]}\n");
+	until(agent, "want[192.0.2.10/32 ] ");
+	frr_follows(agent);
+	families_are(agent, "to tor, silent 6: PartlyAnnounced: IPv6 to no peer: no usable BGPPeer of this "
+			    "node has it in "
+			    "addressFamilies; add it to one, or a peer that has it");
+	put(agent, "{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: tor6}, spec: {myASN: "
+		   "1, peerASN: 2, "
+		   "peerAddress: \"fd00::2\"}}\n");
+	until(agent, "want[192.0.2.10/32 2001:db8::a/128 ] ");
+	add_session("tor6", "Active");
+	frr_follows(agent);
+	families_are(agent, "to tor, silent 6: SessionDown: no session with tor6");
+	sessions[1].state = "Established";
+	families_are(agent, "to tor tor6: : ");
+	sessions[0].state = "Idle"; /* and the other way round */
+	families_are(agent, "to tor6, silent 4: SessionDown: no session with tor");
+	sessions[0].state = "Established";
+	strcpy(announced, "192.0.2.10/32 "); /* not in bgpd yet */
+	families_are(agent,
+		     "to tor, silent 6: NotInBGP: bgpd does not announce it yet to tor6 (FRR is connected)");
+	put(agent, "{apiVersion: fairway.dev/v1alpha1, kind: BGPAdvertisement, metadata: {name: four}, spec: "
+		   "{peers: "
+		   "[tor]}}\n");
+	settle(agent);
+	frr_follows(agent);
+	families_are(agent, "to tor, silent 6: PartlyAnnounced: IPv6 to no peer: no BGPAdvertisement wants "
+			    "it of this node "
+			    "(serviceIPPools, peers, nodeSelectors, maxNextHops)");
+}
+
 static void a_restart_changes_nothing(void **state)
 {
 	struct agent *agent = *state, *next;
@@ -620,6 +695,7 @@ int main(void)
 		row(a_table_that_cannot_be_written_is_not_used),
 		row(deletions_go_on_while_others_fail),
 		row(without_endpoints_the_service_rejects_and_is_withdrawn),
+		row(a_family_that_no_peer_carries_is_told),
 		row(a_restart_changes_nothing),
 	};
 

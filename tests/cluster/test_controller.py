@@ -625,13 +625,13 @@ class Agent:
             {'apiVersion': 'v1', 'kind': 'Node', 'name': node, 'uid': self.uid}]}}
         self.client.create(self.object, fieldManager='lbagent')
 
-    def says(self, *groups):
-        """groups: (programmed, announced to, reason, [namespace/name=VIP, …])"""
+    def says(self, *groups, silent=()):
+        """groups: (programmed, announced to, reason, [namespace/name=VIP, …]); `silent`: families that none of them announces"""
         status = {'agentVersion': 'test', 'conditions': [{'type': 'Ready', 'status': 'True', 'reason': 'Ready', 'message': '',
                                                          'lastTransitionTime': '2026-01-01T00:00:00Z'}],
                   'services': {'total': len(groups), 'programmed': 0, 'announced': 0},
-                  'groups': [{'programmed': p, 'announcedTo': list(a), 'reason': r, 'message': r and f'{r} on {self.node}', 'services': s}
-                             for p, a, r, s in groups]}
+                  'groups': [{'programmed': p, 'announcedTo': list(a), 'reason': r, 'message': r and f'{r} on {self.node}', 'services': s,
+                              **({'unannouncedFamilies': list(silent)} if silent else {})} for p, a, r, s in groups]}
         self.client.apply({'apiVersion': self.object['apiVersion'], 'kind': 'LBNode', 'metadata': {'name': self.node}, 'status': status},
                           'lbagent', subresource='status')
 
@@ -675,6 +675,23 @@ def test_programmed_and_announced_tell_what_is(room, agents):
     two.says((True, ['tor-a'], '', [stale]))
     assert wait_condition(room, 'shop', 'Programmed', 'False')['reason']
     wait_condition(room, 'shop', 'Announced', 'False')
+
+
+@pytest.mark.parametrize('silent,which', [('IPv6', 1), ('IPv4', 0)])
+def test_an_address_that_no_peer_is_told_of_is_not_announced(room, agents, silent, which):
+    """Announced is judged for each address: half of a dual-stack Service is an outage to clients of the other half"""
+    room.pool(v4=1, v6=1)
+    room.service('shop', ipFamilyPolicy='RequireDualStack')
+    given = room.addresses('shop')
+    group = (True, ['tor-a'], 'PartlyAnnounced', [f'{room.namespace}/shop={",".join(given)}'])
+    for agent in agents:
+        agent.says(group, silent=[silent])
+    partly = wait_condition(room, 'shop', 'Announced', 'False', 'PartlyAnnounced')
+    assert given[which] in partly['message'] and given[1 - which] not in partly['message'], partly
+    assert 'PartlyAnnounced on walk-n' in partly['message'] and 'tor-a' in partly['message'], partly
+    assert condition(room.get('shop'), 'fairway.dev/Programmed')['status'] == 'True'
+    agents[1].says(group)  # one node of them is enough
+    wait_condition(room, 'shop', 'Announced', 'True')
 
 
 def test_an_address_is_released_after_the_nodes_let_go(room, agents):

@@ -274,7 +274,8 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
         'BGPPeer': {'summary': '2/3', 'nodesSelected': 3, 'nodesEstablished': 2, 'conditions': [{**ready, 'status': 'False', 'reason': 'NotEstablished'}],
                     'nodes': [{'name': 'n1', 'state': 'Active', 'since': now, 'prefixesSent': 0, 'prefixesReceived': 0, 'lastError': 'x'}]},
         'LBNode': {'agentVersion': '0.1.0', 'services': {'total': 12, 'programmed': 11, 'announced': 10}, 'conditions': [ready],
-                   'groups': [{'programmed': True, 'announcedTo': ['tor'], 'reason': '', 'message': '', 'services': ['web/shop=192.0.2.10,2001:db8::a']}],
+                   'groups': [{'programmed': True, 'announcedTo': ['tor'], 'unannouncedFamilies': ['IPv6'], 'reason': '', 'message': '',
+                               'services': ['web/shop=192.0.2.10,2001:db8::a']}],
                    'peers': [{'name': 'tor', 'address': '192.0.2.1', 'state': 'Established', 'since': now, 'prefixesSent': 1, 'prefixesReceived': 0,
                               'lastError': ''}], 'interfaces': [{'name': 'eth0', 'hook': 'xdp', 'message': ''}]}}
     rows = {}

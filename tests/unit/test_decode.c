@@ -75,7 +75,7 @@ static void test_lb_node(void **state _unused_)
 				     "    services: [\"web/shop=192.0.2.1,2001:db8::1\", \"=192.0.2.2\", \"web/none=\",\n"
 				     "      web/shop, web=192.0.2.1, \"web/x=192.0.2.1,\", \"web/x=192.0.2.256\",\n"
 				     "      \"web/x=192.0.2.1;192.0.2.2\", 7]\n"
-				     "  - {releasing: true}\n"
+				     "  - {releasing: true, unannouncedFamilies: [IPv6, IPX]}\n"
 				     "  conditions: [{type: Other}, {type: Ready, status: \"True\", reason: Fine}]\n",
 				     &object, &problems),
 			 DECODED);
@@ -87,7 +87,9 @@ static void test_lb_node(void **state _unused_)
 	assert_string_equal(object->lb_node.ready_reason, "Fine");
 	assert_int_equal(object->lb_node.n_groups, 2);
 	assert_true(object->lb_node.groups[1].releasing && !object->lb_node.groups[1].programmed);
+	assert_true(!object->lb_node.groups[1].silent[0] && object->lb_node.groups[1].silent[1]);
 	group = &object->lb_node.groups[0];
+	assert_true(!group->silent[0] && !group->silent[1]); /* an older agent's */
 	assert_int_equal(group->n_services, 4);
 	assert_string_equal(group->services[0].name, "web/shop");
 	assert_int_equal(group->services[0].n_vips, 2);

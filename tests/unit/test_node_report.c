@@ -69,11 +69,12 @@ static void test_groups(void **state _unused_)
 	const char *both[] = { "tor-a", "tor-b" }, *one[] = { "tor-a" };
 	struct strings to_both = list(both, 2), to_one = list(one, 1), to_none = { 0 };
 	struct addr dual[] = { vip_v4, vip_v6 };
-	struct report_service rows[] = { fine("web/z", &to_both), fine("web/a", &to_both),
-					 fine("db/one", &to_one), fine("web/full", &to_none),
-					 fine("web/going", &to_none) };
+	struct report_service rows[] = { fine("web/z", &to_both),      fine("web/a", &to_both),
+					 fine("db/one", &to_one),      fine("web/full", &to_none),
+					 fine("web/going", &to_none),  fine("web/half", &to_both),
+					 fine("web/neither", &to_both) };
 	struct node_report report = {
-		.services = rows, .n_services = 5, .ready = true, .ready_since_sec = 0
+		.services = rows, .n_services = 7, .ready = true, .ready_since_sec = 0
 	};
 	cleanup(object_freep) struct object *object = NULL;
 	const struct lb_node *node;
@@ -88,16 +89,18 @@ static void test_groups(void **state _unused_)
 	rows[3].message = "table \"full\"\x1b[31m";
 	rows[4].releasing = true;
 	rows[4].reason = "Releasing";
+	rows[5].silent[1] = true;
+	rows[6].silent[0] = rows[6].silent[1] = true;
 	object = read_back(&report);
 	node = &object->lb_node;
 	assert_string_equal(node->meta.name, "n1");
 	assert_string_equal(node->agent_version, "1.2.3");
-	assert_int_equal(node->n_services, 4); /* what goes is not counted */
-	assert_int_equal(node->n_programmed, 3);
-	assert_int_equal(node->n_announced, 3);
+	assert_int_equal(node->n_services, 6); /* what goes is not counted */
+	assert_int_equal(node->n_programmed, 5);
+	assert_int_equal(node->n_announced, 5);
 	assert_int_equal(node->n_omitted, 0);
 	assert_false(node->sampled);
-	assert_int_equal(node->n_groups, 4);
+	assert_int_equal(node->n_groups, 6);
 	/* What matters most comes first. */
 	assert_true(node->groups[0].releasing);
 	assert_string_equal(node->groups[0].services[0].name, "web/going");
@@ -113,7 +116,12 @@ static void test_groups(void **state _unused_)
 	assert_int_equal(node->groups[2].services[0].n_vips, 2);
 	assert_true(addr_equal(&node->groups[2].services[0].vips[1], &vip_v6));
 	assert_string_equal(node->groups[2].services[1].name, "web/z");
-	assert_string_equal(node->groups[3].message, "no session with tor-b");
+	assert_false(node->groups[2].silent[0] || node->groups[2].silent[1]);
+	assert_string_equal(node->groups[3].services[0].name, "web/half");
+	assert_true(!node->groups[3].silent[0] && node->groups[3].silent[1]);
+	assert_string_equal(node->groups[4].services[0].name, "web/neither");
+	assert_true(node->groups[4].silent[0] && node->groups[4].silent[1]);
+	assert_string_equal(node->groups[5].message, "no session with tor-b");
 	assert_true(node->ready);
 }
 
@@ -278,6 +286,8 @@ static void test_judge(void **state _unused_)
 					   .wanted = list(both, 2),
 					   .up = list(both, 2),
 					   .announced = list(both, 2),
+					   .wanted_in = { true },
+					   .told_in = { true },
 					   .n_peers = 2,
 					   .daemon_state = "connected" };
 	static const struct {
@@ -335,6 +345,118 @@ static void test_judge(void **state _unused_)
 		(struct frontend){ .type = FRONTEND_LOAD_BALANCER, .verdict = VERDICT_FORWARD, .reason = "" };
 }
 
+/* A Service in two families, each with what may keep one of them to itself. */
+static void test_judge_families(void **state _unused_)
+{
+	struct addr dual[] = { vip_v4, vip_v6 };
+	struct frontend frontends[] = {
+		{ .type = FRONTEND_LOAD_BALANCER, .addr = vip_v4, .verdict = VERDICT_FORWARD, .reason = "" },
+		{ .type = FRONTEND_LOAD_BALANCER, .addr = vip_v6, .verdict = VERDICT_FORWARD, .reason = "" },
+	};
+	struct service_plan of_both = { .frontends = frontends, .n_frontends = 2, .vips = dual, .n_vips = 2 };
+	const char *both[] = { "tor-a", "tor-b" };
+	static const struct {
+		const char *reason, *message;
+		bool silent[2], wanted_in[2], told_in[2];
+		size_t n_peers_in[2], n_announced;
+		const char *frontend_reason[2];
+	} cases[] = {
+		{ "", "", { false, false }, { true, true }, { true, true }, { 1, 1 }, 2, { "", "" } },
+		{ "PartlyAnnounced",
+		  "IPv6 to no peer: no usable BGPPeer of this node has it in addressFamilies; add it to one, "
+		  "or a peer "
+		  "that has it",
+		  { false, true },
+		  { true, false },
+		  { true, false },
+		  { 2, 0 },
+		  2,
+		  { "", "" } },
+		{ "PartlyAnnounced",
+		  "IPv4 to no peer: no usable BGPPeer of this node has it in addressFamilies; add it to one, "
+		  "or a peer "
+		  "that has it",
+		  { true, false },
+		  { false, true },
+		  { false, true },
+		  { 0, 2 },
+		  2,
+		  { "", "" } },
+		{ "PartlyAnnounced",
+		  "IPv6 to no peer: no BGPAdvertisement wants it of this node (serviceIPPools, peers, "
+		  "nodeSelectors, "
+		  "maxNextHops)",
+		  { false, true },
+		  { true, false },
+		  { true, false },
+		  { 2, 1 },
+		  2,
+		  { "", "" } },
+		{ "PartlyAnnounced",
+		  "IPv4 to no peer: no usable endpoint has an address of it",
+		  { true, false },
+		  { false, true },
+		  { false, true },
+		  { 2, 2 },
+		  2,
+		  { "NoEndpoints", "" } },
+		{ "PartlyAnnounced",
+		  "IPv6 to no peer: externalTrafficPolicy Local, and no usable endpoint of it on this node",
+		  { false, true },
+		  { true, false },
+		  { true, false },
+		  { 2, 2 },
+		  2,
+		  { "", "NoLocalEndpoints" } },
+		/* The session that would carry it is down: that is the reason, and it is silent all the same.
+		 */
+		{ "SessionDown",
+		  "no session with tor-b",
+		  { false, true },
+		  { true, true },
+		  { true, false },
+		  { 1, 1 },
+		  1,
+		  { "", "" } },
+		/* Nothing at all is announced: the families are not told apart. */
+		{ "SessionDown",
+		  "no session with tor-a, tor-b",
+		  { false, false },
+		  { true, true },
+		  { false, false },
+		  { 1, 1 },
+		  0,
+		  { "", "" } },
+	};
+	cleanup(arena_done) struct arena arena = { 0 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct report_facts facts = { .name = "web/shop",
+					      .plan = &of_both,
+					      .accepted = true,
+					      .wanted = list(both, 2),
+					      .up = list(both, cases[i].n_announced),
+					      .announced = list(both, cases[i].n_announced),
+					      .n_peers = 2,
+					      .daemon_state = "connected" };
+		struct report_service row;
+
+		memcpy(facts.wanted_in, cases[i].wanted_in, sizeof(facts.wanted_in));
+		memcpy(facts.told_in, cases[i].told_in, sizeof(facts.told_in));
+		memcpy(facts.n_peers_in, cases[i].n_peers_in, sizeof(facts.n_peers_in));
+		for (size_t j = 0; j < 2; j++) {
+			frontends[j].reason = cases[i].frontend_reason[j];
+			frontends[j].verdict = *frontends[j].reason ? VERDICT_REJECT : VERDICT_FORWARD;
+		}
+		row = judged(&arena, &facts);
+		assert_string_equal(row.reason, cases[i].reason);
+		assert_string_equal(row.message, cases[i].message);
+		assert_int_equal(row.silent[0], cases[i].silent[0]);
+		assert_int_equal(row.silent[1], cases[i].silent[1]);
+		assert_false(row.exception); /* its reporters tell it, in large clusters too */
+	}
+}
+
 /* What no node of the cluster serves is no exception of this one: thousand nodes would all say it. */
 static void test_judge_refused(void **state _unused_)
 {
@@ -354,10 +476,11 @@ static void test_judge_refused(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_groups), cmocka_unit_test(test_peers_and_ready),
-		cmocka_unit_test(test_stable), cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_bounds), cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_judge),  cmocka_unit_test(test_judge_refused),
+		cmocka_unit_test(test_groups),	       cmocka_unit_test(test_peers_and_ready),
+		cmocka_unit_test(test_stable),	       cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_bounds),	       cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_judge),	       cmocka_unit_test(test_judge_refused),
+		cmocka_unit_test(test_judge_families),
 	};
 
 	addr_parse("192.0.2.1", &vip_v4);

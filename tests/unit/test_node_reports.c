@@ -117,6 +117,61 @@ static void test_one_family_of_two(void **state _unused_)
 	expect_of(&world, addresses, 2, "False/Pending: node n1: not there yet", "True/Announced: to tor");
 }
 
+static void expect_announced(struct world *world, const char *announced)
+{
+	const struct addr addresses[] = { address("192.0.2.1"), address("2001:db8::1") };
+
+	expect_of(world, addresses, 2, "True/Programmed: every node that reports it serves it", announced);
+}
+
+/* Half of a Service is not the Service, whichever half it is. */
+static void test_announced_in_part(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct lb_node *n1 = add_node(&world, "n1"), *n2 = add_node(&world, "n2");
+	struct lb_node_group *one = world_report(&world, n1, true, "tor", "w/shop=192.0.2.1,2001:db8::1"),
+			     *two = world_report(&world, n2, true, "tor", "w/shop=192.0.2.1,2001:db8::1");
+
+	expect_announced(&world, "True/Announced: to tor");
+	one->message = "IPv6 to no peer: none has it";
+	two->message = "IPv6 to no peer";
+	one->silent[1] = two->silent[1] = true;
+	expect_announced(
+		&world, "False/PartlyAnnounced: 2001:db8::1 is not announced (node n1: IPv6 to no peer: none "
+			"has it); the other to tor");
+	one->silent[1] = false; /* maxNextHops: it is enough that one node does */
+	expect_announced(&world, "True/Announced: to tor");
+	one->silent[0] = true; /* … and another the other half */
+	expect_announced(&world, "True/Announced: to tor");
+	two->silent[0] = true;
+	two->silent[1] = false;
+	two->announced_to = world_words(&world, "tor-b");
+	expect_announced(&world,
+			 "False/PartlyAnnounced: 192.0.2.1 is not announced (node n1: IPv6 to no peer: none "
+			 "has it); the other to tor, tor-b");
+}
+
+/* A node that announces nothing of it, or has not got so far, tells nothing of the halves; nor does it of one
+ * half that the Service does not have. */
+static void test_who_tells_of_the_halves(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct lb_node *n1 = add_node(&world, "n1"), *n2 = add_node(&world, "n2");
+	struct lb_node_group *one = world_report(&world, n1, true, "tor", "w/shop=192.0.2.1,2001:db8::1");
+
+	n1->sampled = n2->sampled = true; /* of a large cluster no other node names it */
+	one->silent[1] = true;
+	one->message = "IPv6 to no peer";
+	expect_announced(
+		&world, "False/PartlyAnnounced: 2001:db8::1 is not announced (node n1: IPv6 to no peer); the "
+			"other to tor");
+	world_report(&world, n2, true, "", "w/shop=192.0.2.1,2001:db8::1");
+	expect_announced(
+		&world, "False/PartlyAnnounced: 2001:db8::1 is not announced (node n1: IPv6 to no peer); the "
+			"other to tor");
+	expect(&world, "True/Programmed: every node that reports it serves it", "True/Announced: to tor");
+}
+
 static void test_large_cluster(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
@@ -276,6 +331,8 @@ int main(void)
 		cmocka_unit_test(test_small_cluster),
 		cmocka_unit_test(test_old_address),
 		cmocka_unit_test(test_one_family_of_two),
+		cmocka_unit_test(test_announced_in_part),
+		cmocka_unit_test(test_who_tells_of_the_halves),
 		cmocka_unit_test(test_large_cluster),
 		cmocka_unit_test(test_not_announced),
 		cmocka_unit_test(test_many_peers),

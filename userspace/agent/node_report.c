@@ -14,14 +14,15 @@
 
 /* --- the state of one Service --------------------------------------------------------------------- */
 
-/* The frontends' own reason why nothing is to be announced, or NULL. */
-static const char *reason_of_frontends(const struct service_plan *plan)
+/* The frontends' own reason why nothing of the family (ADDR_NONE: of any) is to be announced, or NULL. */
+static const char *reason_of_frontends(const struct service_plan *plan, enum addr_family family)
 {
 	const char *reason = NULL;
 	size_t i;
 
 	for (i = 0; plan && i < plan->n_frontends; i++) {
-		if (plan->frontends[i].type != FRONTEND_LOAD_BALANCER)
+		if (plan->frontends[i].type != FRONTEND_LOAD_BALANCER ||
+		    (family != ADDR_NONE && plan->frontends[i].addr.family != family))
 			continue;
 		if (plan->frontends[i].verdict == VERDICT_FORWARD)
 			return NULL;
@@ -34,7 +35,7 @@ static const char *reason_of_frontends(const struct service_plan *plan)
 static void judge_unannounced(const struct report_facts *facts, struct report_service *row,
 			      struct strbuf *message)
 {
-	const char *reason = reason_of_frontends(facts->plan);
+	const char *reason = reason_of_frontends(facts->plan, ADDR_NONE);
 
 	if (text_equal(reason, "NoLocalEndpoints")) {
 		row->reason = "NoLocalEndpoints";
@@ -71,6 +72,50 @@ static void judge_announced(const struct report_facts *facts, struct report_serv
 		strbuf_appendf(message, " (FRR is %s)", facts->daemon_state);
 }
 
+/* Why no peer is to be told of this family, while some are told of the other: with the cure, for it goes into
+ * the Service's condition. */
+static void append_unrouted(const struct report_facts *facts, enum addr_family family, struct strbuf *out)
+{
+	const char *reason = reason_of_frontends(facts->plan, family),
+		   *name = family == ADDR_IPV6 ? "IPv6" : "IPv4";
+
+	strbuf_appendf(out, "%s%s to no peer: ", out->length ? "; " : "", name);
+	if (text_equal(reason, "NoLocalEndpoints"))
+		strbuf_append(out, "externalTrafficPolicy Local, and no usable endpoint of it on this node");
+	else if (reason)
+		strbuf_append(out, "no usable endpoint has an address of it");
+	else if (!facts->n_peers_in[family == ADDR_IPV6])
+		strbuf_append(
+			out,
+			"no usable BGPPeer of this node has it in addressFamilies; add it to one, or a peer "
+			"that has it");
+	else
+		strbuf_append(
+			out,
+			"no BGPAdvertisement wants it of this node (serviceIPPools, peers, nodeSelectors, "
+			"maxNextHops)");
+}
+
+/* The families of its VIPs that nobody is told of, though somebody is of the other. */
+static void judge_families(const struct report_facts *facts, struct report_service *row,
+			   struct strbuf *message)
+{
+	size_t i;
+
+	for (i = 0; i < row->n_vips && row->announced_to.n; i++) {
+		enum addr_family family = row->vips[i].family;
+		bool v6 = family == ADDR_IPV6;
+
+		if (row->silent[v6] || facts->told_in[v6])
+			continue;
+		row->silent[v6] = true;
+		if (facts->wanted_in[v6])
+			continue; /* the sessions' or bgpd's trouble, which is told */
+		row->reason = *row->reason ? row->reason : "PartlyAnnounced";
+		append_unrouted(facts, family, message);
+	}
+}
+
 static void judge_unprogrammed(const struct report_facts *facts, struct report_service *row,
 			       struct strbuf *message)
 {
@@ -104,7 +149,9 @@ int report_judge(struct arena *arena, const struct report_facts *facts, struct r
 		judge_unannounced(facts, &row, &message);
 	else if (facts->announced.n < facts->wanted.n)
 		judge_announced(facts, &row, &message);
-	else if (facts->problem) {
+	if (facts->accepted)
+		judge_families(facts, &row, &message);
+	if (facts->problem && !*row.reason) {
 		row.reason = "Problem";
 		strbuf_append_escaped(&message, facts->problem, REPORT_MESSAGE_MAX);
 	}
@@ -146,6 +193,8 @@ static int compare_states(const struct report_service *a, const struct report_se
 		order = strcmp(a->reason, b->reason);
 	if (!order)
 		order = strcmp(a->message, b->message);
+	if (!order)
+		order = (a->silent[0] - b->silent[0]) * 2 + (a->silent[1] - b->silent[1]);
 	return order ? order : compare_strings(&a->announced_to, &b->announced_to);
 }
 
@@ -196,6 +245,9 @@ static void open_group(struct strbuf *out, const struct report_service *row)
 		json_append_string(out, row->announced_to.items[i]);
 	}
 	strbuf_append(out, "]");
+	if (row->silent[0] || row->silent[1])
+		strbuf_appendf(out, ",\"unannouncedFamilies\":[%s%s%s]", row->silent[0] ? "\"IPv4\"" : "",
+			       row->silent[0] && row->silent[1] ? "," : "", row->silent[1] ? "\"IPv6\"" : "");
 	put_text(out, ",", "reason", row->reason);
 	put_text(out, ",", "message", row->message);
 	strbuf_append(out, ",\"services\":[");

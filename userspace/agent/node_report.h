@@ -3,8 +3,9 @@
  *
  * It tells what is, not what was meant: a Service is programmed when the maps hold it as planned, and
  * announced to the peers whose session is Established and to which bgpd originates each VIP that they should
- * get. Services of equal state share a group, so that ten thousand of them cost their names and VIPs only;
- * the VIPs stand there so that an entry that is older than the address is recognised.
+ * get; of a Service in two families it tells which of them no peer is told of, so that nobody takes one half
+ * for the whole. Services of equal state share a group, so that ten thousand of them cost their names and
+ * VIPs only; the VIPs stand there so that an entry that is older than the address is recognised.
  *
  * The size is bounded twice. In a cluster of more than ROUTE_REPORT_ALL_NODES a Service that is as it should
  * be is named only by nodes that `reporter` is true on (routes_book_is_reporter()); exceptions are named
@@ -35,8 +36,10 @@ struct report_service {
 	bool exception; /* not as it should be, and nothing that is told of the node as a whole explains it */
 	bool reporter;	/* named here also if all is well, see above */
 	struct strings announced_to; /* sorted */
-	const char *reason;	     /* static text, "" if all is well */
-	const char *message;	     /* never NULL */
+	bool silent[2]; /* IPv4, IPv6: something is announced, but no peer is told of its VIP of that family
+			 */
+	const char *reason;  /* static text, "" if all is well */
+	const char *message; /* never NULL */
 };
 
 struct report_interface {
@@ -73,6 +76,10 @@ struct report_facts {
 	bool unfit;	     /* the maps had no room for it */
 	const char *problem; /* of the object, or NULL */
 	struct strings wanted, up, announced;
+	/* IPv4, IPv6: a route is wanted by a peer; … and one of those peers is told of it; how many usable
+	 * peers of the node carry the family. */
+	bool wanted_in[2], told_in[2];
+	size_t n_peers_in[2];
 	size_t n_peers;		  /* BGPPeers that select this node */
 	const char *daemon_state; /* of FRR, as frr_daemon_state() */
 	bool reporter;

@@ -16,7 +16,7 @@
 
 static int peers_of(struct arena *arena, const struct targets *targets, struct report_facts *facts)
 {
-	size_t i, n;
+	size_t i, family, n;
 	const struct target *own = targets_of(targets, facts->name, &n);
 	const char **names = arena_array(arena, 3 * n, sizeof(*names));
 
@@ -31,6 +31,10 @@ static int peers_of(struct arena *arena, const struct targets *targets, struct r
 			facts->up.items[facts->up.n++] = own[i].peer;
 		if (own[i].announced)
 			facts->announced.items[facts->announced.n++] = own[i].peer;
+		for (family = 0; family < 2; family++) {
+			facts->wanted_in[family] |= own[i].wanted_in[family];
+			facts->told_in[family] |= own[i].told_in[family];
+		}
 	}
 	return 0;
 }
@@ -40,6 +44,7 @@ struct collector {
 	struct arena *arena;
 	const struct cluster *cluster;
 	struct targets targets;
+	size_t n_peers_in[2]; /* usable ones of this node that carry IPv4, IPv6 */
 	struct node_report *report;
 };
 
@@ -64,6 +69,7 @@ static int add_service(struct collector *collector, const struct service_plan *p
 		.plan = plan,
 		.unfit = problems_find_service(&agent->steps.problems, plan->namespace, plan->name) != NULL,
 		.problem = problem ? problem->message : NULL,
+		.n_peers_in = { collector->n_peers_in[0], collector->n_peers_in[1] },
 		.n_peers = agent->n_peers,
 		.daemon_state = frr_daemon_state(agent->frr),
 	};
@@ -257,6 +263,20 @@ static int collect_interfaces(struct collector *collector)
 	return 0;
 }
 
+/* Of what is configured: a peer that something is wrong with carries nothing. */
+static void count_families(struct collector *collector)
+{
+	const struct frr_peer_view *views;
+	size_t i, n = frr_peers(collector->agent->frr, &views);
+
+	for (i = 0; i < n; i++) {
+		const struct bgp_peer *peer = cluster_find_peer(collector->cluster, views[i].name);
+
+		collector->n_peers_in[0] += peer && peer->ipv4;
+		collector->n_peers_in[1] += peer && peer->ipv6;
+	}
+}
+
 const char *agent_unready(const struct agent *agent)
 {
 	if (!agent->delivered)
@@ -303,6 +323,7 @@ int report_collect(struct agent *agent, struct arena *arena, struct node_report 
 		return -ENOMEM;
 	*ret = (struct node_report){ .agent_version = FAIRWAY_VERSION,
 				     .sampled = collector.cluster->n_nodes > ROUTE_REPORT_ALL_NODES };
+	count_families(&collector);
 	r = collect_services(&collector);
 	if (r >= 0)
 		r = collect_peers(&collector);

@@ -28,6 +28,20 @@ static bool is_up(const struct agent *agent, const char *name)
 }
 
 /* Several routes of one service to one peer are one target: announced when each of them is. */
+static void unite_two(struct target *target, const struct target *more)
+{
+	size_t family;
+
+	target->announced &= more->announced;
+	for (family = 0; family < 2; family++) {
+		if (!more->wanted_in[family])
+			continue;
+		target->told_in[family] =
+			more->told_in[family] && (target->told_in[family] || !target->wanted_in[family]);
+		target->wanted_in[family] = true;
+	}
+}
+
 static void unite(struct targets *targets)
 {
 	size_t i, kept = 0;
@@ -36,7 +50,7 @@ static void unite(struct targets *targets)
 		if (compare_targets(&targets->items[kept], &targets->items[i]))
 			targets->items[++kept] = targets->items[i];
 		else
-			targets->items[kept].announced &= targets->items[i].announced;
+			unite_two(&targets->items[kept], &targets->items[i]);
 	}
 	if (targets->n)
 		targets->n = kept + 1;
@@ -53,12 +67,17 @@ int targets_collect(struct agent *agent, struct arena *arena, struct targets *re
 		return -ENOMEM;
 	for (i = 0; i < agent->routes.n; i++) {
 		const struct route *route = &agent->routes.items[i];
-		bool up = is_up(agent, route->peer),
+		bool v6 = route->prefix.addr.family == ADDR_IPV6, up = is_up(agent, route->peer),
 		     announced = up && frr_announces(agent->frr, &route->prefix);
 
 		for (j = 0; j < route->services.n; j++)
 			ret->items[ret->n++] =
-				(struct target){ route->services.items[j], route->peer, up, announced };
+				(struct target){ .service = route->services.items[j],
+						 .peer = route->peer,
+						 .up = up,
+						 .announced = announced,
+						 .wanted_in = { !v6, v6 },
+						 .told_in = { !v6 && announced, v6 && announced } };
 	}
 	if (ret->n)
 		qsort(ret->items, ret->n, sizeof(*ret->items), compare_targets);

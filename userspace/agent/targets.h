@@ -9,6 +9,7 @@ struct target { /* sorted by service, peer; one for both */
 	const char *service, *peer;
 	bool up;	/* the session is Established */
 	bool announced; /* … and bgpd originates each route of the service that the peer should get */
+	bool wanted_in[2], told_in[2]; /* IPv4, IPv6: there is a route of it; … and each is announced */
 };
 
 struct targets {
