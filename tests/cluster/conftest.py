@@ -69,6 +69,7 @@ def fairway(cluster):
     absent = fairway_module.missing(cluster.build)
     assert not absent, f'{", ".join(absent)}: not there; cure: make images'
     fairway = fairway_module.Fairway(cluster)
-    fairway.install()
-    fairway.configure()
-    return fairway
+    with fairway.watch:
+        fairway.install()
+        fairway.configure()
+        yield fairway

@@ -9,7 +9,8 @@ import pytest
 
 from fwcluster import workload
 from fwcluster.fairway import NAMESPACE
-from fwcluster.traffic import PodWatch, Traffic
+from fwcluster.pod_watch import PodWatch
+from fwcluster.traffic import Traffic
 from fwlab.waiting import eventually
 
 POLICIES = pytest.mark.parametrize('policy', ['Cluster', 'Local'])
@@ -29,6 +30,10 @@ def shops(fairway):
 def restart(cluster, what, namespace, patience=120):
     cluster.kubectl('-n', namespace, 'rollout', 'restart', what)
     cluster.wait_rollout(what, namespace, patience)
+
+
+def both(shops):
+    return shops['Cluster'] + shops['Local']
 
 
 @POLICIES
@@ -70,7 +75,7 @@ def test_drain_of_a_node(fairway, shops):
     leaving = {p['metadata']['name'] for p in fairway.admin.list('Pod', 'web') if p['spec']['nodeName'] == node}
     assert leaving
     try:
-        with Traffic(cluster, shops['Cluster']) as traffic:
+        with Traffic(cluster, both(shops)) as traffic:
             cluster.kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=90s', timeout=120)
             cluster.wait_rollout('deployment/shop', 'web')
         traffic.assert_nothing_failed(AT_LEAST)
@@ -83,12 +88,14 @@ def test_drain_of_a_node(fairway, shops):
 
 def test_api_server_gone_for_a_minute_and_an_agent_killed_meanwhile(fairway, shops):
     cluster, node = fairway.cluster, fairway.cluster.nodes[0]
-    with Traffic(cluster, shops['Cluster']) as traffic:
+    pod = fairway.pods('lbagent')[node]
+    with Traffic(cluster, both(shops)) as traffic:
         begin = time.monotonic()
         cluster.plane.apiserver.kill()
         try:
             killed = fairway.program_pids(node, 'lbagent')
             assert len(killed) == 1
+            fairway.killed.add(pod)
             os.kill(killed[0], signal.SIGKILL)
             eventually(lambda: fairway.program_pids(node, 'lbagent') not in ([], killed), 'kubelet starts the agent again', 60)
             time.sleep(max(0.0, begin + 60 - time.monotonic()))
@@ -107,9 +114,9 @@ def test_api_server_gone_for_a_minute_and_an_agent_killed_meanwhile(fairway, sho
 
 
 def test_rollout_of_frr_keeps_every_flow(fairway, shops):
-    with Traffic(fairway.cluster, shops['Cluster']) as traffic:
+    with Traffic(fairway.cluster, both(shops)) as traffic:
         restart(fairway.cluster, 'daemonset/frr', NAMESPACE)
-        fairway.cluster.wait_announced(shops['Cluster'], fairway.cluster.nodes, 60)
+        fairway.cluster.wait_announced(both(shops), fairway.cluster.nodes, 60)
     traffic.assert_nothing_failed(AT_LEAST)
     traffic.assert_no_long_one_ended()
 

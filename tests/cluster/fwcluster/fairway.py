@@ -3,11 +3,14 @@
 server is and which images to take, then a pool and the router as a peer of each node."""
 import json
 import os
+import signal
 
 from fwlab import frr
 from fwlab.network import CLUSTER_CIDRS, POOL, SOURCE, LabError, wait_for
 
 from fwlab.waiting import eventually
+
+from .pod_watch import PodWatch
 
 MANIFESTS = f'{SOURCE}/deploy/manifests'
 NAMESPACE = 'fairway-system'
@@ -35,6 +38,8 @@ def custom(kind, name, spec):
 class Fairway:
     def __init__(self, cluster):
         self.cluster, self.admin = cluster, cluster.plane.admin
+        self.watch = PodWatch(cluster, NAMESPACE)  # runs in the tests
+        self.killed = set()  # pods of which a test killed a program
 
     # --- installation ----------------------------------------------------------------------------------------
 
@@ -128,6 +133,11 @@ class Fairway:
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
         return found
+
+    def unclean_ends(self):
+        """Of the containers that ended so far, those that crashed, leaked or gave up; a test's own kills apart."""
+        return [end for end in self.watch.ends.values()
+                if end['exitCode'] and not (end['exitCode'] == 128 + signal.SIGKILL and end['pod'] in self.killed)]
 
     def wait_reported(self, name, namespace='web', kinds=('Allocated', 'Programmed', 'Announced')):
         for kind in kinds:

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients do while a test changes something: new connections at a rate and long ones beside, from the client behind the
-router, in both families; and a watch that notes when pods were told to end."""
-import contextlib
+router, in both families."""
 import ipaddress
-import threading
 import time
 
 from fwlab.network import CLIENT_V4, CLIENT_V6
 from fwlab.load import story, target
 
 from . import workload
-from .client import ApiError
 
 NEW_PER_SECOND, LONG = 500, 200
 PATIENCE_MSEC = 10000  # a busy machine is no failure
@@ -79,33 +76,3 @@ class Traffic:
 
     def assert_no_long_one_ended(self):
         assert not self.ends, self.story()
-
-
-class PodWatch:
-    """Notes when pods of a namespace are told to end and when they are gone: {name: seconds of the real-time clock}."""
-
-    def __init__(self, cluster, namespace):
-        self.client = cluster.plane.client('admin')
-        self.path = self.client.path('Pod', namespace=namespace, watch='1', timeoutSeconds='600')
-        self.told, self.gone, self.stopping = {}, {}, False
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping = True
-
-    def run(self):
-        while not self.stopping:
-            with contextlib.suppress(OSError, ApiError, ValueError):
-                for event in self.client.watch(self.path, timeout=30):
-                    name = event['object'].get('metadata', {}).get('name')
-                    if event['object'].get('metadata', {}).get('deletionTimestamp'):
-                        self.told.setdefault(name, time.time())
-                    if event['type'] == 'DELETED':
-                        self.gone.setdefault(name, time.time())
-                    if self.stopping:
-                        return
-            time.sleep(0.1)
