@@ -224,23 +224,27 @@ static int reduce(struct object *object, const struct problem *why)
 	struct meta meta = object->meta;
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 
+	strbuf_appendf(&text, "%s%s%s", why->field, *why->field ? ": " : "", why->message);
+	if (strbuf_failed(&text))
+		return -ENOMEM;
 	switch (object->kind) {
 	case OBJECT_SERVICE:
 		/* Who has addresses in a status was of the type, whatever its spec says now. */
 		*service = (struct service){ .meta = meta,
 					     .unusable = true,
+					     .refused = arena_string(&object->arena, strbuf_text(&text)),
+					     .refused_generation = meta.generation,
 					     .type = SERVICE_LOAD_BALANCER,
+					     .load_balancer_class = service->load_balancer_class,
 					     .ingress = service->ingress,
 					     .n_ingress = service->n_ingress,
 					     .conditions = service->conditions };
-		return 0;
+		return service->refused ? 0 : -ENOMEM;
 	case OBJECT_SERVICE_IP_POOL:
-		strbuf_appendf(&text, "%s%s%s", why->field, *why->field ? ": " : "", why->message);
 		object->pool = (struct service_ip_pool){ .meta = meta,
 							 .conditions = object->pool.conditions,
 							 .status_digest = object->pool.status_digest };
-		if (!strbuf_failed(&text))
-			object->pool.refused = arena_string(&object->arena, strbuf_text(&text));
+		object->pool.refused = arena_string(&object->arena, strbuf_text(&text));
 		return object->pool.refused ? 0 : -ENOMEM;
 	case OBJECT_BGP_ADVERTISEMENT:
 		object->advertisement = (struct bgp_advertisement){ .meta = meta, .unusable = true };

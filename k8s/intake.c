@@ -150,11 +150,9 @@ static int put_refused(struct intake *intake, const struct json *list, const str
 				 problems->items[i].message,
 				 last_good ? "; the last good version stays in force" : "") < 0)
 			return -ENOMEM;
-	if (!last_good) {
-		r = decode_remains(list, item, &remains);
-		if (r < 0)
-			return r;
-	}
+	r = decode_remains(list, item, &remains);
+	if (r < 0)
+		return r;
 	r = set_problems(intake, identity, &told);
 	if (r < 0) {
 		object_free(remains);
@@ -163,7 +161,10 @@ static int put_refused(struct intake *intake, const struct json *list, const str
 	if (remains) {
 		remains->digest = digest;
 		intake->changed = true;
-		return store_put(intake->store, remains);
+		if (!last_good)
+			return store_put(intake->store, remains);
+		store_keep(intake->store, before, remains);
+		return 0;
 	}
 	if (before &&
 	    !last_good) { /* another object of this name is gone, and nothing of this one can be used */

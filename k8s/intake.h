@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From what the API server sends to what the store holds (PURE): decode, refuse, keep the last good version,
- * and after a complete list remove what is gone. One intake for all kinds, one list for each collection that
- * is followed. A refused Service that is being deleted has no last good version: its end must be seen. */
+ * and after a complete list remove what is gone. What is kept takes from the refused version what others
+ * write over it (store_keep()), so that writes to it go through. One intake for all kinds, one list for each
+ * collection that is followed. A refused Service that is being deleted has no last good version: its end must
+ * be seen. */
 #ifndef FAIRWAY_K8S_INTAKE_H
 #define FAIRWAY_K8S_INTAKE_H
 

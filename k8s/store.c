@@ -189,7 +189,9 @@ struct store_changes store_changes(struct store *store)
 		touched->n = kept + 1;
 		store->touched_sorted = true;
 	}
-	return (struct store_changes){ .services = *touched, .others = store->others, .lb_nodes = store->lb_nodes };
+	return (struct store_changes){ .services = *touched,
+				       .others = store->others,
+				       .lb_nodes = store->lb_nodes };
 }
 
 void store_changes_reset(struct store *store)
@@ -263,6 +265,44 @@ void store_renew(struct store *store, const struct object *object, uint64_t reso
 
 	if (holds(bodies, at, object->meta.namespace, object->meta.name))
 		object_of(bodies->items[at])->meta.resource_version = resource_version;
+}
+
+static void keep_service(struct service *kept, const struct service *remains)
+{
+	kept->ingress = remains->ingress;
+	kept->n_ingress = remains->n_ingress;
+	kept->conditions = remains->conditions;
+	kept->refused = remains->refused;
+	kept->refused_generation = remains->refused_generation;
+}
+
+void store_keep(struct store *store, const struct object *object, struct object *remains)
+{
+	struct bodies *bodies = &store->kinds[object->kind];
+	size_t at = lower_bound(bodies, object->meta.namespace, object->meta.name);
+	struct object *kept;
+
+	if (!holds(bodies, at, object->meta.namespace, object->meta.name)) {
+		object_free(remains);
+		return;
+	}
+	kept = object_of(bodies->items[at]);
+	kept->digest = remains->digest;
+	kept->meta.resource_version = remains->meta.resource_version;
+	kept->meta.finalizers = remains->meta.finalizers;
+	kept->meta.deleting = remains->meta.deleting;
+	kept->meta.deletion_sec = remains->meta.deletion_sec;
+	if (object->kind == OBJECT_SERVICE)
+		keep_service(&kept->service, &remains->service);
+	if (object->kind == OBJECT_SERVICE_IP_POOL) {
+		kept->pool.conditions = remains->pool.conditions;
+		kept->pool.status_digest = remains->pool.status_digest;
+	}
+	arena_done(&kept->later);
+	kept->later = remains->arena;
+	remains->arena = (struct arena){ 0 };
+	object_free(remains);
+	touch(store, kept);
 }
 
 size_t store_count(const struct store *store, enum object_kind kind)

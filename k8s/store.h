@@ -24,6 +24,11 @@ const struct object *store_find(const struct store *, enum object_kind, const ch
 				const char *name);
 /* An object of the store came again and only its resourceVersion differs: nothing counts as changed. */
 void store_renew(struct store *, const struct object *, uint64_t resource_version);
+/* A newer version of an object of the store was refused: the spec, labels and annotations of the last good
+ * one stay, and what is written over them comes from what remains of the newer (see decode_remains()): its
+ * resourceVersion, without which every write of ours would be a conflict, finalizers, deletion, and what a
+ * status says. `remains` is of the same identity; takes ownership. */
+void store_keep(struct store *, const struct object *, struct object *remains);
 /* All objects of a kind, by namespace and name; borrowed until the next put or remove. */
 size_t store_count(const struct store *, enum object_kind);
 const struct object *store_at(const struct store *, enum object_kind, size_t i);

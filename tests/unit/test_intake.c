@@ -197,9 +197,12 @@ static void test_refused(void **state)
 	problems_are(fixture, "");
 	/* broken again: the last good version */
 	assert_true(changed(fixture));
+	assert_null(service(fixture, "a")->refused);
 	put(fixture, &fixture->services, SERVICE("a", "7", "0"));
-	assert_false(changed(fixture));
+	assert_true(changed(fixture));
 	assert_int_equal(service(fixture, "a")->ports[0].port, 80);
+	assert_int_equal(service(fixture, "a")->meta.resource_version, 7);
+	assert_string_equal(service(fixture, "a")->refused, "spec.ports[0].port: not in 1..65535: 0");
 	problems_are(fixture, "Service/web/a: spec.ports[0].port: not in 1..65535: 0; the last good version "
 			      "stays in force\n");
 	/* deleted and made anew, broken: the old one is gone */
@@ -210,6 +213,74 @@ static void test_refused(void **state)
 			 0);
 	problems_are(fixture, "");
 	assert_null(service(fixture, "a"));
+}
+
+#define REFUSED_EDIT(version, finalizer, condition, ip, port)                                                \
+	"{\"metadata\":{\"namespace\":\"web\",\"name\":\"a\",\"uid\":\"1\",\"resourceVersion\":\"" version   \
+	"\",\"generation\":" version ",\"labels\":{\"v\":\"" version "\"},\"finalizers\":[\"" finalizer      \
+	"\"]},\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{\"port\":" port "}]},\"status\":{"             \
+	"\"conditions\":[{\"type\":\"fairway.dev/Problem\",\"status\":\"True\",\"reason\":\"" condition      \
+	"\"}],\"loadBalancer\":{\"ingress\":[{\"ip\":\"" ip "\"}]}}}"
+
+/* What we write into it, and what others do, is seen: nothing is written twice, or for ever in vain. */
+static void test_refused_and_written(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct service *kept;
+
+	put(fixture, &fixture->services, REFUSED_EDIT("5", "f1", "A", "192.0.2.1", "80"));
+	changed(fixture);
+	for (unsigned i = 0; i < 2; i++) { /* what the first leaves goes with the second */
+		put(fixture, &fixture->services,
+		    i ? REFUSED_EDIT("7", "f3", "C", "192.0.2.3", "0")
+		      : REFUSED_EDIT("6", "f2", "B", "192.0.2.2", "0"));
+		assert_true(changed(fixture));
+		kept = service(fixture, "a");
+		assert_int_equal(kept->meta.resource_version, 6 + i);
+		assert_string_equal(kept->meta.finalizers.items[0], i ? "f3" : "f2");
+		assert_string_equal(kept->conditions.items[0].reason, i ? "C" : "B");
+		assert_int_equal(kept->ingress[0].addr.bytes[3], 2 + i);
+		assert_int_equal(kept->refused_generation, 6 + i);
+		/* of the last good version */
+		assert_int_equal(kept->meta.generation, 5);
+		assert_string_equal(kept->meta.labels.items[0].value, "5");
+		assert_int_equal(kept->ports[0].port, 80);
+		assert_false(kept->unusable);
+	}
+	put(fixture, &fixture->services, REFUSED_EDIT("7", "f3", "C", "192.0.2.3", "0"));
+	assert_false(changed(fixture)); /* the same once more, as a new list brings it */
+	put(fixture, &fixture->services, REFUSED_EDIT("8", "f3", "C", "192.0.2.3", "80"));
+	assert_null(service(fixture, "a")->refused);
+	problems_are(fixture, "");
+}
+
+#define POOL(version, more, quota, assigned)                                                                 \
+	"{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"" version "\"" more                             \
+	"},\"spec\":{\"addresses\":[\"192.0.2.0/24\"],\"quota\":{\"perNamespace\":" quota                    \
+	"}},\"status\":{\"assigned\":" assigned "}}"
+
+static void test_refused_pool_and_written(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct object *pool;
+	uint64_t digest;
+
+	put(fixture, &fixture->pools, POOL("5", "", "1", "1"));
+	digest = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a")->pool.status_digest;
+	put(fixture, &fixture->pools, POOL("6", "", "-1", "2"));
+	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
+	assert_false(object_is_remains(pool));
+	assert_int_equal(pool->pool.quota_per_namespace, 1);
+	assert_int_equal(pool->meta.resource_version, 6);
+	assert_true(pool->pool.status_digest != digest);
+	assert_true(changed(fixture));
+	put(fixture, &fixture->pools, POOL("7", "", "-1", "2")); /* nothing new */
+	assert_false(changed(fixture));
+	assert_int_equal(pool->meta.resource_version, 7);
+	put(fixture, &fixture->pools,
+	    POOL("8", ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", "-1", "2"));
+	assert_true(pool->meta.deleting);
+	assert_int_equal(pool->pool.quota_per_namespace, 1);
 }
 
 /* It does not stay in force when it goes: nothing would take its finalizer away, and its namespace would stay
@@ -349,6 +420,8 @@ int main(void)
 		TEST(test_nothing_new),
 		TEST(test_heartbeats),
 		TEST(test_refused),
+		TEST(test_refused_and_written),
+		TEST(test_refused_pool_and_written),
 		TEST(test_refused_and_deleted),
 		TEST(test_a_list_removes_what_it_does_not_name),
 		TEST(test_one_object_alone),

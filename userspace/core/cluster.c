@@ -68,6 +68,7 @@ void object_free(struct object *object)
 	if (object->kind == OBJECT_SECRET && object->secret.password)
 		explicit_bzero((char *)object->secret.password, strlen(object->secret.password));
 	arena_done(&object->arena);
+	arena_done(&object->later);
 	free(object);
 }
 

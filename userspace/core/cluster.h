@@ -62,8 +62,8 @@ struct meta {
 	bool deleting;	      /* deletionTimestamp is set */
 	int64_t deletion_sec; /* â€¦ to this, Unix seconds; 0: it is not */
 	int64_t generation;   /* of the spec; 0: none */
-	/* As the API server's number, to be given back as it came; 0: none, or none that is a decimal number. The one
-	 * field that changes in a stored object: see store_renew(). */
+	/* As the API server's number, to be given back as it came; 0: none, or none that is a decimal number. It changes
+	 * in a stored object: see store_renew() and store_keep(). */
 	uint64_t resource_version;
 	struct strings finalizers;
 	struct labels labels, annotations;
@@ -116,6 +116,10 @@ struct ingress_address { /* status.loadBalancer.ingress[] */
 struct service {
 	struct meta meta;
 	bool unusable; /* refused when decoded, see decode_remains(): it has no port and is nobody's, but keeps its addresses */
+	/* Why its newest version was refused, "FIELD: WHAT"; NULL: it was not. Then, unless it is unusable, this is the last
+	 * good version: see store_keep(). */
+	const char *refused;
+	int64_t refused_generation; /* metadata.generation of that */
 	enum service_type type;
 	bool headless;		  /* clusterIP: None */
 	struct addr cluster_ips[2]; /* in order of ip_families; ADDR_NONE: none */
@@ -345,6 +349,7 @@ const char *object_kind_name(enum object_kind); /* "Service", "EndpointSlice", â
 
 struct object {
 	struct arena arena;
+	struct arena later; /* of what store_keep() put into it */
 	enum object_kind kind;
 	uint64_t digest; /* of what was decoded, for the source that put it into the store; 0: none */
 	union {
