@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipam/advertisement_status.h"
 #include "ipam/ledger.h"
 #include "ipam/outbox.h"
 #include "ipam/peer_status.h"
@@ -221,8 +222,8 @@ static int want_service(struct leader *leader, const struct service *service,
 		return 0; /* of 10,000 due ones hardly a hundred would leave before they are decided anew */
 	r = shown ? judge(leader, allocation, arena, &state) : 0;
 	if (r == 0)
-		r = service_write_decide(service, allocation, shown ? &state : NULL, loop_wall_usec() / 1000000,
-					 &write);
+		r = service_write_decide(service, allocation, shown ? &state : NULL,
+					 loop_wall_usec() / 1000000, &write);
 	if (r < 0 || write.urgency == WRITE_NOTHING)
 		return r;
 	r = failure_note(service, allocation, &note);
@@ -351,6 +352,27 @@ static int want_peers(struct leader *leader, const struct cluster *cluster)
 	return r;
 }
 
+static int want_advertisements(struct leader *leader, const struct cluster *cluster)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < cluster->n_advertisements && r == 0; i++) {
+		cleanup(strbuf_done) struct strbuf body = { 0 };
+		const struct bgp_advertisement *advertisement = cluster->advertisements[i];
+
+		if (!outbox_is_ready(leader->outbox, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta,
+				     loop_now_msec()))
+			continue;
+		r = advertisement_status_patch(&body, advertisement, cluster, leader->options.default_class,
+					       loop_wall_usec() / 1000000);
+		if (r == 0)
+			r = add_status(leader, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta,
+				       advertisement->status_digest, &body);
+	}
+	return r;
+}
+
 static int refresh_reports(struct leader *leader, const struct cluster *cluster,
 			   const struct store_changes *changes)
 {
@@ -413,6 +435,8 @@ static int do_round(struct leader *leader)
 		r = want_pools(leader, cluster);
 	if (r == 0)
 		r = want_peers(leader, cluster);
+	if (r == 0)
+		r = want_advertisements(leader, cluster);
 	if (r < 0)
 		return r;
 	if (leader->ledger.next_msec != UINT64_MAX)
@@ -437,7 +461,8 @@ static void on_round(void *userdata)
 {
 	struct leader *leader = userdata;
 	const struct source_result *result = cluster_source_result(leader->source);
-	double began = loop_seconds_of(CLOCK_MONOTONIC), began_cpu = loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+	double began = loop_seconds_of(CLOCK_MONOTONIC),
+	       began_cpu = loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
 	problem_lines_say(&leader->problems, &result->problems);
 	if (leader->stopped || !result->delivered)
@@ -544,7 +569,8 @@ int leader_new(struct sd_event *event, struct api *api, const struct leader_opti
 {
 	const struct cluster_source_options source = { .kinds = CLUSTER_KINDS_CONTROLLER,
 						       .all_services = true };
-	const struct event_source reporter = { .instance = options->identity, .seed = (uint64_t)loop_wall_usec() };
+	const struct event_source reporter = { .instance = options->identity,
+					       .seed = (uint64_t)loop_wall_usec() };
 	const struct outbox_fns fns = { may_write, on_sending, on_acknowledged, on_refused, on_due };
 	cleanup(leader_freep) struct leader *leader = calloc(1, sizeof(*leader));
 	int r;

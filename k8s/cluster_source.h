@@ -20,16 +20,19 @@
 struct cluster_source;
 
 #define CLUSTER_KIND(kind) (UINT32_C(1) << (kind))
-/* What lbagent reads; with OBJECT_LB_NODE and without EndpointSlices and Secrets the controller's. */
+/* What lbagent reads; with OBJECT_LB_NODE and without EndpointSlices, Secrets and BFDProfiles the
+ * controller's. */
 #define CLUSTER_KINDS_AGENT                                                                                  \
 	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_ENDPOINT_SLICE) | CLUSTER_KIND(OBJECT_NODE) |    \
 	 CLUSTER_KIND(OBJECT_NAMESPACE) | CLUSTER_KIND(OBJECT_SECRET) |                                      \
 	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) |                              \
 	 CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) | CLUSTER_KIND(OBJECT_BFD_PROFILE) |                         \
 	 CLUSTER_KIND(OBJECT_COMMUNITY))
-#define CLUSTER_KINDS_CONTROLLER                                                                              \
-	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE) | CLUSTER_KIND(OBJECT_NAMESPACE) |          \
-	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) | CLUSTER_KIND(OBJECT_LB_NODE))
+#define CLUSTER_KINDS_CONTROLLER                                                                             \
+	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE) | CLUSTER_KIND(OBJECT_NAMESPACE) |         \
+	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) |                              \
+	 CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) | CLUSTER_KIND(OBJECT_COMMUNITY) |                           \
+	 CLUSTER_KIND(OBJECT_LB_NODE))
 
 struct cluster_source_options {
 	uint32_t kinds;		      /* CLUSTER_KIND() of each */

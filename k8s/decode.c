@@ -247,8 +247,14 @@ static int reduce(struct object *object, const struct problem *why)
 		object->pool.refused = arena_string(&object->arena, strbuf_text(&text));
 		return object->pool.refused ? 0 : -ENOMEM;
 	case OBJECT_BGP_ADVERTISEMENT:
-		object->advertisement = (struct bgp_advertisement){ .meta = meta, .unusable = true };
-		return 0;
+		object->advertisement =
+			(struct bgp_advertisement){ .meta = meta,
+						    .unusable = true,
+						    .refused = arena_string(&object->arena, strbuf_text(&text)),
+						    .refused_generation = meta.generation,
+						    .conditions = object->advertisement.conditions,
+						    .status_digest = object->advertisement.status_digest };
+		return object->advertisement.refused ? 0 : -ENOMEM;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:

@@ -343,6 +343,8 @@ void decode_bgp_advertisement(struct decoder *decoder, const struct json *root, 
 	advertisement->max_next_hops = (uint32_t)field_number(decoder, spec, "maxNextHops", 0, INT32_MAX, 0);
 	advertisement->only_nodes_with_endpoints = field_bool(decoder, spec, "onlyNodesWithEndpoints", false);
 	decode_drain(decoder, spec, advertisement);
+	advertisement->conditions = field_conditions(decoder, json_member(root, "status"), "");
+	advertisement->status_digest = status_digest(root);
 }
 
 /* --- BFDProfile, Community ----------------------------------------------------------------------------- */

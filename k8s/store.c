@@ -276,6 +276,14 @@ static void keep_service(struct service *kept, const struct service *remains)
 	kept->refused_generation = remains->refused_generation;
 }
 
+static void keep_advertisement(struct bgp_advertisement *kept, const struct bgp_advertisement *remains)
+{
+	kept->refused = remains->refused;
+	kept->refused_generation = remains->refused_generation;
+	kept->conditions = remains->conditions;
+	kept->status_digest = remains->status_digest;
+}
+
 void store_keep(struct store *store, const struct object *object, struct object *remains)
 {
 	struct bodies *bodies = &store->kinds[object->kind];
@@ -294,6 +302,8 @@ void store_keep(struct store *store, const struct object *object, struct object 
 	kept->meta.deletion_sec = remains->meta.deletion_sec;
 	if (object->kind == OBJECT_SERVICE)
 		keep_service(&kept->service, &remains->service);
+	if (object->kind == OBJECT_BGP_ADVERTISEMENT)
+		keep_advertisement(&kept->advertisement, &remains->advertisement);
 	if (object->kind == OBJECT_SERVICE_IP_POOL) {
 		kept->pool.conditions = remains->pool.conditions;
 		kept->pool.status_digest = remains->pool.status_digest;

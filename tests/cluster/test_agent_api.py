@@ -170,6 +170,31 @@ def test_a_peer_that_cannot_be_had_says_why(bench):
     eventually(lambda: not peers(), lambda: f'it is gone: {bench.status()}')
 
 
+def test_a_broken_advertisement_leaves_what_it_announced(bench):
+    """What gets past the CRD and is refused by the agent: the last good version stays in force"""
+    world, admin = bench.world, bench.plane.admin
+
+    def routes():
+        return {(r['prefix'], tuple(r['communities'])) for r in bench.lbctl_json('bgp', 'routes')['routes']}
+
+    world.fairway('BGPPeer', 'tor', {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '198.51.100.9'})
+    world.fairway('BGPAdvertisement', 'all', {'communities': ['64512:7']})
+    wanted = {(f'{VIP4}/32', ('64512:7',))}
+    try:
+        eventually(lambda: routes() == wanted, lambda: f'it is announced: {routes()}')
+        log = len(bench.log())
+        world.fairway('BGPAdvertisement', 'all', {'communities': ['64512:7', 'a\0b']})
+        line = eventually(lambda: re.search(r'BGPAdvertisement/all: .*', bench.log()[log:]), 'the refusal is logged').group(0)
+        assert 'spec.communities' in line and 'the last good version stays in force' in line
+        assert routes() == wanted
+        world.fairway('BGPAdvertisement', 'all', {'communities': ['64512:8']})
+        eventually(lambda: routes() == {(f'{VIP4}/32', ('64512:8',))}, lambda: f'it is mended: {routes()}')
+    finally:
+        for kind, name in (('BGPAdvertisement', 'all'), ('BGPPeer', 'tor')):
+            admin.gone(kind, name)
+    eventually(lambda: not routes(), 'they are gone')
+
+
 def test_a_deleted_service_goes_while_its_address_stays(bench):
     """Its finalizer holds the object: the agent must not wait for it, or nobody would ever move."""
     admin = bench.plane.admin

@@ -741,6 +741,51 @@ def test_peers_have_a_status(room, agents, fairway_plane):
         admin.delete('BGPPeer', 'walk-tor')
 
 
+def test_advertisements_have_a_status(room, agents, fairway_plane):
+    """A mistyped community or selector withdraws what was selected: who has only kubectl sees it"""
+    admin, name = fairway_plane.admin, f'{room.namespace}-adv'
+
+    def custom(kind, name, spec):
+        return {'apiVersion': 'fairway.dev/v1alpha1', 'kind': kind, 'metadata': {'name': name}, 'spec': spec}
+
+    def says(spec, *expected):
+        """Applied, its conditions are (type, status, reason), of this generation; returns the messages."""
+        generation = admin.apply(custom('BGPAdvertisement', name, spec))['metadata']['generation']
+
+        def found():
+            status = admin.get('BGPAdvertisement', name).get('status', {})
+            told = [(c['type'], c['status'], c['reason']) for c in status.get('conditions', [])]
+            return ' '.join(c['message'] for c in status['conditions']) or ' ' if told == list(expected) and status['observedGeneration'] == generation else None
+
+        return eventually(found, lambda: f'{expected} of generation {generation}: {admin.get("BGPAdvertisement", name).get("status")}')
+
+    valid, selecting = ('Valid', 'True', 'Valid'), ('Selecting', 'True', 'Selecting')
+    pool = room.pool()
+    made = [('BGPPeer', 'walk-adv'), ('BGPAdvertisement', name), ('Community', 'walk-adv')]
+    try:
+        admin.apply(custom('BGPPeer', 'walk-adv', {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '10.0.0.1'}))
+        says({'serviceIPPools': [pool]}, valid, ('Selecting', 'False', 'NoServices'))
+        room.service('shop', metadata={'labels': {'tier': 'front'}})
+        room.addresses('shop')
+        says({'serviceIPPools': [pool]}, valid, selecting)
+        says({'serviceIPPools': [pool], 'serviceSelectors': [{'matchLabels': {'tier': 'frnt'}}]}, valid, ('Selecting', 'False', 'NoServices'))
+        assert 'walk-gone' in says({'serviceIPPools': [pool], 'peers': ['walk-gone']}, ('Valid', 'False', 'PeerNotFound'), ('Selecting', 'False', 'NoPeers'))
+        assert 'custmer' in says({'communities': ['custmer'], 'serviceIPPools': [pool]}, ('Valid', 'False', 'UnknownCommunity'), selecting)
+        head, row = fairway_plane.kubectl('get', 'bgpadv', name).splitlines()
+        assert row[head.index('VALID'):].split()[:2] == ['False', 'True'], head + row
+        assert 'custmer' in fairway_plane.kubectl('get', 'bgpadv', name, '-o', 'wide')
+        admin.apply(custom('Community', 'walk-adv', {'communities': [{'name': 'custmer', 'value': '64512:7'}]}))
+        eventually(lambda: 'UnknownCommunity' not in json.dumps(admin.get('BGPAdvertisement', name)['status']), 'the alias is known now')
+        # Past the CRD, and refused by whoever reads it: the verdict is of the version that stands there.
+        assert 'spec.communities' in says({'communities': ['a\0b']}, ('Valid', 'False', 'Refused'), ('Selecting', 'Unknown', 'Refused'))
+        written = admin.get('BGPAdvertisement', name)['metadata']['resourceVersion']
+        stays(lambda: admin.get('BGPAdvertisement', name)['metadata']['resourceVersion'] == written, 'said once')
+        says({'serviceIPPools': [pool]}, valid, selecting)
+    finally:
+        for kind, name in made:
+            admin.gone(kind, name)
+
+
 # --- the process -----------------------------------------------------------------------------------------------------
 
 

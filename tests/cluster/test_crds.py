@@ -273,13 +273,15 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
         'ServiceIPPool': {'assignedIPv4': 3, 'availableIPv4': 253, 'assignedIPv6': 0, 'availableIPv6': 9223372036854775807, 'conditions': [ready]},
         'BGPPeer': {'summary': '2/3', 'nodesSelected': 3, 'nodesEstablished': 2, 'conditions': [{**ready, 'status': 'False', 'reason': 'NotEstablished'}],
                     'nodes': [{'name': 'n1', 'state': 'Active', 'since': now, 'prefixesSent': 0, 'prefixesReceived': 0, 'lastError': 'x'}]},
+        'BGPAdvertisement': {'observedGeneration': 1, 'conditions': [{**ready, 'type': 'Valid', 'reason': 'Valid'},
+                                                                     {**ready, 'type': 'Selecting', 'status': 'False', 'reason': 'NoServices'}]},
         'LBNode': {'agentVersion': '0.1.0', 'services': {'total': 12, 'programmed': 11, 'announced': 10}, 'conditions': [ready],
                    'groups': [{'programmed': True, 'announcedTo': ['tor'], 'unannouncedFamilies': ['IPv6'], 'reason': '', 'message': '',
                                'services': ['web/shop=192.0.2.10,2001:db8::a']}],
                    'peers': [{'name': 'tor', 'address': '192.0.2.1', 'state': 'Established', 'since': now, 'prefixesSent': 1, 'prefixesReceived': 0,
                               'lastError': ''}], 'interfaces': [{'name': 'eth0', 'hook': 'xdp', 'message': ''}]}}
     rows = {}
-    for kind, spec in (pool(), peer(), ('LBNode', None)):
+    for kind, spec in (pool(), peer(), advertisement(peers=['tor']), ('LBNode', None)):
         obj = {**build_object(0, kind, spec), 'metadata': {'name': 'shown'}}
         admin.apply(obj)
         admin.apply({**{k: v for k, v in obj.items() if k != 'spec'}, 'status': statuses[kind]}, subresource='status')
@@ -289,6 +291,7 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
         admin.delete(kind, 'shown')
     assert rows == {'ServiceIPPool': ['shown', '["192.0.2.0/24"]', 'true', '3', '253', '0', '9223372036854775807', 'True', 'Ready'],
                     'BGPPeer': ['shown', '192.0.2.1', '64512', '64513', '2/3', 'False'],
+                    'BGPAdvertisement': ['shown', 'Service', '["tor"]', '32', '128', 'True', 'False'],
                     'LBNode': ['shown', 'True', '12', '11', '10', '0.1.0']}
     assert 'serviceippools.fairway.dev' in control_plane.kubectl('api-resources', '--categories=fairway', '-o', 'name')
 

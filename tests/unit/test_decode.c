@@ -827,7 +827,7 @@ static void test_refused(void **state _unused_)
 static void test_remains(void **state)
 {
 	static const struct {
-		const char *text, *why; /* why: of a pool; "": another kind; NULL: nothing remains */
+		const char *text, *why; /* why: of a pool or an advertisement; "": another kind; NULL: nothing remains */
 		size_t n_ingress;
 	} rows[] = {
 		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},"
@@ -842,8 +842,8 @@ static void test_remains(void **state)
 		  "spec.quota.perNamespace: not in 0..2147483647: -1", 0 },
 		{ "{\"apiVersion\":\"fairway.dev/"
 		  "v1alpha1\",\"kind\":\"BGPAdvertisement\",\"metadata\":{\"name\":\"a\"},"
-		  "\"spec\":{\"localPref\":-1}}",
-		  "", 0 },
+		  "\"spec\":{\"localPref\":-1},\"status\":{\"conditions\":[{\"type\":\"Valid\",\"status\":\"False\"}]}}",
+		  "spec.localPref: not in 0..4294967295: -1", 0 },
 		{ "{\"apiVersion\":\"fairway.dev/"
 		  "v1alpha1\",\"kind\":\"BGPPeer\",\"metadata\":{\"name\":\"a\"}}",
 		  NULL, 0 },
@@ -863,8 +863,14 @@ static void test_remains(void **state)
 			continue;
 		assert_true(object_is_remains(object));
 		assert_string_equal(object->meta.name, "a");
-		if (*rows[i].why)
+		if (object->kind == OBJECT_SERVICE_IP_POOL)
 			assert_string_equal(object->pool.refused, rows[i].why);
+		if (object->kind == OBJECT_BGP_ADVERTISEMENT) {
+			assert_string_equal(object->advertisement.refused, rows[i].why);
+			assert_int_equal(object->advertisement.conditions.n, 1);
+			assert_true(object->advertisement.status_digest != 0);
+			assert_int_equal(object->advertisement.aggregation_length, 0); /* nothing of the spec */
+		}
 		if (object->kind == OBJECT_SERVICE) {
 			assert_int_equal(object->service.type, SERVICE_LOAD_BALANCER);
 			assert_int_equal(object->service.n_ingress, rows[i].n_ingress);

@@ -18,7 +18,7 @@
 struct fixture {
 	struct store *store;
 	struct intake intake;
-	struct intake_list services, pools, nodes, slices;
+	struct intake_list services, pools, nodes, slices, advertisements;
 };
 
 static int setup(void **state)
@@ -30,6 +30,7 @@ static int setup(void **state)
 	fixture->pools.kind = OBJECT_SERVICE_IP_POOL;
 	fixture->nodes.kind = OBJECT_NODE;
 	fixture->slices.kind = OBJECT_ENDPOINT_SLICE;
+	fixture->advertisements.kind = OBJECT_BGP_ADVERTISEMENT;
 	*state = fixture;
 	return 0;
 }
@@ -42,6 +43,7 @@ static int teardown(void **state)
 	intake_list_done(&fixture->pools);
 	intake_list_done(&fixture->nodes);
 	intake_list_done(&fixture->slices);
+	intake_list_done(&fixture->advertisements);
 	intake_done(&fixture->intake);
 	store_free(fixture->store);
 	free(fixture);
@@ -56,6 +58,8 @@ static int act(struct fixture *fixture, struct intake_list *list, const char *te
 		[OBJECT_NODE] = "{\"kind\":\"NodeList\",\"apiVersion\":\"v1\"}",
 		[OBJECT_ENDPOINT_SLICE] =
 			"{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\"}",
+		[OBJECT_BGP_ADVERTISEMENT] =
+			"{\"kind\":\"BGPAdvertisementList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_SERVICE_IP_POOL] =
 			"{\"kind\":\"ServiceIPPoolList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 	};
@@ -283,6 +287,42 @@ static void test_refused_pool_and_written(void **state)
 	assert_int_equal(pool->pool.quota_per_namespace, 1);
 }
 
+#define ADVERTISEMENT(version, local_pref, condition)                                                        \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"1\",\"generation\":" version                                \
+	",\"resourceVersion\":\"" version "\"},\"spec\":{\"localPref\":" local_pref                          \
+	"},\"status\":{\"conditions\":[{\"type\":\"" condition "\",\"status\":\"True\"}]}}"
+
+/* An edit that breaks an advertisement leaves its last good version in force, and what is wrong with it is
+ * seen by who tells it in its status. */
+static void test_refused_advertisement(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct bgp_advertisement *advertisement;
+	uint64_t digest;
+
+	put(fixture, &fixture->advertisements, ADVERTISEMENT("1", "100", "A"));
+	digest = store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")->advertisement.status_digest;
+	put(fixture, &fixture->advertisements, ADVERTISEMENT("2", "-1", "B"));
+	advertisement = &store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")->advertisement;
+	assert_false(advertisement->unusable);
+	assert_int_equal(advertisement->local_pref, 100);
+	assert_int_equal(advertisement->meta.generation, 1);
+	assert_int_equal(advertisement->meta.resource_version, 2);
+	assert_string_equal(advertisement->refused, "spec.localPref: not in 0..4294967295: -1");
+	assert_int_equal(advertisement->refused_generation, 2);
+	assert_string_equal(advertisement->conditions.items[0].type, "B");
+	assert_true(advertisement->status_digest != digest);
+	problems_are(
+		fixture,
+		"BGPAdvertisement/a: spec.localPref: not in 0..4294967295: -1; the last good version stays "
+		"in force\n");
+	changed(fixture);
+	put(fixture, &fixture->advertisements, ADVERTISEMENT("3", "100", "B"));
+	advertisement = &store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")->advertisement;
+	assert_null(advertisement->refused);
+	problems_are(fixture, "");
+}
+
 /* It does not stay in force when it goes: nothing would take its finalizer away, and its namespace would stay
  * too. */
 static void test_refused_and_deleted(void **state)
@@ -422,6 +462,7 @@ int main(void)
 		TEST(test_refused),
 		TEST(test_refused_and_written),
 		TEST(test_refused_pool_and_written),
+		TEST(test_refused_advertisement),
 		TEST(test_refused_and_deleted),
 		TEST(test_a_list_removes_what_it_does_not_name),
 		TEST(test_one_object_alone),

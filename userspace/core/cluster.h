@@ -256,6 +256,8 @@ struct bgp_advertisement {
 	struct meta meta;
 	bool unusable; /* refused when decoded, see decode_remains(): it selects nothing, and like any other ends the rule that
 			* without advertisements everything is announced */
+	const char *refused; /* as a Service's */
+	int64_t refused_generation;
 	enum advertisement_type type;
 	struct strings pools;
 	struct selectors pool_selectors, service_selectors, node_selectors;
@@ -268,6 +270,8 @@ struct bgp_advertisement {
 	bool drain_on_taints;
 	struct toleration *tolerations;
 	size_t n_tolerations;
+	struct conditions conditions;
+	uint64_t status_digest; /* json_digest() of the whole status; 0: none */
 };
 
 struct bfd_profile { /* MetalLB's fields and defaults */

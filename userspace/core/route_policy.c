@@ -84,12 +84,17 @@ static bool is_draining(const struct bgp_advertisement *advertisement, const str
 	return false;
 }
 
-static bool selects_peer(const struct bgp_advertisement *advertisement, const struct bgp_peer *peer)
+bool route_policy_selects_peer(const struct bgp_advertisement *advertisement, const struct bgp_peer *peer)
 {
 	return !advertisement->peers.n || strings_contain(&advertisement->peers, peer->meta.name);
 }
 
-static bool selects_pool(const struct bgp_advertisement *advertisement, const struct service_ip_pool *pool)
+bool route_policy_selects_everything(const struct bgp_advertisement *advertisement)
+{
+	return !advertisement->pools.n && !advertisement->pool_selectors.n;
+}
+
+bool route_policy_selects_pool(const struct bgp_advertisement *advertisement, const struct service_ip_pool *pool)
 {
 	return strings_contain(&advertisement->pools, pool->meta.name) ||
 	       selectors_match_any(&advertisement->pool_selectors, &pool->meta.labels);
@@ -223,59 +228,84 @@ static int compare_communities(const void *a, const void *b)
 	return community_compare(a, b);
 }
 
-/* False if one of them is not known: the advertisement is not used at all then, for a missing no-export would leak. */
-static int advert_communities(struct route_policy *policy, const struct cluster *cluster, struct policy_advert *advert,
-			      bool *ret_usable)
+static int add_bad_community(const struct bgp_advertisement *object, const char *text, bool ambiguous, struct problems *problems)
 {
-	const struct bgp_advertisement *object = advert->object;
-	size_t i, kept = 0;
+	return problems_add_object(problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.communities",
+				   ambiguous ? "%s has different values in two Community objects: the advertisement is not used" :
+					       "neither a community nor a known alias: %s; the advertisement is not used",
+				   text);
+}
+
+/* Resolved, into an array with room for all. Not usable if one of them is not known: the advertisement is not used at all
+ * then, for a missing no-export would leak. */
+static int resolve_communities(const struct cluster *cluster, const struct bgp_advertisement *object,
+			       struct community *communities, bool *ret_usable, struct problems *problems)
+{
+	size_t i;
 	int r;
 
 	*ret_usable = true;
-	advert->communities = arena_array(&policy->arena, object->communities.n, sizeof(*advert->communities));
-	if (!advert->communities)
-		return -ENOMEM;
 	for (i = 0; i < object->communities.n; i++) {
-		r = community_resolve(cluster, object->communities.items[i], &advert->communities[i]);
+		r = community_resolve(cluster, object->communities.items[i], &communities[i]);
 		if (r == 0)
 			continue;
 		*ret_usable = false;
-		r = problems_add_object(&policy->problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.communities",
-					r == -EEXIST ? "%s has different values in two Community objects: the "
-						       "advertisement is not used"
-						     : "neither a community nor a known alias: %s; the advertisement is "
-						       "not used",
-					object->communities.items[i]);
+		r = add_bad_community(object, object->communities.items[i], r == -EEXIST, problems);
 		if (r < 0)
 			return r;
 	}
-	if (!*ret_usable || !object->communities.n)
-		return 0;
-	qsort(advert->communities, object->communities.n, sizeof(*advert->communities), compare_communities);
-	for (i = 1; i < object->communities.n; i++)
-		if (community_compare(&advert->communities[kept], &advert->communities[i]))
-			advert->communities[++kept] = advert->communities[i];
-	advert->n_communities = kept + 1;
 	return 0;
 }
 
-static int advert_references(struct route_policy *policy, const struct cluster *cluster,
-			     const struct bgp_advertisement *object)
+static int check_references(const struct cluster *cluster, const struct bgp_advertisement *object, struct problems *problems)
 {
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < object->peers.n && r == 0; i++)
 		if (!cluster_find_peer(cluster, object->peers.items[i]))
-			r = problems_add_object(&policy->problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.peers",
+			r = problems_add_object(problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.peers",
 						"BGPPeer/%s not found: nothing is announced to it",
 						object->peers.items[i]);
 	for (i = 0; i < object->pools.n && r == 0; i++)
 		if (!cluster_find_pool(cluster, object->pools.items[i]))
-			r = problems_add_object(&policy->problems, OBJECT_BGP_ADVERTISEMENT, &object->meta,
-						"spec.serviceIPPools",
+			r = problems_add_object(problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.serviceIPPools",
 						"ServiceIPPool/%s not found: it selects no address", object->pools.items[i]);
 	return r;
+}
+
+static int check_into(struct arena *arena, const struct cluster *cluster, const struct bgp_advertisement *object,
+		      struct community **ret_communities, bool *ret_usable, struct problems *problems)
+{
+	int r;
+
+	*ret_communities = arena_array(arena, object->communities.n, sizeof(**ret_communities));
+	if (!*ret_communities)
+		return -ENOMEM;
+	r = resolve_communities(cluster, object, *ret_communities, ret_usable, problems);
+	return r < 0 ? r : check_references(cluster, object, problems);
+}
+
+int route_policy_check(const struct cluster *cluster, const struct bgp_advertisement *object, struct problems *problems,
+		       bool *ret_usable)
+{
+	cleanup(arena_done) struct arena scratch = { 0 };
+	struct community *communities;
+
+	return check_into(&scratch, cluster, object, &communities, ret_usable, problems);
+}
+
+static void sort_communities(struct policy_advert *advert)
+{
+	size_t i, kept = 0, n = advert->object->communities.n;
+
+	if (!n)
+		return;
+	qsort(advert->communities, n, sizeof(*advert->communities), compare_communities);
+	for (i = 1; i < n; i++)
+		if (community_compare(&advert->communities[kept], &advert->communities[i]))
+			advert->communities[++kept] = advert->communities[i];
+	advert->n_communities = kept + 1;
 }
 
 /* The usable peers of any node, found once. 0 or -ENOMEM. */
@@ -332,7 +362,7 @@ static int advert_nodes(struct route_policy *policy, const struct cluster *clust
 		if (r < 0)
 			return r;
 		for (j = 0; j < peers->n; j++)
-			if (selects_peer(object, peers->items[j])) {
+			if (route_policy_selects_peer(object, peers->items[j])) {
 				advert->nodes[0][i] |= peers->items[j]->ipv4;
 				advert->nodes[1][i] |= peers->items[j]->ipv6;
 			}
@@ -350,13 +380,13 @@ static int advert_init(struct route_policy *policy, const struct cluster *cluste
 	if (!advert->peers)
 		return -ENOMEM;
 	for (i = 0; i < policy->n_peers; i++)
-		advert->peers[i] = selects_peer(object, policy->peers[i].object);
-	if (object->pools.n || object->pool_selectors.n) {
+		advert->peers[i] = route_policy_selects_peer(object, policy->peers[i].object);
+	if (!route_policy_selects_everything(object)) {
 		advert->pools = arena_array(&policy->arena, policy->n_pools, sizeof(bool));
 		if (!advert->pools)
 			return -ENOMEM;
 		for (i = 0; i < policy->n_pools; i++)
-			advert->pools[i] = selects_pool(object, policy->pools[i].object);
+			advert->pools[i] = route_policy_selects_pool(object, policy->pools[i].object);
 	}
 	return advert_nodes(policy, cluster, options, advert);
 }
@@ -376,13 +406,13 @@ static int adverts_init(struct route_policy *policy, const struct cluster *clust
 			continue;
 		advert = &policy->adverts[policy->n_adverts];
 		advert->object = cluster->advertisements[i];
-		r = advert_communities(policy, cluster, advert, &usable);
-		if (r == 0)
-			r = advert_references(policy, cluster, advert->object);
+		r = check_into(&policy->arena, cluster, advert->object, &advert->communities, &usable, &policy->problems);
 		if (r < 0)
 			return r;
-		if (usable)
-			policy->n_adverts++;
+		if (!usable)
+			continue;
+		sort_communities(advert);
+		policy->n_adverts++;
 	}
 	/* One object that can't be used is still one: it must not open everything. */
 	if (!cluster->n_advertisements) {

@@ -53,6 +53,11 @@ struct route_policy {
 int route_policy_init(const struct cluster *, const struct plan_options *, struct route_policy *ret); /* 0 or -ENOMEM */
 void route_policy_done(struct route_policy *);
 
+/* What is wrong with an advertisement whatever the node, as problems; *ret_usable: it is used all the same. 0 or -ENOMEM. */
+int route_policy_check(const struct cluster *, const struct bgp_advertisement *, struct problems *, bool *ret_usable);
+bool route_policy_selects_everything(const struct bgp_advertisement *); /* it names and selects no pools: every address, also one of none */
+bool route_policy_selects_pool(const struct bgp_advertisement *, const struct service_ip_pool *); /* else: by name or labels */
+bool route_policy_selects_peer(const struct bgp_advertisement *, const struct bgp_peer *);
 bool policy_peer_takes(const struct policy_peer *, enum addr_family); /* addressFamilies */
 /* The pool that gave this address, or NULL. */
 const struct policy_pool *route_policy_pool(const struct route_policy *, const struct addr *);

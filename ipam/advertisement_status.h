@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a BGPAdvertisement's status should be (PURE). Who mistypes a community or a selector withdraws what
+ *was selected, and nothing else tells those who only have kubectl.
+ *
+ *	Valid		it can be used as it is: it was read, its communities are known, the pools and peers
+ *that it names exist Selecting	it selects something: nodes, peers of them, pools, and a Service that has an
+ *address of theirs
+ *
+ * Neither counts anything: a status that changes with each Service would be read by every agent. */
+#ifndef FAIRWAY_IPAM_ADVERTISEMENT_STATUS_H
+#define FAIRWAY_IPAM_ADVERTISEMENT_STATUS_H
+
+#include "ipam/conditions.h"
+
+/* The body of a merge patch of /status, appended. 0 or -ENOMEM. */
+int advertisement_status_patch(struct strbuf *, const struct bgp_advertisement *, const struct cluster *,
+			       bool default_class, int64_t now_sec);
+
+#endif
