@@ -121,6 +121,30 @@ static void detach(struct transfer *transfer)
 	transfer->link = NULL;
 }
 
+static enum transfer_end end_of(const struct transfer *transfer, CURLcode result)
+{
+	switch ((int)result) { /* of a hundred */
+	case CURLE_OK:
+		return TRANSFER_ANSWERED;
+	case CURLE_WRITE_ERROR:
+		return transfer->stopped ? TRANSFER_ANSWERED : TRANSFER_BROKEN;
+	case CURLE_OPERATION_TIMEDOUT:
+		return TRANSFER_TIMED_OUT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return TRANSFER_NO_TLS;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return TRANSFER_NO_CONNECTION;
+	default:
+		return TRANSFER_BROKEN;
+	}
+}
+
 static void conclude(struct api_link *link, struct transfer *transfer, CURLcode result)
 {
 	curl_off_t body = 0, sent = 0;
@@ -137,7 +161,7 @@ static void conclude(struct api_link *link, struct transfer *transfer, CURLcode 
 	if (!*transfer->error)
 		strncpy(transfer->error, curl_easy_strerror(result), sizeof(transfer->error) - 1);
 	detach(transfer);
-	link->ended(link->userdata, transfer, result);
+	link->ended(link->userdata, transfer, end_of(transfer, result));
 }
 
 static void destroy(struct api_link *link);
@@ -402,6 +426,11 @@ static int set_multi(struct api_link *link)
 	    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, link) != CURLM_OK)
 		return -ENOMEM;
 	return 0;
+}
+
+int api_link_prepare(void)
+{
+	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -ENOMEM;
 }
 
 int api_link_new(struct sd_event *event, const struct api_link_options *options, transfer_ended_fn *ended,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections to one API server (EDGE, libcurl multi on sd-event; only for k8s/api.c). It sends what it
- * is given and tells how it ended; when to give up, whom to ask next and what to repeat is api.c's. */
+/* The connections to one API server (EDGE, libcurl multi on sd-event; only for k8s/api*.c). It sends what it
+ * is given and tells how it ended; when to give up, whom to ask next and what to repeat is the others'. */
 #ifndef FAIRWAY_K8S_API_LINK_H
 #define FAIRWAY_K8S_API_LINK_H
 
 #include <curl/curl.h>
 #include <stdint.h>
 
+#include "k8s/api_reach.h"
 #include "k8s/credentials.h"
 #include "userspace/base/strbuf.h"
 
@@ -48,8 +49,9 @@ struct api_link_options { /* borrowed for the call */
 
 /* It ended: the transfer is the owner's again. May start and stop others, and retire the link, but not free
  * it. */
-typedef void transfer_ended_fn(void *userdata, struct transfer *, CURLcode);
+typedef void transfer_ended_fn(void *userdata, struct transfer *, enum transfer_end);
 
+int api_link_prepare(void); /* libcurl, before all others; 0 or -ENOMEM */
 int api_link_new(struct sd_event *, const struct api_link_options *, transfer_ended_fn *, void *userdata,
 		 struct api_link **ret);
 /* Stops all transfers: they do not end any more. Inside of its own call-backs it is freed a moment later. */
