@@ -111,6 +111,29 @@ static void test_series(void **state)
 	expect(*state, MINUTE_MSEC + 2 * EVENT_SERIES_MSEC, "POST", UINT64_MAX);
 }
 
+/* Told three times before there was room to write it once: one Event, and then its series. */
+static void test_told_again_before_it_is_written(void **state)
+{
+	struct event_write write;
+	uint64_t due;
+
+	for (uint64_t now_msec = 0; now_msec < 3; now_msec++)
+		tell(*state, "shop", "a", now_msec);
+	assert_true(event_book_next(*state, &source, 10, &write, &due));
+	assert_false(write.again);
+	assert_null(strstr(write.body, "series"));
+	event_book_answer(*state, write.token, EVENT_WRITTEN, 40);
+	assert_false(event_book_next(*state, &source, 40, &write, &due));
+	assert_true(due == 10 + EVENT_REPEAT_MSEC);
+	assert_true(event_book_next(*state, &source, due, &write, &due));
+	assert_true(write.again);
+	assert_string_equal(
+		write.body,
+		"{\"series\":{\"count\":3,\"lastObservedTime\":\"2024-01-31T12:00:00.002000Z\"}}");
+	event_book_answer(*state, write.token, EVENT_WRITTEN, 60010);
+	expect(*state, 60010, "", UINT64_MAX);
+}
+
 static void test_no_answer(void **state)
 {
 	struct event_write write;
@@ -191,8 +214,11 @@ static void test_hostile_note(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_bodies), TEST(test_series),  TEST(test_no_answer),
-					    TEST(test_bucket), TEST(test_bounded), TEST(test_hostile_note) };
+	const struct CMUnitTest tests[] = {
+		TEST(test_bodies),	TEST(test_series), TEST(test_told_again_before_it_is_written),
+		TEST(test_no_answer),	TEST(test_bucket), TEST(test_bounded),
+		TEST(test_hostile_note)
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
