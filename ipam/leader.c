@@ -40,8 +40,9 @@ struct leader {
 	bool reports_fresh;
 	struct allocations allocations; /* of the last round */
 	bool allocated;
-	uint64_t rest_until_msec; /* after a round */
-	struct problem_lines problems;
+	uint64_t rest_until_msec;	      /* after a round */
+	struct problem_lines problems;	      /* of any object, logged */
+	struct problem_book problems_written; /* of Services, in their conditions */
 	bool waiting_said;
 	struct metrics counts; /* those that are the leader's own */
 	void (*stopped)(void *userdata);
@@ -50,44 +51,40 @@ struct leader {
 
 /* --- what is told -------------------------------------------------------------------------------------- */
 
-static void tell(struct leader *leader, const struct meta *meta, bool warning, const char *reason,
-		 const char *action, const char *note)
+static struct event_clock clock_now(void)
 {
-	const struct event event = { .kind = OBJECT_SERVICE,
-				     .namespace = meta->namespace,
-				     .name = meta->name,
-				     .uid = meta->uid,
-				     .warning = warning,
-				     .reason = reason,
-				     .action = action,
-				     .note = note };
+	return (struct event_clock){ loop_now_msec(), loop_wall_usec() };
+}
 
-	if (event_book_tell(leader->book, &event, loop_now_msec(), loop_wall_usec()) < 0)
+static void warn_untold(int r)
+{
+	if (r < 0)
 		log_warn("out of memory: an Event is not written");
 }
 
-static void append_addresses(struct strbuf *out, const struct service_write *write)
+static void tell(struct leader *leader, enum service_event event, const struct meta *meta, const char *note)
 {
-	char text[ADDR_TEXT_MAX];
-	size_t i;
-
-	for (i = 0; i < write->n_addresses; i++)
-		strbuf_appendf(out, "%s%s", i ? ", " : "", addr_format(&write->addresses[i], text));
-	if (!write->n_addresses)
-		strbuf_append(out, "no address");
+	warn_untold(service_event_tell(leader->book, event, meta, note, clock_now()));
 }
 
-static void tell_addresses(struct leader *leader, const struct meta *meta, const struct service_write *write)
+static void log_written(struct leader *leader, const struct meta *meta, const struct service_write *write)
 {
-	cleanup(strbuf_done) struct strbuf note = { 0 };
+	cleanup(strbuf_done) struct strbuf addresses = { 0 };
+	size_t i;
 
-	append_addresses(&note, write);
-	log_info("service %s/%s: %s", meta->namespace, meta->name, strbuf_text(&note));
-	if (!write->n_addresses)
-		return; /* why is told with the condition */
-	leader->counts.n_allocations++;
-	tell(leader, meta, false, write->had_addresses ? "UpdatedLoadBalancer" : "EnsuredLoadBalancer",
-	     "Allocate", strbuf_text(&note));
+	if (write->gives_addresses) {
+		service_addresses_append(&addresses, write);
+		log_info("service %s/%s: %s", meta->namespace, meta->name, strbuf_text(&addresses));
+		leader->counts.n_allocations += write->n_addresses > 0;
+	}
+	if (write->removes_finalizer)
+		log_info("service %s/%s: released", meta->namespace, meta->name);
+	for (i = 0; i < write->notes.n; i++) {
+		if (write->notes.items[i].event != SERVICE_FAILED)
+			continue;
+		leader->counts.n_failures++;
+		log_warn("service %s/%s: %s", meta->namespace, meta->name, write->notes.items[i].text);
+	}
 }
 
 /* A problem's object is "Service/NAMESPACE/NAME". */
@@ -103,8 +100,7 @@ static void tell_overdue(struct leader *leader, const struct cluster *cluster)
 
 		log_warn("%s: %s", problem->object, problem->message);
 		if (service)
-			tell(leader, &service->meta, true, "SyncLoadBalancerFailed", "Release",
-			     problem->message);
+			tell(leader, SERVICE_OVERDUE, &service->meta, problem->message);
 	}
 }
 
@@ -123,31 +119,21 @@ static int on_sending(void *userdata, const struct meta *meta, const struct serv
 
 	if (!write->gives_addresses)
 		return 0;
-	if (write->n_addresses && !write->had_addresses)
-		tell(leader, meta, false, "EnsuringLoadBalancer", "Allocate", "Ensuring load balancer");
+	warn_untold(service_events_sending(leader->book, meta, write, clock_now()));
 	return ledger_sent(&leader->ledger, meta, write->addresses, write->n_addresses, loop_now_msec());
 }
 
 static void on_acknowledged(void *userdata, const struct meta *meta, const struct service_write *write,
-			    uint64_t version, const char *note)
+			    uint64_t version)
 {
 	struct leader *leader = userdata;
 
 	if (!write)
 		return;
-	if (write->gives_addresses) {
+	if (write->gives_addresses)
 		ledger_acknowledged(&leader->ledger, meta, version, loop_now_msec());
-		tell_addresses(leader, meta, write);
-	}
-	if (write->removes_finalizer) {
-		log_info("service %s/%s: released", meta->namespace, meta->name);
-		tell(leader, meta, false, "DeletedLoadBalancer", "Release", "Deleted load balancer");
-	}
-	if (*note) {
-		leader->counts.n_failures++;
-		log_warn("service %s/%s: %s", meta->namespace, meta->name, note);
-		tell(leader, meta, true, "SyncLoadBalancerFailed", "Allocate", note);
-	}
+	log_written(leader, meta, write);
+	warn_untold(service_events_written(leader->book, meta, write, clock_now()));
 }
 
 static void on_refused(void *userdata, enum object_kind kind, const struct meta *meta, const char *message)
@@ -155,7 +141,7 @@ static void on_refused(void *userdata, enum object_kind kind, const struct meta 
 	struct leader *leader = userdata;
 
 	if (kind == OBJECT_SERVICE)
-		tell(leader, meta, true, "SyncLoadBalancerFailed", "Write", message);
+		tell(leader, SERVICE_WRITE_REFUSED, meta, message);
 }
 
 static void on_due(void *userdata)
@@ -170,18 +156,6 @@ static void on_due(void *userdata)
 
 /* --- one round ----------------------------------------------------------------------------------------- */
 
-/* What a condition's turn to "not all was granted" is told with. */
-static int failure_note(const struct service *service, const struct allocation *allocation,
-			struct strbuf *note)
-{
-	const struct condition *seen = conditions_find(&service->conditions, CONDITION_ALLOCATED);
-
-	if (!*allocation->reason || (seen && text_equal(seen->reason, allocation->reason)))
-		return 0;
-	strbuf_appendf(note, "%s: %s", allocation->reason, allocation->message);
-	return strbuf_failed(note) ? -ENOMEM : 0;
-}
-
 static int judge(struct leader *leader, const struct allocation *allocation, struct arena *arena,
 		 struct service_state *ret)
 {
@@ -195,7 +169,7 @@ static int judge(struct leader *leader, const struct allocation *allocation, str
 }
 
 static int add_service_write(struct leader *leader, const struct service *service,
-			     const struct service_write *write, const struct strbuf *note)
+			     const struct service_write *write)
 {
 	return outbox_add(leader->outbox,
 			  &(struct outbox_write){ .kind = OBJECT_SERVICE,
@@ -204,8 +178,7 @@ static int add_service_write(struct leader *leader, const struct service *servic
 						  .urgency = write->urgency,
 						  .content_type = STRATEGIC,
 						  .body = &write->body,
-						  .service = write,
-						  .note = note ? strbuf_text(note) : NULL },
+						  .service = write },
 			  loop_now_msec());
 }
 
@@ -213,7 +186,6 @@ static int want_service(struct leader *leader, const struct service *service,
 			const struct allocation *allocation, struct arena *arena)
 {
 	cleanup(service_write_done) struct service_write write = { 0 };
-	cleanup(strbuf_done) struct strbuf note = { 0 };
 	struct service_state state;
 	bool shown = allocation->n_addresses && service_shows(service, allocation);
 	int r;
@@ -223,11 +195,9 @@ static int want_service(struct leader *leader, const struct service *service,
 	r = shown ? judge(leader, allocation, arena, &state) : 0;
 	if (r == 0)
 		r = service_write_decide(service, allocation, shown ? &state : NULL,
+					 problem_book_find(&leader->problems_written, &service->meta),
 					 loop_wall_usec() / 1000000, &write);
-	if (r < 0 || write.urgency == WRITE_NOTHING)
-		return r;
-	r = failure_note(service, allocation, &note);
-	return r < 0 ? r : add_service_write(leader, service, &write, &note);
+	return r < 0 || write.urgency == WRITE_NOTHING ? r : add_service_write(leader, service, &write);
 }
 
 static int want_services(struct leader *leader, const struct cluster *cluster)
@@ -259,13 +229,26 @@ static int want_cleaning(struct leader *leader, const struct service *service)
 	int r;
 
 	if (ledger_take_end(&leader->ledger, service))
-		tell(leader, &service->meta, false, "DeletingLoadBalancer", "Release",
-		     "Deleting load balancer");
+		tell(leader, SERVICE_DELETING, &service->meta, NULL);
 	if (!ledger_has_let_go(&leader->ledger, service->meta.namespace, service->meta.name) ||
 	    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, loop_now_msec()))
 		return 0;
 	r = service_write_clean(service, &write);
-	return r < 0 ? r : add_service_write(leader, service, &write, NULL);
+	return r < 0 ? r : add_service_write(leader, service, &write);
+}
+
+/* Of one that cannot be read: no allocation speaks of it. */
+static int want_problem(struct leader *leader, const struct service *service)
+{
+	const struct service_problem *problem = problem_book_find(&leader->problems_written, &service->meta);
+	cleanup(service_write_done) struct service_write write = { 0 };
+	int r;
+
+	if (!problem || service->meta.deleting ||
+	    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, loop_now_msec()))
+		return 0;
+	r = service_write_problem(service, problem, loop_wall_usec() / 1000000, &write);
+	return r < 0 || write.urgency == WRITE_NOTHING ? r : add_service_write(leader, service, &write);
 }
 
 static int want_cleanings(struct leader *leader, const struct cluster *cluster)
@@ -276,6 +259,8 @@ static int want_cleanings(struct leader *leader, const struct cluster *cluster)
 	for (i = 0; i < cluster->n_services && r == 0; i++)
 		if (service_is_to_clean(cluster->services[i], leader->options.default_class))
 			r = want_cleaning(leader, cluster->services[i]);
+		else if (cluster->services[i]->unusable)
+			r = want_problem(leader, cluster->services[i]);
 	return r;
 }
 
@@ -401,6 +386,8 @@ static int decide(struct leader *leader, const struct cluster *cluster)
 	struct cluster overlay;
 	int r = refresh_reports(leader, cluster, &changes);
 
+	if (r == 0)
+		r = problem_book_update(&leader->problems_written, cluster, default_class, &changes.services);
 	if (r < 0 || stand)
 		return r;
 	r = ledger_update(&leader->ledger, cluster, default_class, &leader->reports, loop_now_msec());
@@ -558,6 +545,7 @@ void leader_free(struct leader *leader)
 	allocations_done(&leader->allocations);
 	ledger_done(&leader->ledger);
 	problem_lines_done(&leader->problems);
+	problem_book_done(&leader->problems_written);
 	store_free(leader->store);
 	free(leader);
 }

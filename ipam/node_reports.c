@@ -214,12 +214,18 @@ static void append_bad(struct strbuf *out, const struct tally *tally)
 		strbuf_append(out, "; not on other nodes either");
 }
 
+static void judge_unreported(const struct node_reports *reports, struct condition_want *want,
+			     struct strbuf *message)
+{
+	want->status = CONDITION_UNKNOWN;
+	want->reason = reports->n_nodes ? "NotReported" : REASON_NO_NODES;
+	strbuf_append(message, reports->n_nodes ? "no node has reported it yet" : "no node runs lbagent");
+}
+
 static struct condition_want judge_programmed(const struct node_reports *reports, const struct tally *tally,
 					      struct strbuf *message)
 {
-	struct condition_want want = { .type = CONDITION_PROGRAMMED,
-				       .status = CONDITION_UNKNOWN,
-				       .reason = "NotReported" };
+	struct condition_want want = { .type = CONDITION_PROGRAMMED };
 
 	if (tally->n_bad) {
 		want.status = CONDITION_FALSE;
@@ -231,8 +237,7 @@ static struct condition_want judge_programmed(const struct node_reports *reports
 		want.reason = "Programmed";
 		strbuf_append(message, "every node that reports it serves it");
 	} else {
-		strbuf_append(message,
-			      reports->n_nodes ? "no node has reported it yet" : "no node runs lbagent");
+		judge_unreported(reports, &want, message);
 	}
 	return want;
 }
@@ -268,8 +273,9 @@ static size_t append_silent(struct strbuf *message, const struct tally *tally, c
 
 /* Clients of one family that find nothing are an outage to them: what is announced in part is not announced.
  */
-static struct condition_want judge_announced(const struct tally *tally, const struct addr *addresses,
-					     size_t n_addresses, struct strbuf *message)
+static struct condition_want judge_announced(const struct node_reports *reports, const struct tally *tally,
+					     const struct addr *addresses, size_t n_addresses,
+					     struct strbuf *message)
 {
 	const struct node_report *silent = tally->unannounced;
 	struct condition_want want = { .type = CONDITION_ANNOUNCED, .status = CONDITION_FALSE };
@@ -295,9 +301,7 @@ static struct condition_want judge_announced(const struct tally *tally, const st
 		want.reason = "NotProgrammed";
 		strbuf_append(message, "only what is programmed is announced");
 	} else {
-		want.status = CONDITION_UNKNOWN;
-		want.reason = "NotReported";
-		strbuf_append(message, "no node has reported it yet");
+		judge_unreported(reports, &want, message);
 	}
 	return want;
 }
@@ -321,7 +325,7 @@ int node_reports_judge(const struct node_reports *reports, const char *name, con
 		count_report(&tally, &items[i], names_all(items[i].service, addresses, n_addresses));
 	count_missing(&tally, reports, items, n);
 	state.programmed = judge_programmed(reports, &tally, &programmed);
-	state.announced = judge_announced(&tally, addresses, n_addresses, &announced);
+	state.announced = judge_announced(reports, &tally, addresses, n_addresses, &announced);
 	state.programmed.message = keep(arena, &programmed);
 	state.announced.message = keep(arena, &announced);
 	if (!state.programmed.message || !state.announced.message)

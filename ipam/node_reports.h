@@ -20,6 +20,7 @@
 #define CONDITION_ALLOCATED  "fairway.dev/Allocated"
 #define CONDITION_PROGRAMMED "fairway.dev/Programmed"
 #define CONDITION_ANNOUNCED  "fairway.dev/Announced"
+#define REASON_NO_NODES	     "NoNodes" /* of both, while no node runs lbagent */
 
 struct node_report { /* borrowed from the cluster */
 	const struct lb_node *node;

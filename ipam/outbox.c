@@ -39,7 +39,6 @@ struct item { /* one write, queued or under way */
 	enum write_urgency urgency;
 	bool is_service;
 	struct service_write service; /* without its body */
-	char *note;
 	struct api_request *request;
 };
 
@@ -192,7 +191,7 @@ static void item_free(struct item *item)
 	free((char *)(uintptr_t)item->meta.uid);
 	free(item->path);
 	free(item->text);
-	free(item->note);
+	service_notes_done(&item->service.notes);
 	free(item);
 }
 
@@ -252,6 +251,7 @@ static char *path_of(const struct outbox_write *write)
 static struct item *item_new(struct outbox *outbox, const struct outbox_write *write)
 {
 	struct item *item = calloc(1, sizeof(*item));
+	int r = 0;
 
 	if (!item)
 		return NULL;
@@ -266,14 +266,14 @@ static struct item *item_new(struct outbox *outbox, const struct outbox_write *w
 	item->length = write->body->length;
 	item->content_type = write->content_type;
 	item->urgency = write->urgency;
-	item->note = strdup(write->note ? write->note : "");
 	item->is_service = write->service != NULL;
 	if (write->service) {
 		item->service = *write->service;
 		item->service.body = (struct strbuf){ 0 };
+		item->service.notes = (struct service_notes){ 0 };
+		r = service_notes_copy(&write->service->notes, &item->service.notes);
 	}
-	if (item->meta.namespace && item->meta.name && item->meta.uid && item->path && item->text &&
-	    item->note)
+	if (r == 0 && item->meta.namespace && item->meta.name && item->meta.uid && item->path && item->text)
 		return item;
 	item_free(item);
 	return NULL;
@@ -396,7 +396,7 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 		object->failures = 0;
 		object->acknowledged_version = version;
 		outbox->fns.acknowledged(outbox->userdata, &item->meta,
-					 item->is_service ? &item->service : NULL, version, item->note);
+					 item->is_service ? &item->service : NULL, version);
 	} else {
 		note_failure(item, object, reply);
 	}

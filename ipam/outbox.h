@@ -9,8 +9,8 @@
  *
  *   - while a write of it is under way, and until the watch has shown what that write made (its
  * resourceVersion);
- *   - after a failure, for 0.1 s and then twice as long up to 30 s (a conflict: until something newer was
- * read);
+ *   - after a failure, a conflict too, for 0.1 s and then twice as long up to 30 s. By then the watch has
+ * mostly shown what was in the way;
  *   - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told
  * once.
  *
@@ -34,9 +34,10 @@ struct outbox_fns { /* all from the loop, `sending` also from outbox_send() */
 	bool (*may_write)(void *userdata);
 	/* A write to a Service is about to be sent, over this version of it. Not 0: it is not sent. */
 	int (*sending)(void *userdata, const struct meta *, const struct service_write *);
-	/* It was acknowledged: `version` is what it made. `service` is NULL for other kinds. */
+	/* It was acknowledged: `version` is what it made. `service` (without its body) is NULL for other
+	 * kinds. */
 	void (*acknowledged)(void *userdata, const struct meta *, const struct service_write *service,
-			     uint64_t version, const char *note);
+			     uint64_t version);
 	/* It was refused for good: nothing but a change of something else can help. It is tried again all the
 	 * same. */
 	void (*refused)(void *userdata, enum object_kind, const struct meta *, const char *message);
@@ -55,7 +56,6 @@ struct outbox_write { /* borrowed; copied by outbox_add() */
 	const char *content_type;
 	const struct strbuf *body;
 	const struct service_write *service; /* NULL: no Service */
-	const char *note;		     /* what is to be told when it is acknowledged; NULL: nothing */
 };
 
 /* Is it worth deciding about this object now? False: it has to wait, and `due` will come. */

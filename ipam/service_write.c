@@ -11,10 +11,11 @@
 #include "userspace/core/explain.h"
 #include "userspace/core/plan.h"
 
-#define MOST_CONDITIONS 3
+#define MOST_CONDITIONS 4
 
 void service_write_done(struct service_write *write)
 {
+	service_notes_done(&write->notes);
 	strbuf_done(&write->body);
 }
 
@@ -46,6 +47,7 @@ bool service_shows(const struct service *service, const struct allocation *alloc
 struct wanted {
 	struct condition_want conditions[MOST_CONDITIONS];
 	size_t n;
+	bool only; /* others of ours stay */
 };
 
 static struct condition_want allocated_condition(const struct allocation *allocation, struct strbuf *message)
@@ -64,10 +66,20 @@ static struct condition_want allocated_condition(const struct allocation *alloca
 	return want;
 }
 
-static void add_wanted(struct wanted *wanted, struct condition_want want, const struct service *service)
+static void add_wanted(struct wanted *wanted, struct condition_want want, int64_t generation)
 {
-	want.generation = service->meta.generation;
+	want.generation = generation;
 	wanted->conditions[wanted->n++] = want;
+}
+
+static void add_problem(struct wanted *wanted, const struct service_problem *problem)
+{
+	const struct condition_want want = { .type = CONDITION_PROBLEM,
+					     .status = CONDITION_TRUE,
+					     .reason = problem->reason,
+					     .message = problem->message };
+
+	add_wanted(wanted, want, problem->generation);
 }
 
 static bool is_wanted(const struct wanted *wanted, const char *type)
@@ -80,10 +92,12 @@ static bool is_wanted(const struct wanted *wanted, const char *type)
 	return false;
 }
 
-static bool is_ours_to_remove(const char *type)
+static bool is_to_remove(const struct wanted *wanted, const char *type)
 {
-	return text_equal(type, CONDITION_ALLOCATED) || text_equal(type, CONDITION_PROGRAMMED) ||
-	       text_equal(type, CONDITION_ANNOUNCED);
+	bool ours = text_equal(type, CONDITION_ALLOCATED) || text_equal(type, CONDITION_PROGRAMMED) ||
+		    text_equal(type, CONDITION_ANNOUNCED) || text_equal(type, CONDITION_PROBLEM);
+
+	return ours && !wanted->only && !is_wanted(wanted, type);
 }
 
 /* --- the patch ----------------------------------------------------------------------------------------- */
@@ -124,7 +138,7 @@ static void append_conditions(struct strbuf *out, const struct service *service,
 	for (i = 0; i < service->conditions.n; i++) {
 		const char *type = service->conditions.items[i].type;
 
-		if (!is_ours_to_remove(type) || is_wanted(wanted, type))
+		if (!is_to_remove(wanted, type))
 			continue;
 		strbuf_appendf(out, "%s{\"$patch\":\"delete\",\"type\":\"%s\"}", separator, type);
 		separator = ",";
@@ -149,8 +163,7 @@ static enum write_urgency urgency_of(const struct service *service, const struct
 			break;
 		}
 	for (i = 0; i < service->conditions.n; i++)
-		if (is_ours_to_remove(service->conditions.items[i].type) &&
-		    !is_wanted(wanted, service->conditions.items[i].type))
+		if (is_to_remove(wanted, service->conditions.items[i].type))
 			urgency = WRITE_SOON;
 	return urgency;
 }
@@ -179,7 +192,8 @@ static int write_patch(const struct service *service, const struct wanted *wante
 }
 
 int service_write_decide(const struct service *service, const struct allocation *allocation,
-			 const struct service_state *state, int64_t now_sec, struct service_write *ret)
+			 const struct service_state *state, const struct service_problem *problem,
+			 int64_t now_sec, struct service_write *ret)
 {
 	cleanup(strbuf_done) struct strbuf message = { 0 };
 	struct service_write write = { .n_addresses = allocation->n_addresses };
@@ -187,11 +201,13 @@ int service_write_decide(const struct service *service, const struct allocation 
 	int r;
 
 	memcpy(write.addresses, allocation->addresses, sizeof(write.addresses));
-	add_wanted(&wanted, allocated_condition(allocation, &message), service);
+	add_wanted(&wanted, allocated_condition(allocation, &message), service->meta.generation);
 	if (state) {
-		add_wanted(&wanted, state->programmed, service);
-		add_wanted(&wanted, state->announced, service);
+		add_wanted(&wanted, state->programmed, service->meta.generation);
+		add_wanted(&wanted, state->announced, service->meta.generation);
 	}
+	if (problem)
+		add_problem(&wanted, problem);
 	write.adds_finalizer = !has_finalizer(service);
 	write.gives_addresses = !service_shows(service, allocation);
 	write.had_addresses = service->n_ingress > 0;
@@ -200,6 +216,29 @@ int service_write_decide(const struct service *service, const struct allocation 
 	if (strbuf_failed(&message))
 		return -ENOMEM;
 	r = write.urgency == WRITE_NOTHING ? 0 : write_patch(service, &wanted, now_sec, &write);
+	if (r == 0 && write.urgency != WRITE_NOTHING)
+		r = service_notes_decide(service, allocation, state, problem, &write.notes);
+	if (r < 0) {
+		service_write_done(&write);
+		return r;
+	}
+	*ret = write;
+	return 0;
+}
+
+int service_write_problem(const struct service *service, const struct service_problem *problem,
+			  int64_t now_sec, struct service_write *ret)
+{
+	struct service_write write = { 0 };
+	struct wanted wanted = { .only = true };
+	int r = 0;
+
+	add_problem(&wanted, problem);
+	write.urgency = urgency_of(service, &wanted);
+	if (write.urgency != WRITE_NOTHING)
+		r = write_patch(service, &wanted, now_sec, &write);
+	if (r == 0 && write.urgency != WRITE_NOTHING && service_problem_is_new(service, problem))
+		r = service_notes_add(&write.notes, SERVICE_PROBLEM, problem->reason, problem->message);
 	if (r < 0) {
 		service_write_done(&write);
 		return r;

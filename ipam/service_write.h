@@ -15,8 +15,11 @@
 
 #include "ipam/allocator.h"
 #include "ipam/node_reports.h"
+#include "ipam/problem_book.h"
+#include "ipam/service_events.h"
 
 #define CLEANUP_FINALIZER "service.kubernetes.io/load-balancer-cleanup"
+#define CONDITION_PROBLEM "fairway.dev/Problem" /* True, or not there */
 
 enum write_urgency {
 	WRITE_NOTHING,
@@ -32,6 +35,7 @@ struct service_write {
 	bool adds_finalizer, removes_finalizer;
 	struct addr addresses[2];
 	size_t n_addresses;
+	struct service_notes notes; /* to be told once it is acknowledged */
 	struct strbuf body;
 };
 
@@ -40,10 +44,13 @@ void service_write_done(struct service_write *);
 /* Does the status show the allocation's addresses and no others? */
 bool service_shows(const struct service *, const struct allocation *);
 
-/* A Service that is ours and not being deleted. `state` (of its addresses; NULL: it has none) is borrowed. 0
- * or -ENOMEM. */
+/* A Service that is ours and not being deleted. `state` (of its addresses; NULL: it has none) and `problem`
+ * (NULL: none) are borrowed. 0 or -ENOMEM. */
 int service_write_decide(const struct service *, const struct allocation *, const struct service_state *state,
-			 int64_t now_sec, struct service_write *ret);
+			 const struct service_problem *problem, int64_t now_sec, struct service_write *ret);
+/* One that cannot be read (unusable): its problem alone, everything else stays. 0 or -ENOMEM. */
+int service_write_problem(const struct service *, const struct service_problem *, int64_t now_sec,
+			  struct service_write *ret);
 
 /* Has a Service something of ours that must go: it is being deleted, or of another type or class? */
 bool service_is_to_clean(const struct service *, bool default_class);

@@ -548,7 +548,7 @@ def test_nothing_is_written_at_rest(room, fairway_plane):
 
 
 def test_events(room):
-    """L9"""
+    """L9; each Event's text and when it comes once: tests/unit/test_service_events.c"""
     room.pool(v4=1)
     room.service('shop')
     room.addresses('shop')
@@ -556,6 +556,8 @@ def test_events(room):
     room.refused('pending', 'PoolExhausted')
     good = eventually(lambda: room.events('shop'), 'an Event for an address that was given')
     assert any(room.ip4(0) in e['message'] and e['type'] == 'Normal' for e in good), good
+    nobody = eventually(lambda: room.events('shop', 'UnAvailableLoadBalancer'), 'a Warning that no node serves it')
+    assert nobody[0]['type'] == 'Warning' and 'no node runs lbagent' in nobody[0]['message'], nobody
     bad = eventually(lambda: [e for e in room.events('pending') if e['type'] == 'Warning'], 'a Warning for a refusal')
     assert any('PoolExhausted' in e['message'] + e['reason'] for e in bad), bad
     for event in good + bad:
@@ -567,7 +569,64 @@ def test_events(room):
     room.edit('pending', {'ports': [{'port': 81}]})
     room.gone('shop')
     room.wait_addresses('pending', [room.ip4(0)])
-    assert len(room.events('pending')) <= 3, room.events('pending')
+    eventually(lambda: room.events('pending', 'UnAvailableLoadBalancer'), 'no node here either')
+    assert len(room.events('pending')) <= 4, room.events('pending')
+
+
+def problem_is(room, name, reason, text):
+    """Waits for the condition Problem and its Event; returns the message."""
+    def found():
+        problem = condition(room.get(name), 'fairway.dev/Problem')
+        return problem if problem and problem['status'] == 'True' and problem['reason'] == reason and text in problem['message'] else None
+
+    message = eventually(found, lambda: f'{text}: {room.get(name)["status"]}')['message']
+    eventually(lambda: any(e['type'] == 'Warning' and e['message'] == f'{reason}: {message}' for e in room.events(name, 'Problem')),
+               lambda: room.events(name))
+    return message
+
+
+def no_problem(room, name):
+    eventually(lambda: not condition(room.get(name), 'fairway.dev/Problem'), lambda: room.get(name)['status'])
+
+
+def test_what_has_no_effect_is_told(room):
+    room.pool()
+    room.service('shop', annotations={'fairway.dev/pol': 'x', 'fairway.dev/lb-algorithm': 'random', 'fairway.dev/source-ranges-policy': 'denied'})
+    assert room.addresses('shop') == [room.ip4(0)]
+    message = problem_is(room, 'shop', 'InvalidAnnotation', 'the nearest is fairway.dev/pool')
+    assert 'only maglev is built' in message and 'neither allow nor deny' in message
+    room.edit('shop', annotations={'fairway.dev/pol': None, 'fairway.dev/lb-algorithm': 'maglev', 'fairway.dev/source-ranges-policy': 'deny'})
+    no_problem(room, 'shop')
+
+
+def test_a_refused_edit(room, fairway_plane):
+    """The last good version stays; what is wrong is told, and writes go on"""
+    room.pool()
+    room.service('shop')
+    assert room.addresses('shop') == [room.ip4(0)]
+    since = fairway_plane.audit_size()
+    room.edit('shop', {'loadBalancerSourceRanges': [f'10.0.{i // 256}.{i % 256}/32' for i in range(257)]})
+    message = problem_is(room, 'shop', 'Refused', 'spec.loadBalancerSourceRanges: more than 256 entries: 257')
+    assert message.endswith('the last good version stays in force')
+    room.admin.patch('Service', 'shop', {'status': {'loadBalancer': {'ingress': None}}}, room.namespace, subresource='status')
+    room.wait_addresses('shop', [room.ip4(0)])
+    time.sleep(FOREVER)  # long enough for writes that repeat themselves
+    asked = [e for e in fairway_plane.audit(since) if e['user']['username'] == ACCOUNT and e['verb'] == 'patch' and
+             e.get('objectRef', {}).get('name') == 'shop']
+    assert 2 <= len(asked) <= 4 and not [e for e in asked if e['responseStatus']['code'] == 409], asked
+    room.edit('shop', {'loadBalancerSourceRanges': ['10.0.0.0/8']})
+    no_problem(room, 'shop')
+    assert addresses(room.get('shop')) == [room.ip4(0)]
+
+
+def test_a_service_that_is_refused_from_the_start(room):
+    room.pool()
+    room.service('shop', loadBalancerSourceRanges=[f'10.0.{i // 256}.{i % 256}/32' for i in range(257)])
+    assert problem_is(room, 'shop', 'Refused', 'more than 256').endswith('nothing of it is served, its addresses stay its own')
+    assert not room.has_finalizer('shop') and addresses(room.get('shop')) == []
+    room.edit('shop', {'loadBalancerSourceRanges': None})
+    assert room.addresses('shop') == [room.ip4(0)]
+    no_problem(room, 'shop')
 
 
 def test_a_status_that_somebody_emptied(room):

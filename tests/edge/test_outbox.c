@@ -48,8 +48,7 @@ static int on_sending(void *userdata, const struct meta *meta _unused_,
 }
 
 static void on_acknowledged(void *userdata, const struct meta *meta _unused_,
-			    const struct service_write *write _unused_, uint64_t version _unused_,
-			    const char *note _unused_)
+			    const struct service_write *write _unused_, uint64_t version _unused_)
 {
 	((struct fixture *)userdata)->n_acknowledged++;
 }

@@ -67,12 +67,10 @@ static void test_nobody(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
 
-	expect(&world, "Unknown/NotReported: no node runs lbagent",
-	       "Unknown/NotReported: no node has reported it yet");
+	expect(&world, "Unknown/NoNodes: no node runs lbagent", "Unknown/NoNodes: no node runs lbagent");
 	world_report(&world, world_lb_node(&world, "gone"), true, "tor",
 		     "w/shop=192.0.2.1"); /* its Node is not there */
-	expect(&world, "Unknown/NotReported: no node runs lbagent",
-	       "Unknown/NotReported: no node has reported it yet");
+	expect(&world, "Unknown/NoNodes: no node runs lbagent", "Unknown/NoNodes: no node runs lbagent");
 }
 
 static void test_small_cluster(void **state _unused_)

@@ -25,7 +25,8 @@ struct fixture {
 	struct world world;
 	struct service *shop;
 	struct allocation allocation;
-	struct condition conditions[3];
+	const struct service_problem *problem;
+	struct condition conditions[4];
 };
 
 static struct addr address(const char *text)
@@ -89,7 +90,9 @@ static void expect(const struct fixture *fixture, const struct service_state *st
 {
 	cleanup(service_write_done) struct service_write write = { 0 };
 
-	assert_int_equal(service_write_decide(fixture->shop, &fixture->allocation, state, NOW, &write), 0);
+	assert_int_equal(service_write_decide(fixture->shop, &fixture->allocation, state, fixture->problem,
+					      NOW, &write),
+			 0);
 	assert_string_equal(strbuf_text(&write.body), body);
 	assert_int_equal(write.urgency, urgency);
 	assert_int_equal(write.gives_addresses, strstr(body, "ingress") != NULL);
@@ -206,6 +209,55 @@ static void test_conditions(void **state)
 		    "\"lastTransitionTime\":\"2024-01-31T12:00:00Z\"}]}}");
 }
 
+#define PROBLEM_OF(reason, message)                                                                          \
+	HEAD "},\"status\":{\"conditions\":[{\"type\":\"fairway.dev/"                                        \
+	     "Problem\",\"status\":\"True\",\"reason\":\"" reason "\",\"message\":\"" message                \
+	     "\",\"observedGeneration\":4,"
+
+static void test_problem(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_problem problem = { .reason = "InvalidAnnotation",
+					   .message = (char *)"m",
+					   .generation = 4 };
+
+	settle(fixture);
+	fixture->problem = &problem;
+	expect(fixture, NULL, WRITE_SOON, PROBLEM_OF("InvalidAnnotation", "m") SINCE_NOW "]}}");
+	set_condition(fixture, 1, CONDITION_PROBLEM, CONDITION_TRUE, "InvalidAnnotation", "m");
+	fixture->conditions[1].generation = 4;
+	expect(fixture, NULL, WRITE_NOTHING, "");
+	problem.message = (char *)"n";
+	expect(fixture, NULL, WRITE_LAZY,
+	       PROBLEM_OF("InvalidAnnotation", "n") "\"lastTransitionTime\":\"2024-01-31T12:00:00Z\"}]}}");
+	fixture->problem = NULL; /* mended */
+	expect(fixture, NULL, WRITE_SOON,
+	       HEAD
+	       "},\"status\":{\"conditions\":[{\"$patch\":\"delete\",\"type\":\"fairway.dev/Problem\"}]}}");
+}
+
+/* Of one that cannot be read nothing else is touched. */
+static void test_problem_alone(void **state)
+{
+	struct service_problem problem = { .reason = "Refused", .message = (char *)"m", .generation = 4 };
+	struct fixture *fixture = *state;
+
+	settle(fixture);
+	fixture->shop->unusable = true;
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup(service_write_done) struct service_write write = { 0 };
+
+		assert_int_equal(service_write_problem(fixture->shop, &problem, NOW, &write), 0);
+		assert_string_equal(strbuf_text(&write.body),
+				    i ? "" : PROBLEM_OF("Refused", "m") SINCE_NOW "]}}");
+		assert_int_equal(write.urgency, i ? WRITE_NOTHING : WRITE_SOON);
+		assert_int_equal(write.notes.n, i ? 0 : 1);
+		assert_false(write.gives_addresses || write.adds_finalizer || write.removes_finalizer);
+		set_condition(fixture, 1, CONDITION_PROBLEM, CONDITION_TRUE, "Refused", "m");
+		fixture->conditions[1].generation = 4;
+	}
+}
+
 /* --- what is taken away -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -224,7 +276,8 @@ static const struct {
 	{ "another class", true, false, false, false, false, false, "other.example/lb", false },
 	{ "another class, deleted", true, false, true, false, false, false, "other.example/lb", false },
 	{ "another class, ours once", true, true, false, false, true, true, "other.example/lb", false },
-	{ "another class, ours once, deleted", true, true, true, false, true, true, "other.example/lb", false },
+	{ "another class, ours once, deleted", true, true, true, false, true, true, "other.example/lb",
+	  false },
 	{ "class-less, deleted, the cloud's", true, false, true, false, false, true, NULL, false },
 	{ "class-less, deleted, ours once", true, true, true, false, true, true, NULL, false },
 	{ "class-less, ours once", true, true, false, false, false, false, NULL, false },
@@ -360,7 +413,8 @@ static void test_pool_finalizer(void **state)
 		"{\"metadata\":{\"resourceVersion\":\"9\",\"finalizers\":[\"fairway.dev/pool-in-use\"]}}");
 	pool->meta.finalizers = world_words(&fixture->world, "a.example/b fairway.dev/pool-in-use");
 	expect_finalizers(pool, &used, "");
-	pool->refused = "spec.addresses: not a list"; /* nothing is known to be used: and nothing is known to be free */
+	pool->refused = "spec.addresses: not a list"; /* nothing is known to be used: and nothing is known to
+							 be free */
 	expect_finalizers(pool, &free_again, "");
 	pool->refused = NULL;
 	expect_finalizers(pool, &free_again,
@@ -383,6 +437,8 @@ int main(void)
 		TEST(test_pending),
 		TEST(test_somebody_else_wrote),
 		TEST(test_conditions),
+		TEST(test_problem),
+		TEST(test_problem_alone),
 		TEST(test_what_is_to_clean),
 		TEST(test_cleaning),
 		TEST(test_pool_conditions),
