@@ -4,6 +4,6 @@ CORE_SRCS += k8s/kubeconfig.c k8s/json_stream.c k8s/api_error.c k8s/api_pace.c k
 EDGE_SRCS += k8s/manifests.c k8s/manifests_file.c k8s/manifests_watch.c
 EDGE_SRCS += k8s/api.c k8s/api_server.c k8s/api_requests.c k8s/api_link.c k8s/credentials.c k8s/watch.c k8s/cluster_source.c
 EDGE_TESTS += tests/edge/test_manifests.c tests/edge/test_manifests_watch.c tests/edge/test_api.c
-EDGE_HELPER_SRCS += tests/edge/scratch.c
+EDGE_HELPER_SRCS += tests/edge/scratch.c tests/edge/seen.c
 CORE_SRCS += k8s/lease.c
 EDGE_SRCS += k8s/election.c

@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <systemd/sd-event.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,14 +22,14 @@
 #include "k8s/cluster_source.h"
 #include "k8s/json.h"
 #include "tests/edge/scratch.h"
+#include "tests/edge/seen.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/io/loop.h"
 
-#define LAST_RESORT_SEC 90 /* only a broken client takes that long */
-#define SERVICES	"/api/v1/services"
-#define FAIRWAY		"/apis/fairway.dev/v1alpha1/"
+#define SERVICES "/api/v1/services"
+#define FAIRWAY	 "/apis/fairway.dev/v1alpha1/"
 
 struct server {
 	struct scratch scratch; /* its certificates, and the client's service account */
@@ -44,15 +42,13 @@ struct server {
 struct fixture {
 	struct server servers[2];
 	size_t n_servers;
-	sd_event *event;
-	struct store *store;
+	struct seen seen;
 	struct api *api;
 	struct cluster_source *source;
-	unsigned n_changes, n_replies;
+	unsigned n_replies;
 	int status; /* of the last reply */
 	char message[500], body[500];
 	int64_t retry_after_msec;
-	const char *must_stay; /* a Service that every change must find */
 };
 
 /* --- servers ------------------------------------------------------------------------------------------- */
@@ -144,8 +140,7 @@ static int setup(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	server_start(fixture);
-	fixture->store = store_new();
-	assert_int_equal(sd_event_new(&fixture->event), 0);
+	seen_init(&fixture->seen);
 	*state = fixture;
 	return 0;
 }
@@ -156,8 +151,7 @@ static int teardown(void **state)
 
 	cluster_source_free(fixture->source);
 	api_free(fixture->api);
-	sd_event_unref(fixture->event);
-	store_free(fixture->store);
+	seen_done(&fixture->seen);
 	for (size_t i = 0; i < fixture->n_servers; i++)
 		server_end(&fixture->servers[i]);
 	free(fixture);
@@ -174,7 +168,7 @@ static void connect_to(struct fixture *fixture, const char *const *urls)
 
 	while (urls[options.n_servers])
 		options.n_servers++;
-	assert_int_equal(api_new(fixture->event, &options, &fixture->api), 0);
+	assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), 0);
 }
 
 static void connect_first(struct fixture *fixture)
@@ -185,29 +179,13 @@ static void connect_first(struct fixture *fixture)
 	connect_to(fixture, (const char *const[]){ url, NULL });
 }
 
-static unsigned port_of(const struct fixture *fixture, const char *name)
-{
-	const struct object *object = store_find(fixture->store, OBJECT_SERVICE, "w", name);
-
-	return object ? object->service.ports[0].port : 0;
-}
-
-static void on_change(void *userdata)
-{
-	struct fixture *fixture = userdata;
-
-	fixture->n_changes++;
-	if (fixture->must_stay)
-		assert_int_not_equal(port_of(fixture, fixture->must_stay), 0);
-}
-
 static void follow(struct fixture *fixture, uint32_t kinds)
 {
 	const struct cluster_source_options options = { .kinds = kinds,
 							.secret_namespace = "fairway-system" };
 
-	assert_int_equal(cluster_source_new(fixture->event, fixture->api, &options, fixture->store, on_change,
-					    fixture, &fixture->source),
+	assert_int_equal(cluster_source_new(fixture->seen.event, fixture->api, &options, fixture->seen.store,
+					    seen_change, &fixture->seen, &fixture->source),
 			 0);
 }
 
@@ -216,27 +194,15 @@ static const struct source_result *result(const struct fixture *fixture)
 	return cluster_source_result(fixture->source);
 }
 
-static void give_up(const struct fixture *fixture, const char *condition)
+/* For who waited in vain. */
+static const struct source_result *told(const struct fixture *fixture)
 {
-	const struct problems *problems = fixture->source ? &result(fixture)->problems : NULL;
-
-	for (size_t i = 0; problems && i < problems->n; i++)
-		print_message("%s: %s\n", problems->items[i].object, problems->items[i].message);
 	print_message("trouble: %s; last reply: %d %s\n", api_state(fixture->api).trouble, fixture->status,
 		      fixture->message);
-	fail_msg("never came true: %s", condition);
+	return fixture->source ? result(fixture) : NULL;
 }
 
-/* Runs the loop until the condition holds. */
-#define wait_until(fixture, condition)                                                                       \
-	do {                                                                                                 \
-		time_t end_ = time(NULL) + LAST_RESORT_SEC;                                                  \
-		while (!(condition)) {                                                                       \
-			assert_true(sd_event_run((fixture)->event, 500000) >= 0);                            \
-			if (time(NULL) > end_)                                                               \
-				give_up(fixture, #condition);                                                \
-		}                                                                                            \
-	} while (0)
+#define wait_until(fixture, condition) seen_wait(&(fixture)->seen, told(fixture), condition)
 
 static bool has_problem(const struct fixture *fixture, const char *object, const char *begin)
 {
@@ -255,7 +221,7 @@ static void expect_works(struct fixture *fixture, struct server *server)
 	static unsigned mark = 1000;
 
 	put_service(server, "mark", ++mark);
-	wait_until(fixture, port_of(fixture, "mark") == mark);
+	wait_until(fixture, seen_port(&fixture->seen, "mark") == mark);
 }
 
 static void on_reply(void *userdata, const struct api_reply *reply)
@@ -369,16 +335,16 @@ static void test_pages_and_events(void **state)
 	connect_first(fixture);
 	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE));
 	wait_until(fixture, result(fixture)->delivered);
-	assert_int_equal(store_count(fixture->store, OBJECT_SERVICE), 7);
-	assert_int_equal(fixture->n_changes, 1);
-	assert_int_equal(port_of(fixture, "s6"), 86);
+	assert_int_equal(store_count(fixture->seen.store, OBJECT_SERVICE), 7);
+	assert_int_equal(fixture->seen.n_changes, 1);
+	assert_int_equal(seen_port(&fixture->seen, "s6"), 86);
 	put_service(server, "s6", 90);
 	tell(server, "del " SERVICES " s5");
 	put_service(server, "s7", 97);
 	expect_works(fixture, server);
-	assert_int_equal(port_of(fixture, "s6"), 90);
-	assert_int_equal(port_of(fixture, "s5"), 0);
-	assert_int_equal(port_of(fixture, "s7"), 97);
+	assert_int_equal(seen_port(&fixture->seen, "s6"), 90);
+	assert_int_equal(seen_port(&fixture->seen, "s5"), 0);
+	assert_int_equal(seen_port(&fixture->seen, "s7"), 97);
 	assert_int_equal(result(fixture)->problems.n, 0);
 }
 
@@ -392,7 +358,7 @@ static void test_initial_events(void **state)
 	connect_first(fixture);
 	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE));
 	wait_until(fixture, result(fixture)->delivered);
-	assert_int_equal(port_of(fixture, "a"), 80);
+	assert_int_equal(seen_port(&fixture->seen, "a"), 80);
 	expect_works(fixture, server);
 	tell(server, "requests");
 	assert_non_null(strstr(strbuf_text(&server->answer), "sendInitialEvents=true"));
@@ -407,13 +373,13 @@ static void test_refused_objects(void **state)
 	connect_first(fixture);
 	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE));
 	put_service(server, "a", 80);
-	wait_until(fixture, port_of(fixture, "a") == 80);
+	wait_until(fixture, seen_port(&fixture->seen, "a") == 80);
 	put_service(server, "a", 70000);
 	wait_until(fixture, has_problem(fixture, "Service/w/a",
 					"not in 1..65535: 70000; the last good version stays in force"));
-	assert_int_equal(port_of(fixture, "a"), 80);
+	assert_int_equal(seen_port(&fixture->seen, "a"), 80);
 	put_service(server, "a", 81);
-	wait_until(fixture, port_of(fixture, "a") == 81 && !result(fixture)->problems.n);
+	wait_until(fixture, seen_port(&fixture->seen, "a") == 81 && !result(fixture)->problems.n);
 }
 
 static void test_secrets_that_peers_name(void **state)
@@ -436,18 +402,19 @@ static void test_secrets_that_peers_name(void **state)
 	connect_first(fixture);
 	follow(fixture, CLUSTER_KIND(OBJECT_BGP_PEER) | CLUSTER_KIND(OBJECT_SECRET));
 	wait_until(fixture, result(fixture)->delivered);
-	object = store_find(fixture->store, OBJECT_SECRET, "fairway-system", "a");
+	object = store_find(fixture->seen.store, OBJECT_SECRET, "fairway-system", "a");
 	assert_non_null(object); /* `delivered` includes it */
 	assert_string_equal(object->secret.password, "x");
 	tell(server, secret, "b", "eQ==");
 	tell(server, peer, "tor-b", "b");
-	wait_until(fixture, store_find(fixture->store, OBJECT_SECRET, "fairway-system", "b"));
+	wait_until(fixture, store_find(fixture->seen.store, OBJECT_SECRET, "fairway-system", "b"));
 	tell(server, secret, "a", "eg==");
-	wait_until(fixture, (object = store_find(fixture->store, OBJECT_SECRET, "fairway-system", "a")) &&
-				    !strcmp(object->secret.password, "z"));
+	wait_until(fixture,
+		   (object = store_find(fixture->seen.store, OBJECT_SECRET, "fairway-system", "a")) &&
+			   !strcmp(object->secret.password, "z"));
 	tell(server, "del " FAIRWAY "bgppeers tor-a");
-	wait_until(fixture, !store_find(fixture->store, OBJECT_SECRET, "fairway-system", "a"));
-	assert_int_equal(store_count(fixture->store, OBJECT_SECRET), 1);
+	wait_until(fixture, !store_find(fixture->seen.store, OBJECT_SECRET, "fairway-system", "a"));
+	assert_int_equal(store_count(fixture->seen.store, OBJECT_SECRET), 1);
 	tell(server, "requests");
 	assert_null(strstr(strbuf_text(&server->answer), "other"));
 	assert_null(strstr(strbuf_text(&server->answer), "secrets?limit"));
@@ -464,7 +431,7 @@ static void test_a_kind_that_is_not_installed(void **state)
 	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_COMMUNITY));
 	wait_until(fixture,
 		   has_problem(fixture, "CustomResourceDefinition/communities.fairway.dev", "not installed"));
-	wait_until(fixture, port_of(fixture, "a"));
+	wait_until(fixture, seen_port(&fixture->seen, "a"));
 	assert_false(result(fixture)->delivered);
 	tell(server, "missing -");
 	wait_until(fixture, result(fixture)->delivered);
@@ -485,7 +452,7 @@ static struct server *three_services(struct fixture *fixture)
 	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE));
 	wait_until(fixture, result(fixture)->delivered);
 	expect_works(fixture, server); /* the watch is open */
-	fixture->must_stay = "a";
+	fixture->seen.must_stay = "a";
 	return server;
 }
 
@@ -497,9 +464,9 @@ static void test_cut_within_an_event(void **state)
 	tell(server, "cut");
 	put_service(server, "d", 83);
 	tell(server, "del " SERVICES " b");
-	wait_until(fixture, port_of(fixture, "d"));
+	wait_until(fixture, seen_port(&fixture->seen, "d"));
 	expect_works(fixture, server);
-	assert_int_equal(port_of(fixture, "b"), 0);
+	assert_int_equal(seen_port(&fixture->seen, "b"), 0);
 	assert_int_equal(cluster_source_state(fixture->source).n_lists, 1);
 }
 
@@ -512,13 +479,13 @@ static void test_forgotten_history(void **state)
 	 * there. */
 	tell(server, "page 1");
 	tell(server, "del " SERVICES " b");
-	wait_until(fixture, !port_of(fixture, "b"));
+	wait_until(fixture, !seen_port(&fixture->seen, "b"));
 	tell(server, "reset");
 	tell(server, "del " SERVICES " c");
 	put_service(server, "d", 84);
 	tell(server, "forget");
-	fixture->must_stay = "a";
-	wait_until(fixture, port_of(fixture, "d") && !port_of(fixture, "c"));
+	fixture->seen.must_stay = "a";
+	wait_until(fixture, seen_port(&fixture->seen, "d") && !seen_port(&fixture->seen, "c"));
 	assert_int_equal(cluster_source_state(fixture->source).n_lists, 2);
 	expect_works(fixture, server);
 }
@@ -532,7 +499,7 @@ static void test_restored(void **state)
 	tell(server, "version 50");
 	tell(server, "del " SERVICES " b");
 	tell(server, "reset");
-	wait_until(fixture, !port_of(fixture, "b"));
+	wait_until(fixture, !seen_port(&fixture->seen, "b"));
 	expect_works(fixture, server);
 }
 
@@ -564,7 +531,7 @@ static void test_garbage(void **state)
 	tell(server, "reset");
 	wait_until(fixture, has_problem(fixture, "API server", "something answers with what is no answer"));
 	put_service(server, "d", 83);
-	wait_until(fixture, port_of(fixture, "d") && !result(fixture)->problems.n);
+	wait_until(fixture, seen_port(&fixture->seen, "d") && !result(fixture)->problems.n);
 	expect_works(fixture, server);
 }
 
@@ -600,7 +567,7 @@ static void test_certificates_renewed(void **state)
 
 	tell(server, "renew");
 	put_service(server, "d", 83);
-	wait_until(fixture, port_of(fixture, "d"));
+	wait_until(fixture, seen_port(&fixture->seen, "d"));
 	expect_works(fixture, server);
 	call(fixture, "GET", "/x", NULL);
 	assert_int_equal(fixture->status, 200);
@@ -622,7 +589,7 @@ static void test_wrong_ca(void **state)
 		 url);
 	scratch_write(&other->scratch, "kubeconfig", text);
 	snprintf(text, sizeof(text), "%s/kubeconfig", other->scratch.path);
-	assert_int_equal(api_new(fixture->event, &options, &fixture->api), 0);
+	assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), 0);
 	call(fixture, "GET", "/x", NULL);
 	assert_int_equal(fixture->status, 0);
 	assert_non_null(strstr(fixture->message, "certificate"));
@@ -649,7 +616,7 @@ static void test_tls_server_name(void **state)
 		scratch_write(&server->scratch, "kubeconfig", text);
 		snprintf(text, sizeof(text), "%s/kubeconfig", server->scratch.path);
 		api_free(fixture->api);
-		assert_int_equal(api_new(fixture->event, &options, &fixture->api), 0);
+		assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), 0);
 		call(fixture, "GET", "/x", NULL);
 		assert_int_equal(fixture->status, i ? 0 : 200);
 	}
@@ -718,7 +685,7 @@ static void test_several_servers(void **state)
 	connect_to(fixture, (const char *const[]){ first, "https://127.0.0.1:1", second, NULL });
 	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE));
 	wait_until(fixture, result(fixture)->delivered);
-	fixture->must_stay = "a";
+	fixture->seen.must_stay = "a";
 	for (unsigned i = 0; i < 2; i++) {
 		unsigned at = !strcmp(api_state(fixture->api).server, second);
 
@@ -739,14 +706,14 @@ static void test_credentials_that_are_missing(void **state)
 	log_threshold = LOG_LEVEL_ERROR - 1;
 	unsetenv("KUBERNETES_SERVICE_HOST");
 	unsetenv("FAIRWAY_API_SERVERS");
-	assert_int_equal(api_new(fixture->event, &options, &fixture->api), -ENOENT);
+	assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), -ENOENT);
 	setenv("FAIRWAY_API_SERVERS", "https://127.0.0.1:1,http://10.0.0.1", 1);
-	assert_int_equal(api_new(fixture->event, &options, &fixture->api), -EINVAL);
+	assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), -EINVAL);
 	setenv("FAIRWAY_API_SERVERS", "https://127.0.0.1:1, https://127.0.0.1:2/", 1);
 	scratch_write(&fixture->servers[0].scratch, "token", "a\nb");
-	assert_int_equal(api_new(fixture->event, &options, &fixture->api), -EINVAL);
+	assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), -EINVAL);
 	scratch_write(&fixture->servers[0].scratch, "token", "a\n");
-	assert_int_equal(api_new(fixture->event, &options, &fixture->api), 0);
+	assert_int_equal(api_new(fixture->seen.event, &options, &fixture->api), 0);
 	log_threshold = threshold;
 	unsetenv("FAIRWAY_API_SERVERS");
 }
