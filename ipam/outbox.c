@@ -405,6 +405,21 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 	outbox->fns.due(outbox->userdata);
 }
 
+/* It may have waited in the API client's queue. */
+static bool item_may_leave(void *userdata)
+{
+	const struct outbox *outbox = ((const struct item *)userdata)->outbox;
+
+	return outbox->fns.may_write(outbox->userdata);
+}
+
+static bool event_may_leave(void *userdata)
+{
+	const struct outbox *outbox = ((const struct event_item *)userdata)->outbox;
+
+	return outbox->fns.may_write(outbox->userdata);
+}
+
 /* 1: it is under way; 0: it is not to be sent; -errno. */
 static int send_item(struct outbox *outbox, struct item *item)
 {
@@ -413,7 +428,8 @@ static int send_item(struct outbox *outbox, struct item *item)
 				 .path = item->path,
 				 .content_type = item->content_type,
 				 .body = item->text,
-				 .length = item->length };
+				 .length = item->length,
+				 .may_leave = item_may_leave };
 	size_t i;
 	int r;
 
@@ -481,7 +497,8 @@ static bool send_event(struct outbox *outbox, struct event_item *item)
 				  .content_type =
 					  write.again ? "application/merge-patch+json" : "application/json",
 				  .body = write.body,
-				  .length = write.length };
+				  .length = write.length,
+				  .may_leave = event_may_leave };
 	*item = (struct event_item){ .outbox = outbox, .token = write.token, .again = write.again };
 	if (api_send(outbox->api, &call, on_event_reply, item, &item->request) < 0) {
 		event_book_answer(outbox->book, write.token, EVENT_LATER, now_msec);

@@ -14,8 +14,8 @@
  *   - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told
  * once.
  *
- * Addresses go first, Events when nothing else is due. Before each write `may_write` is asked: without
- * leadership nothing leaves. */
+ * Addresses go first, Events when nothing else is due. `may_write` is asked before each write and again at
+ * the moment when it leaves the API client's queue: without leadership nothing does. */
 #ifndef FAIRWAY_IPAM_OUTBOX_H
 #define FAIRWAY_IPAM_OUTBOX_H
 

@@ -72,6 +72,10 @@ struct api_call {	    /* copied */
 				   * YAML), "application/merge-patch+json"; NULL without one */
 	const char *body;
 	size_t length;
+	/* Asked with the call's `userdata` at the moment it would leave, which may be long after api_send()
+	 * (qps, burst, no room), and again before it is repeated; must not call into the api. False: it ends
+	 * with status 0. NULL: nobody asks. */
+	bool (*may_leave)(void *userdata);
 };
 
 struct api_reply {  /* borrowed until the call-back returns */

@@ -18,6 +18,7 @@ struct api_request {
 	struct api *api;
 	enum request_kind kind;
 	api_reply_fn *done;
+	bool (*may_leave)(void *userdata);
 	struct api_stream_fns fns;
 	void *userdata;
 	char *method, *path, *content_type, *body;

@@ -245,6 +245,11 @@ static void pump(void *userdata)
 
 	server_free_old_links(api);
 	while ((request = next_request(api))) {
+		if (request->may_leave && !request->may_leave(request->userdata)) {
+			unqueue(api, request);
+			deliver(request, "not sent: it is no longer wanted", false);
+			continue;
+		}
 		wait_msec = pace_take(&api->pace, loop_now_msec());
 		if (wait_msec) {
 			loop_timer_set_earlier(api->pump, wait_msec);
@@ -297,6 +302,7 @@ int api_send(struct api *api, const struct api_call *call, api_reply_fn *done, v
 	if (!request)
 		return -ENOMEM;
 	request->done = done;
+	request->may_leave = call->may_leave;
 	request->userdata = userdata;
 	request->transfer.timeout_msec = API_DEADLINE_MSEC;
 	enqueue(api, request);

@@ -293,6 +293,64 @@ static void test_calls(void **state)
 	assert_string_equal(strbuf_text(&server->answer), "GET /last -\n");
 }
 
+/* Falls from 1 to 0 after it was asked so often. */
+struct fence {
+	struct fixture *fixture;
+	unsigned open, asked;
+};
+
+static bool fence_is_open(void *userdata)
+{
+	struct fence *fence = userdata;
+
+	fence->asked++;
+	return fence->open && fence->open--;
+}
+
+static void on_fenced_reply(void *userdata, const struct api_reply *reply)
+{
+	on_reply(((struct fence *)userdata)->fixture, reply);
+}
+
+static void send_fenced(struct fixture *fixture, struct fence *fence, const char *path)
+{
+	const struct api_call fenced = { .method = "GET", .path = path, .may_leave = fence_is_open };
+
+	fence->fixture = fixture;
+	fence->asked = 0;
+	assert_int_equal(api_send(fixture->api, &fenced, on_fenced_reply, fence, NULL), 0);
+}
+
+/* The fence is asked when a call leaves, not when it is queued, and once more before it is repeated. */
+static void test_a_fence_that_falls(void **state)
+{
+	struct fixture *fixture = *state;
+	struct server *server = &fixture->servers[0];
+	struct fence fence = { .open = 1 };
+
+	connect_first(fixture);
+	send_fenced(fixture, &fence, "/late");
+	assert_int_equal(fence.asked, 0);
+	fence.open = 0; /* while it waits */
+	wait_until(fixture, fixture->n_replies == 1);
+	assert_int_equal(fence.asked, 1);
+	assert_int_equal(fixture->status, 0);
+	assert_string_equal(fixture->message, "not sent: it is no longer wanted");
+	fence.open = 1;
+	send_fenced(fixture, &fence, "/good");
+	wait_until(fixture, fixture->n_replies == 2);
+	assert_int_equal(fixture->status, 200);
+	scratch_replace(&server->scratch, "token", "second");
+	tell(server, "token second");
+	fence.open = 1;
+	send_fenced(fixture, &fence, "/repeated"); /* a 401 is repeated with the new token */
+	wait_until(fixture, fixture->n_replies == 3);
+	assert_int_equal(fence.asked, 2);
+	assert_int_equal(fixture->status, 0);
+	tell(server, "requests");
+	assert_string_equal(strbuf_text(&server->answer), "GET /good -\nGET /repeated -\n");
+}
+
 static void send_next(void *userdata, const struct api_reply *reply)
 {
 	struct fixture *fixture = userdata;
@@ -723,6 +781,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_calls),
+		TEST(test_a_fence_that_falls),
 		TEST(test_calls_from_replies_and_many_at_once),
 		TEST(test_pages_and_events),
 		TEST(test_initial_events),

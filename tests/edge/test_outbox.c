@@ -104,6 +104,7 @@ static int tear_down(void **state)
 }
 
 static const struct meta shop = { .namespace = "w", .name = "shop", .uid = "u", .resource_version = 5 };
+static const struct meta other = { .namespace = "w", .name = "other", .uid = "v" };
 
 static void round_wants(struct fixture *fixture, const struct meta *meta)
 {
@@ -152,6 +153,43 @@ static void test_nothing_leaves_without_leadership(void **state)
 	assert_int_equal(outbox_counts(fixture->outbox).n_under_way, 1);
 }
 
+static void run_until_idle(struct fixture *fixture)
+{
+	uint64_t until_usec = loop_now_usec() + LAST_RESORT_USEC;
+
+	while (!outbox_is_idle(fixture->outbox) && loop_now_usec() < until_usec)
+		assert_true(sd_event_run(fixture->event, 1000000) >= 0);
+}
+
+/* Leadership is lost while a write and an Event wait in the API client's queue. */
+static void test_nothing_leaves_when_leadership_is_lost_meanwhile(void **state)
+{
+	const struct event event = { .kind = OBJECT_SERVICE,
+				     .namespace = "w",
+				     .name = "shop",
+				     .uid = "u",
+				     .reason = "R",
+				     .action = "A",
+				     .note = "n" };
+	struct fixture *fixture = *state;
+
+	fixture->leads = true;
+	assert_int_equal(event_book_tell(fixture->book, &event, loop_now_msec(), 1), 0);
+	outbox_send(fixture->outbox); /* the Event */
+	round_wants(fixture, &shop);
+	assert_int_equal(outbox_counts(fixture->outbox).n_under_way, 1);
+	assert_int_equal(outbox_counts(fixture->outbox).events, 1);
+	fixture->leads = false;
+	run_until_idle(fixture);
+	assert_int_equal(outbox_counts(fixture->outbox).unanswered, 1);
+	assert_int_equal(api_state(fixture->api).n_requests, 0);
+	fixture->leads = true; /* as it would have been */
+	assert_int_equal(event_book_tell(fixture->book, &event, loop_now_msec(), 1), 0);
+	round_wants(fixture, &other);
+	run_until_idle(fixture);
+	assert_true(api_state(fixture->api).n_requests > 0);
+}
+
 static void test_nothing_leaves_after_the_stop(void **state)
 {
 	struct fixture *fixture = *state;
@@ -178,9 +216,7 @@ static void test_nothing_leaves_unnoted(void **state)
 
 static void test_no_answer(void **state)
 {
-	static const struct meta other = { .namespace = "w", .name = "other", .uid = "v" };
 	struct fixture *fixture = *state;
-	uint64_t until_usec = loop_now_usec() + LAST_RESORT_USEC;
 
 	fixture->leads = true;
 	round_wants(fixture, &shop);
@@ -190,8 +226,7 @@ static void test_no_answer(void **state)
 	round_wants(fixture, &other);
 	assert_int_equal(fixture->n_sending, 2);
 
-	while (!outbox_is_idle(fixture->outbox) && loop_now_usec() < until_usec)
-		assert_true(sd_event_run(fixture->event, 1000000) >= 0);
+	run_until_idle(fixture);
 	assert_int_equal(outbox_counts(fixture->outbox).unanswered, 2);
 	assert_int_equal(fixture->n_acknowledged + fixture->n_refused, 0);
 	assert_false(outbox_is_ready(fixture->outbox, OBJECT_SERVICE, &shop, 0)); /* not before its time */
@@ -203,6 +238,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_leaves_without_leadership),
+		TEST(test_nothing_leaves_when_leadership_is_lost_meanwhile),
 		TEST(test_nothing_leaves_after_the_stop),
 		TEST(test_nothing_leaves_unnoted),
 		TEST(test_no_answer),
