@@ -4,5 +4,5 @@ EDGE_SRCS += $(addprefix userspace/datapath/,addresses.c applied.c attach.c coll
 	frontends.c host.c netlink.c nexthop.c pins.c ranges.c tables.c uplinks.c)
 EDGE_SRCS += userspace/datapath/load.c userspace/datapath/datapath.c
 # Root, in namespaces of their own.
-EDGE_TESTS += tests/datapath/test_collector.c tests/datapath/test_datapath.c tests/datapath/test_traffic.c
-EDGE_HELPER_SRCS += tests/datapath/sandbox.c
+EDGE_TESTS += $(addprefix tests/datapath/test_,collector.c datapath.c hooks.c host.c mending.c traffic.c)
+EDGE_HELPER_SRCS += tests/datapath/sandbox.c tests/datapath/small_world.c
