@@ -188,10 +188,13 @@ static int want_service(struct leader *leader, const struct service *service,
 	cleanup(service_write_done) struct service_write write = { 0 };
 	struct service_state state;
 	bool shown = allocation->n_addresses && service_shows(service, allocation);
+	bool settled = service_is_settled(service, allocation);
 	int r;
 
-	if (!outbox_has_room(leader->outbox, !shown))
+	if (!outbox_has_room(leader->outbox, !settled))
 		return 0; /* of 10,000 due ones hardly a hundred would leave before they are decided anew */
+	if (settled && outbox_holds_back(leader->outbox, loop_now_msec()))
+		return 0;
 	r = shown ? judge(leader, allocation, arena, &state) : 0;
 	if (r == 0)
 		r = service_write_decide(service, allocation, shown ? &state : NULL,
@@ -244,7 +247,7 @@ static int want_problem(struct leader *leader, const struct service *service)
 	cleanup(service_write_done) struct service_write write = { 0 };
 	int r;
 
-	if (!problem || service->meta.deleting ||
+	if (!problem || service->meta.deleting || outbox_holds_back(leader->outbox, loop_now_msec()) ||
 	    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, loop_now_msec()))
 		return 0;
 	r = service_write_problem(service, problem, loop_wall_usec() / 1000000, &write);
@@ -298,6 +301,8 @@ static int want_pool(struct leader *leader, const struct service_ip_pool *pool,
 
 	if (r < 0 || body.length)
 		return r < 0 ? r : add_patch(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, false, &body);
+	if (outbox_holds_back(leader->outbox, loop_now_msec()))
+		return 0;
 	r = pool_status_patch(&body, pool, usage, loop_wall_usec() / 1000000);
 	return r < 0 ? r
 		     : add_status(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, pool->status_digest, &body);
@@ -420,10 +425,11 @@ static int do_round(struct leader *leader)
 		r = want_cleanings(leader, cluster);
 	if (r == 0)
 		r = want_pools(leader, cluster);
-	if (r == 0)
+	if (r == 0 && !outbox_holds_back(leader->outbox, loop_now_msec())) {
 		r = want_peers(leader, cluster);
-	if (r == 0)
-		r = want_advertisements(leader, cluster);
+		if (r == 0)
+			r = want_advertisements(leader, cluster);
+	}
 	if (r < 0)
 		return r;
 	if (leader->ledger.next_msec != UINT64_MAX)

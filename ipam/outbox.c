@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipam/rush.h"
 #include "k8s/decode.h"
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
@@ -66,6 +67,7 @@ struct outbox {
 	struct item *under_way[OUTBOX_AT_ONCE];
 	struct event_item events[OUTBOX_EVENTS_AT_ONCE];
 	size_t n_later_under_way;
+	struct rush rush;
 	struct loop_timer *due, *event_due;
 	struct outbox_counts counts;
 	bool stopped;
@@ -178,6 +180,11 @@ bool outbox_is_ready(struct outbox *outbox, enum object_kind kind, const struct 
 	if (object->busy || object->acknowledged_version > meta->resource_version)
 		return false; /* an answer, or the watch, comes */
 	return !must_wait(outbox, object->retry_msec, now_msec);
+}
+
+bool outbox_holds_back(struct outbox *outbox, uint64_t now_msec)
+{
+	return must_wait(outbox, rush_until(&outbox->rush, now_msec), now_msec);
 }
 
 /* --- the queues ---------------------------------------------------------------------------------------- */
@@ -447,6 +454,8 @@ static int send_item(struct outbox *outbox, struct item *item)
 	outbox->under_way[i] = item;
 	outbox->counts.n_under_way++;
 	outbox->n_later_under_way += item->urgency != WRITE_NOW;
+	if (item->urgency == WRITE_NOW)
+		rush_note(&outbox->rush, object->sent_msec);
 	return 1;
 }
 
@@ -523,6 +532,8 @@ static void pump(struct outbox *outbox)
 	if (outbox->stopped)
 		return;
 	send_queue(outbox, &outbox->now, false);
+	if (outbox_holds_back(outbox, loop_now_msec()))
+		return;
 	send_queue(outbox, &outbox->later, true);
 	if (outbox->counts.n_under_way == outbox->n_later_under_way && outbox->now.next == outbox->now.n)
 		send_events(outbox);

@@ -14,8 +14,9 @@
  *   - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told
  * once.
  *
- * Addresses go first, Events when nothing else is due. `may_write` is asked before each write and again at
- * the moment when it leaves the API client's queue: without leadership nothing does. */
+ * Addresses go first, Events when nothing else is due; while addresses go out in a rush (rush.h) nothing else
+ * goes. `may_write` is asked before each write and again at the moment when it leaves the API client's queue:
+ * without leadership nothing does. */
 #ifndef FAIRWAY_IPAM_OUTBOX_H
 #define FAIRWAY_IPAM_OUTBOX_H
 
@@ -61,6 +62,8 @@ struct outbox_write { /* borrowed; copied by outbox_add() */
 /* Is it worth deciding about this object now? False: it has to wait, and `due` will come. */
 bool outbox_is_ready(struct outbox *, enum object_kind, const struct meta *, uint64_t now_msec);
 void outbox_begin(struct outbox *); /* forgets what is not sent */
+/* True: only WRITE_NOW leaves, the rest need not even be decided; `due` will come. */
+bool outbox_holds_back(struct outbox *, uint64_t now_msec);
 /* False: as much is queued as can leave before long; an answer to that brings the next round. */
 bool outbox_has_room(const struct outbox *, bool urgent);
 int outbox_add(struct outbox *, const struct outbox_write *, uint64_t now_msec); /* 0 or -ENOMEM */

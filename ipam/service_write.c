@@ -42,6 +42,11 @@ bool service_shows(const struct service *service, const struct allocation *alloc
 	return ingress_is(service, allocation->addresses, allocation->n_addresses);
 }
 
+bool service_is_settled(const struct service *service, const struct allocation *allocation)
+{
+	return has_finalizer(service) && service_shows(service, allocation);
+}
+
 /* --- what it should say -------------------------------------------------------------------------------- */
 
 struct wanted {

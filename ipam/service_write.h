@@ -44,6 +44,9 @@ void service_write_done(struct service_write *);
 /* Does the status show the allocation's addresses and no others? */
 bool service_shows(const struct service *, const struct allocation *);
 
+/* Has the Service all that is urgent, its addresses and the finalizer? */
+bool service_is_settled(const struct service *, const struct allocation *);
+
 /* A Service that is ours and not being deleted. `state` (of its addresses; NULL: it has none) and `problem`
  * (NULL: none) are borrowed. 0 or -ENOMEM. */
 int service_write_decide(const struct service *, const struct allocation *, const struct service_state *state,

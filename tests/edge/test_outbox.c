@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "ipam/outbox.h"
+#include "ipam/rush.h"
 #include "tests/edge/scratch.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
@@ -31,6 +32,7 @@ struct fixture {
 	bool leads;
 	int refusal; /* of `sending` */
 	unsigned n_sending, n_acknowledged, n_refused;
+	bool due_in_calm;
 };
 
 static bool may_write(void *userdata)
@@ -59,8 +61,11 @@ static void on_refused(void *userdata, enum object_kind kind _unused_, const str
 	((struct fixture *)userdata)->n_refused++;
 }
 
-static void on_due(void *userdata _unused_)
+static void on_due(void *userdata)
 {
+	struct fixture *fixture = userdata;
+
+	fixture->due_in_calm |= !outbox_holds_back(fixture->outbox, loop_now_msec());
 }
 
 /* Nobody listens at port 1. */
@@ -106,27 +111,32 @@ static int tear_down(void **state)
 static const struct meta shop = { .namespace = "w", .name = "shop", .uid = "u", .resource_version = 5 };
 static const struct meta other = { .namespace = "w", .name = "other", .uid = "v" };
 
-static void round_wants(struct fixture *fixture, const struct meta *meta)
+static void add(struct fixture *fixture, const struct meta *meta, enum write_urgency urgency)
 {
-	const struct service_write write = { .urgency = WRITE_NOW };
+	const struct service_write write = { .urgency = urgency };
 	cleanup(strbuf_done) struct strbuf body = { 0 };
 
 	strbuf_append(&body, "{}");
-	outbox_begin(fixture->outbox);
 	assert_int_equal(outbox_add(fixture->outbox,
 				    &(struct outbox_write){ .kind = OBJECT_SERVICE,
 							    .meta = meta,
 							    .is_status = true,
-							    .urgency = WRITE_NOW,
+							    .urgency = urgency,
 							    .content_type = "application/merge-patch+json",
 							    .body = &body,
 							    .service = &write },
 				    loop_now_msec()),
 			 0);
+}
+
+static void round_wants(struct fixture *fixture, const struct meta *meta)
+{
+	outbox_begin(fixture->outbox);
+	add(fixture, meta, WRITE_NOW);
 	outbox_send(fixture->outbox);
 }
 
-static void test_nothing_leaves_without_leadership(void **state)
+static void tell_event(struct fixture *fixture)
 {
 	const struct event event = { .kind = OBJECT_SERVICE,
 				     .namespace = "w",
@@ -135,9 +145,15 @@ static void test_nothing_leaves_without_leadership(void **state)
 				     .reason = "R",
 				     .action = "A",
 				     .note = "n" };
-	struct fixture *fixture = *state;
 
 	assert_int_equal(event_book_tell(fixture->book, &event, loop_now_msec(), 1), 0);
+}
+
+static void test_nothing_leaves_without_leadership(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tell_event(fixture);
 	round_wants(fixture, &shop);
 	assert_int_equal(fixture->n_sending, 0);
 	assert_true(outbox_is_idle(fixture->outbox));
@@ -233,6 +249,35 @@ static void test_no_answer(void **state)
 	assert_true(outbox_is_ready(fixture->outbox, OBJECT_SERVICE, &shop, loop_now_msec() + 60000));
 }
 
+/* Nothing else leaves while many addresses go out; it does when that is over. */
+static void test_addresses_in_a_rush(void **state)
+{
+	static const char *const names[RUSH_WRITES] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+	struct fixture *fixture = *state;
+	uint64_t until_usec = loop_now_usec() + LAST_RESORT_USEC;
+	size_t i;
+
+	fixture->leads = true;
+	tell_event(fixture);
+	outbox_begin(fixture->outbox);
+	add(fixture, &shop, WRITE_SOON);
+	for (i = 0; i < RUSH_WRITES; i++)
+		add(fixture, &(struct meta){ .namespace = "w", .name = names[i], .uid = names[i] },
+		    WRITE_NOW);
+	outbox_send(fixture->outbox);
+	assert_int_equal(fixture->n_sending, RUSH_WRITES);
+	assert_int_equal(outbox_counts(fixture->outbox).n_queued, 1);
+	assert_int_equal(outbox_counts(fixture->outbox).events, 0);
+	assert_true(outbox_holds_back(fixture->outbox, loop_now_msec()));
+
+	while (!fixture->due_in_calm && loop_now_usec() < until_usec)
+		assert_true(sd_event_run(fixture->event, 1000000) >= 0);
+	assert_true(fixture->due_in_calm); /* the next round is asked for */
+	outbox_send(fixture->outbox);
+	assert_int_equal(fixture->n_sending, RUSH_WRITES + 1);
+	assert_int_equal(outbox_counts(fixture->outbox).n_queued, 0);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -242,6 +287,7 @@ int main(void)
 		TEST(test_nothing_leaves_after_the_stop),
 		TEST(test_nothing_leaves_unnoted),
 		TEST(test_no_answer),
+		TEST(test_addresses_in_a_rush),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
