@@ -152,6 +152,6 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
 
--include $(shell find $(BUILD) -path $(BUILD)/cluster -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/cluster -o -path $(BUILD)/san \) -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 .PHONY: all help unit deps check lab cluster bench soak demo images tests edge golden-update clean test-assets
