@@ -12,6 +12,7 @@
 #include "ipam/peer_status.h"
 #include "ipam/pool_status.h"
 #include "ipam/problem_lines.h"
+#include "ipam/silence.h"
 #include "k8s/cluster_source.h"
 #include "k8s/json.h"
 #include "userspace/base/cleanup.h"
@@ -28,11 +29,14 @@
 
 struct leader {
 	struct leader_options options;
+	struct api *api;
 	struct store *store;
 	struct cluster_source *source;
 	struct debounce *round;
 	struct loop_timer
 		*next; /* the round that no change asks for, or the end of patience in leader_stop() */
+	struct loop_timer *look; /* for silent agents */
+	struct silence silence;
 	struct event_book *book;
 	struct outbox *outbox;
 	struct ledger ledger;
@@ -363,6 +367,28 @@ static int want_advertisements(struct leader *leader, const struct cluster *clus
 	return r;
 }
 
+static int want_silent_node(struct leader *leader, const struct lb_node *node)
+{
+	cleanup(strbuf_done) struct strbuf body = { 0 };
+	int r;
+
+	if (!silence_is_due(&leader->silence, node) ||
+	    !outbox_is_ready(leader->outbox, OBJECT_LB_NODE, &node->meta, loop_now_msec()))
+		return 0;
+	r = silence_patch(&body, node, loop_wall_usec() / 1000000);
+	return r < 0 ? r : add_patch(leader, OBJECT_LB_NODE, &node->meta, true, &body);
+}
+
+static int want_silent_nodes(struct leader *leader, const struct cluster *cluster)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < cluster->n_lb_nodes && r == 0; i++)
+		r = want_silent_node(leader, cluster->lb_nodes[i]);
+	return r;
+}
+
 static int refresh_reports(struct leader *leader, const struct cluster *cluster,
 			   const struct store_changes *changes)
 {
@@ -429,6 +455,8 @@ static int do_round(struct leader *leader)
 		r = want_peers(leader, cluster);
 		if (r == 0)
 			r = want_advertisements(leader, cluster);
+		if (r == 0)
+			r = want_silent_nodes(leader, cluster);
 	}
 	if (r < 0)
 		return r;
@@ -473,6 +501,22 @@ static void on_round(void *userdata)
 	}
 	note_duration(leader, loop_seconds_of(CLOCK_MONOTONIC) - began,
 		      loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID) - began_cpu);
+}
+
+/* Signs of life are no change and bring no round: they are looked for here. */
+static void on_look(void *userdata)
+{
+	struct leader *leader = userdata;
+	const struct cluster *cluster = store_cluster(leader->store);
+	uint64_t now_msec = loop_now_msec(), wait_msec = RETRY_MSEC;
+
+	if (cluster && leader->counts.delivered &&
+	    silence_look(&leader->silence, cluster, api_state(leader->api).reachable, now_msec) == 0) {
+		wait_msec = leader->silence.next_msec - now_msec;
+		if (leader->silence.n_due)
+			debounce_kick(leader->round);
+	}
+	loop_timer_set(leader->look, wait_msec);
 }
 
 /* --- life ---------------------------------------------------------------------------------------------- */
@@ -522,6 +566,7 @@ void leader_count(const struct leader *leader, struct metrics *metrics)
 	counts.leader = metrics->leader;
 	counts.pools = leader->allocations.pools;
 	counts.n_pools = leader->allocations.n_pools;
+	counts.n_silent_nodes = leader->silence.n_silent;
 	counts.n_leaving = leader->ledger.n_leaving;
 	counts.writes_good = writes.good;
 	counts.writes_conflict = writes.conflicts;
@@ -546,6 +591,8 @@ void leader_free(struct leader *leader)
 	cluster_source_free(leader->source);
 	debounce_free(leader->round);
 	loop_timer_free(leader->next);
+	loop_timer_free(leader->look);
+	silence_done(&leader->silence);
 	event_book_free(leader->book);
 	node_reports_done(&leader->reports);
 	allocations_done(&leader->allocations);
@@ -572,6 +619,7 @@ int leader_new(struct sd_event *event, struct api *api, const struct leader_opti
 	if (!leader)
 		return -ENOMEM;
 	leader->options = *options;
+	leader->api = api;
 	leader->store = store_new();
 	leader->book = event_book_new();
 	if (!leader->store || !leader->book)
@@ -580,11 +628,15 @@ int leader_new(struct sd_event *event, struct api *api, const struct leader_opti
 	if (r == 0)
 		r = loop_timer_new(event, on_next, leader, &leader->next);
 	if (r == 0)
+		r = loop_timer_new(event, on_look, leader, &leader->look);
+	if (r == 0)
 		r = outbox_new(event, api, leader->book, &reporter, &fns, leader, &leader->outbox);
 	if (r == 0)
 		r = cluster_source_new(event, api, &source, leader->store, on_change, leader,
 				       &leader->source);
-	if (r == 0)
-		*ret = take(leader);
-	return r;
+	if (r < 0)
+		return r;
+	loop_timer_set(leader->look, 0);
+	*ret = take(leader);
+	return 0;
 }

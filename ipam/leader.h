@@ -9,7 +9,7 @@
  *
  * A round: store -> cluster -> ledger laid over it -> allocate() -> one PATCH at most for each Service, pool,
  * peer and advertisement. The pure parts decide: ledger, allocator, service_write, pool_status, peer_status,
- * advertisement_status, node_reports, event_book. */
+ * advertisement_status, node_reports, silence, event_book. */
 #ifndef FAIRWAY_IPAM_LEADER_H
 #define FAIRWAY_IPAM_LEADER_H
 

@@ -90,6 +90,7 @@ void metrics_text(struct strbuf *out, const struct metrics *metrics)
 	gauge(out, "services", "LoadBalancer Services that are ours.", metrics->n_services);
 	gauge(out, "services_pending", "Those of them that do not have all that they ask for.",
 	      metrics->n_pending);
+	gauge(out, "nodes_silent", "Nodes whose lbagent is not heard of any more.", metrics->n_silent_nodes);
 	gauge(out, "addresses_leaving", "Addresses that no Service has any more, but nodes may.",
 	      metrics->n_leaving);
 	counter(out, "allocations_total", "Services that were given addresses.", metrics->n_allocations);

@@ -11,6 +11,7 @@ struct metrics {
 	bool leader, delivered, api_reachable;
 	const struct pool_usage *pools; /* borrowed; of the last round */
 	size_t n_pools;
+	size_t n_silent_nodes; /* whose agent is not heard of */
 	size_t n_services, n_pending,
 		n_leaving; /* ours; those without all that they ask for; addresses not let go yet */
 	uint64_t n_allocations,

@@ -125,6 +125,7 @@ struct tally { /* what the nodes say about one Service */
 	bool more_peers;
 	bool told_in[2];		     /* IPv4, IPv6: some node announces this family to somebody */
 	const struct node_report *silent[2]; /* the first that does not, though it announces the other */
+	const struct node_report *unheard;   /* the first of an agent that is silent */
 };
 
 static bool names_all(const struct lb_node_service *service, const struct addr *addresses, size_t n_addresses)
@@ -161,6 +162,11 @@ static void count_report(struct tally *tally, const struct node_report *report, 
 {
 	size_t i, family;
 
+	if (report->node->silent) {
+		if (!tally->unheard)
+			tally->unheard = report;
+		return;
+	}
 	if (!current || !report->group->programmed) {
 		tally->n_bad++;
 		if (!tally->first_bad)
@@ -182,7 +188,7 @@ static void count_report(struct tally *tally, const struct node_report *report, 
 	}
 }
 
-/* Nodes that name every Service, but not this one. */
+/* Nodes that name every Service, but not this one. Who is silent may have named it by now. */
 static void count_missing(struct tally *tally, const struct node_reports *reports,
 			  const struct node_report *items, size_t n)
 {
@@ -193,7 +199,7 @@ static void count_missing(struct tally *tally, const struct node_reports *report
 
 		while (at < n && strcmp(items[at].node->meta.name, node->meta.name) < 0)
 			at++;
-		if (node->sampled || node->n_omitted || (at < n && items[at].node == node))
+		if (node->sampled || node->n_omitted || node->silent || (at < n && items[at].node == node))
 			continue;
 		tally->n_bad++;
 		if (!tally->missing)
@@ -214,12 +220,18 @@ static void append_bad(struct strbuf *out, const struct tally *tally)
 		strbuf_append(out, "; not on other nodes either");
 }
 
-static void judge_unreported(const struct node_reports *reports, struct condition_want *want,
-			     struct strbuf *message)
+/* Nobody who is heard of says anything about it. */
+static void judge_unreported(const struct node_reports *reports, const struct tally *tally,
+			     struct condition_want *want, struct strbuf *message)
 {
 	want->status = CONDITION_UNKNOWN;
-	want->reason = reports->n_nodes ? "NotReported" : REASON_NO_NODES;
-	strbuf_append(message, reports->n_nodes ? "no node has reported it yet" : "no node runs lbagent");
+	want->reason = tally->unheard ? AGENT_SILENT : reports->n_nodes ? "NotReported" : REASON_NO_NODES;
+	if (tally->unheard)
+		strbuf_appendf(message, "lbagent is silent on each node that reported it; the first is %s",
+			       tally->unheard->node->meta.name);
+	else
+		strbuf_append(message,
+			      reports->n_nodes ? "no node has reported it yet" : "no node runs lbagent");
 }
 
 static struct condition_want judge_programmed(const struct node_reports *reports, const struct tally *tally,
@@ -237,7 +249,7 @@ static struct condition_want judge_programmed(const struct node_reports *reports
 		want.reason = "Programmed";
 		strbuf_append(message, "every node that reports it serves it");
 	} else {
-		judge_unreported(reports, &want, message);
+		judge_unreported(reports, tally, &want, message);
 	}
 	return want;
 }
@@ -301,7 +313,7 @@ static struct condition_want judge_announced(const struct node_reports *reports,
 		want.reason = "NotProgrammed";
 		strbuf_append(message, "only what is programmed is announced");
 	} else {
-		judge_unreported(reports, &want, message);
+		judge_unreported(reports, tally, &want, message);
 	}
 	return want;
 }

@@ -2,7 +2,8 @@
 /* What the nodes say about Services, all LBNodes together (PURE): is a Service programmed, is it announced,
  * and does any node still hold an address for it?
  *
- * An LBNode counts while its Node is there. An entry that does not name all of a Service's addresses is older
+ * An LBNode counts while its Node is there. Of one whose agent is silent (silence.h) nothing is taken for true; but
+ * what it named it may hold still, so addresses wait for it as before. An entry that does not name all of a Service's addresses is older
  * than they are. In a small cluster each node names each Service, so one that misses it has not done its work
  * yet; in a large one
  * (`sampled`) eight nodes name it, and every node on which something is wrong.

@@ -41,7 +41,7 @@ static const struct lb_node *find_node(const struct node_reports *reports, const
 	if (reports->n_nodes)
 		found = bsearch(name, reports->nodes, reports->n_nodes, sizeof(*reports->nodes),
 				compare_to_node);
-	return found ? *found : NULL;
+	return found && !(*found)->silent ? *found : NULL;
 }
 
 static const struct lb_node_peer *find_peer(const struct lb_node *node, const char *name)

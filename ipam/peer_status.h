@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a BGPPeer's status should be, from what the nodes report (PURE). Nodes count as selected by the peer's
- * nodeSelectors; one of them that says nothing about the peer is Unknown. At most PEER_STATUS_NODES are
+ * nodeSelectors; one of them that says nothing about the peer, or is silent, is Unknown. At most PEER_STATUS_NODES are
  * listed, those without an established session first: the LBNodes have them all. */
 #ifndef FAIRWAY_IPAM_PEER_STATUS_H
 #define FAIRWAY_IPAM_PEER_STATUS_H

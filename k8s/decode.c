@@ -99,6 +99,8 @@ static const struct ignored ignored_of_nodes[] = {
 	{ "status", "conditions", "lastHeartbeatTime" },
 };
 
+static const struct ignored ignored_of_lb_nodes[] = { { "status", NULL, "heartbeatTime" } };
+
 static bool is_ignored(const struct ignored *table, size_t n, const struct json *member)
 {
 	const struct json *parent = member->parent, *list = NULL;
@@ -123,7 +125,9 @@ static bool skip_ignored(const void *userdata, const struct json *member)
 	const enum object_kind *kind = userdata;
 
 	return is_ignored(ignored_of_all, ARRAY_SIZE(ignored_of_all), member) ||
-	       (*kind == OBJECT_NODE && is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), member));
+	       (*kind == OBJECT_NODE && is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), member)) ||
+	       (*kind == OBJECT_LB_NODE &&
+		is_ignored(ignored_of_lb_nodes, ARRAY_SIZE(ignored_of_lb_nodes), member));
 }
 
 uint64_t decode_digest(enum object_kind kind, const struct json *object)

@@ -47,7 +47,8 @@ const struct json *decode_unknown_field(const struct json *list, const struct js
 /* metadata.resourceVersion of an object or a list; 0: none, or none that is a decimal number. */
 uint64_t decode_resource_version(const struct json *);
 /* Equal digests: decoding would give an equal object but for meta.resource_version. Not looked at are
- * resourceVersion, managedFields, and what a Node tells every few minutes and nobody here reads. Never 0. */
+ * resourceVersion, managedFields, what a Node tells every few minutes and nobody here reads, and an LBNode's
+ * heartbeat. Never 0. */
 uint64_t decode_digest(enum object_kind, const struct json *);
 /* "Pod (v1)", for notices about kinds that are not read. */
 void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *);

@@ -6,13 +6,14 @@
 
 #include "k8s/decode_common.h"
 
-#define MAX_GROUPS  10000
-#define MAX_ENTRIES 100000
-#define MAX_PEERS   256
-#define MAX_NAMES   256
-#define MAX_VIPS    16
-#define ENTRY_MAX   1024 /* bytes of "namespace/name=VIP,…" */
-#define COUNT_MAX   INT32_MAX
+#define MAX_GROUPS    10000
+#define MAX_ENTRIES   100000
+#define MAX_PEERS     256
+#define MAX_NAMES     256
+#define MAX_VIPS      16
+#define ENTRY_MAX     1024 /* bytes of "namespace/name=VIP,…" */
+#define COUNT_MAX     INT32_MAX
+#define HEARTBEAT_MAX 3600 /* seconds */
 
 /* "namespace/name=VIP,VIP"; the name may be empty, nothing else. */
 static bool read_entry(struct decoder *decoder, const char *text, struct lb_node_service *ret)
@@ -133,6 +134,8 @@ static void decode_ready(struct decoder *decoder, const struct json *status, str
 		node->ready = state && strcmp(state, "True") == 0;
 		node->ready_reason = field_text_or(decoder, entry, "reason", "");
 		node->ready_message = field_text_or(decoder, entry, "message", "");
+		node->silent = state && node->ready_reason && strcmp(state, "Unknown") == 0 &&
+			       strcmp(node->ready_reason, AGENT_SILENT) == 0;
 	}
 }
 
@@ -147,6 +150,8 @@ void decode_lb_node(struct decoder *decoder, const struct json *root, struct obj
 	node->n_programmed = (size_t)field_number(decoder, services, "programmed", 0, COUNT_MAX, 0);
 	node->n_announced = (size_t)field_number(decoder, services, "announced", 0, COUNT_MAX, 0);
 	node->n_omitted = (size_t)field_number(decoder, services, "omitted", 0, COUNT_MAX, 0);
+	node->heartbeat_sec =
+		(uint32_t)field_number(decoder, status, "heartbeatSeconds", 1, HEARTBEAT_MAX, 0);
 	node->sampled = field_bool(decoder, services, "sampled", false);
 	decode_groups(decoder, status, node);
 	decode_peers(decoder, status, node);

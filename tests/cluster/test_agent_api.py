@@ -129,6 +129,7 @@ def test_lbnode_tells_what_is(bench):
     status = bench.status()
     assert status['services'] == {'total': 1, 'programmed': 1, 'announced': 0, 'omitted': 0, 'sampled': False}
     assert [i['name'] for i in status['interfaces']] == ['up0'] and status['interfaces'][0]['hook'] == 'xdp'
+    assert status['heartbeatSeconds'] == 60 and status['heartbeatTime']
     ready = status['conditions'][0]
     assert (ready['type'], ready['status'], ready['reason']) == ('Ready', 'True', 'Ready')
     node, lbnode = bench.plane.admin.get('Node', 'n1'), bench.plane.admin.get('LBNode', 'n1')

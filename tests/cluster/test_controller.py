@@ -684,11 +684,12 @@ class Agent:
             {'apiVersion': 'v1', 'kind': 'Node', 'name': node, 'uid': self.uid}]}}
         self.client.create(self.object, fieldManager='lbagent')
 
-    def says(self, *groups, silent=()):
-        """groups: (programmed, announced to, reason, [namespace/name=VIP, …]); `silent`: families that none of them announces"""
+    def says(self, *groups, silent=(), heartbeat=None):
+        """groups: (programmed, announced to, reason, [namespace/name=VIP, …]); `silent`: families that none of them announces;
+        `heartbeat`: it says that it will write again within so many seconds"""
         status = {'agentVersion': 'test', 'conditions': [{'type': 'Ready', 'status': 'True', 'reason': 'Ready', 'message': '',
                                                          'lastTransitionTime': '2026-01-01T00:00:00Z'}],
-                  'services': {'total': len(groups), 'programmed': 0, 'announced': 0},
+                  'services': {'total': len(groups), 'programmed': 0, 'announced': 0}, **({'heartbeatSeconds': heartbeat} if heartbeat else {}),
                   'groups': [{'programmed': p, 'announcedTo': list(a), 'reason': r, 'message': r and f'{r} on {self.node}', 'services': s,
                               **({'unannouncedFamilies': list(silent)} if silent else {})} for p, a, r, s in groups]}
         self.client.apply({'apiVersion': self.object['apiVersion'], 'kind': 'LBNode', 'metadata': {'name': self.node}, 'status': status},
@@ -751,6 +752,28 @@ def test_an_address_that_no_peer_is_told_of_is_not_announced(room, agents, silen
     assert condition(room.get('shop'), 'fairway.dev/Programmed')['status'] == 'True'
     agents[1].says(group)  # one node of them is enough
     wait_condition(room, 'shop', 'Announced', 'True')
+
+
+def test_an_agent_that_falls_silent_is_believed_no_more(room, agents, fairway_plane):
+    """Who writes no more for three times as long as it said is Unknown, until it writes again; so is what only it had said"""
+    room.pool()
+    room.service('shop')
+    entry = f'{room.namespace}/shop={room.addresses("shop")[0]}'
+    one = agents[0]
+
+    def ready(agent):
+        return next(((c['status'], c['reason']) for c in room.admin.get('LBNode', agent.node)['status']['conditions'] if c['type'] == 'Ready'), None)
+
+    for agent in agents:
+        agent.says((True, ['tor-a'], '', [entry]), heartbeat=1)
+    wait_condition(room, 'shop', 'Announced', 'True')
+    wait_condition(room, 'shop', 'Programmed', 'Unknown', 'AgentSilent')
+    wait_condition(room, 'shop', 'Announced', 'Unknown', 'AgentSilent')
+    assert [ready(agent) for agent in agents] == [('Unknown', 'AgentSilent')] * 2
+    assert fairway_plane.kubectl('get', 'lbn', one.node).splitlines()[1].split()[1] == 'Unknown'
+    one.says((True, ['tor-a'], '', [entry]), heartbeat=60)
+    wait_condition(room, 'shop', 'Announced', 'True')
+    assert ready(one) == ('True', 'Ready')
 
 
 def test_an_address_is_released_after_the_nodes_let_go(room, agents):

@@ -86,6 +86,10 @@ def test_every_right_is_used_and_no_other_is_asked_for(bench):
             custom('BGPPeer', 'tor', {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '192.0.2.1', 'passwordSecret': {'name': 'tor'}}),
             custom('BGPAdvertisement', 'all', {}), custom('ServiceIPPool', 'used', {'addresses': ['198.51.100.0/28']}), service('given', pool='used')])
         eventually(lambda: address(admin, 'given').startswith('198.51.100.'), lambda: f'web/given has an address\n{controller.log()[-3000:]}')
+        # A node whose agent wrote once, and no more.
+        silent = {'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'LBNode', 'metadata': {'name': 'silent'}}
+        admin.create(silent)
+        admin.apply({**silent, 'status': {'heartbeatSeconds': 1}}, subresource='status')
         # The same complaint twice: an Event, and a minute later its series.
         reasons = []
         for wish in ({'pool': 'nowhere'}, {'pool': 'used', 'ips': '203.0.113.77'}, {'pool': 'nowhere'}):

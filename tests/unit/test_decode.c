@@ -68,6 +68,7 @@ static void test_lb_node(void **state _unused_)
 				     "metadata: {name: n1}\n"
 				     "status:\n"
 				     "  agentVersion: 0.1.0\n"
+				     "  heartbeatSeconds: 60\n"
 				     "  services: {total: 7, programmed: 6, announced: 5, omitted: 1, sampled: true}\n"
 				     "  groups:\n"
 				     "  - programmed: true\n"
@@ -85,6 +86,8 @@ static void test_lb_node(void **state _unused_)
 	assert_int_equal(object->lb_node.n_omitted, 1);
 	assert_true(object->lb_node.sampled && object->lb_node.ready);
 	assert_string_equal(object->lb_node.ready_reason, "Fine");
+	assert_int_equal(object->lb_node.heartbeat_sec, 60);
+	assert_false(object->lb_node.silent);
 	assert_int_equal(object->lb_node.n_groups, 2);
 	assert_true(object->lb_node.groups[1].releasing && !object->lb_node.groups[1].programmed);
 	assert_true(!object->lb_node.groups[1].silent[0] && object->lb_node.groups[1].silent[1]);
@@ -100,6 +103,33 @@ static void test_lb_node(void **state _unused_)
 	assert_int_equal(problems.n, 5);
 	assert_string_equal(problems.items[0].object, "LBNode/n1");
 	assert_string_equal(problems.items[0].field, "status.groups[0].services[3]");
+}
+
+/* lbcontroller's word, and nobody else's: an agent that says Unknown is not silent. */
+static void test_lb_node_silent(void **state _unused_)
+{
+	static const struct {
+		const char *condition;
+		bool silent;
+	} rows[] = {
+		{ "status: Unknown, reason: AgentSilent", true },
+		{ "status: Unknown, reason: Starting", false },
+		{ "status: \"False\", reason: AgentSilent", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup(strbuf_done) struct strbuf text = { 0 };
+		cleanup(object_freep) struct object *object = NULL;
+
+		strbuf_appendf(&text,
+			       "apiVersion: fairway.dev/v1alpha1\nkind: LBNode\nmetadata: {name: n1}\nstatus:\n"
+			       "  conditions: [{type: Ready, %s}]\n",
+			       rows[i].condition);
+		object = decode(strbuf_text(&text));
+		assert_int_equal(object->lb_node.silent, rows[i].silent);
+		assert_false(object->lb_node.ready);
+		assert_int_equal(object->lb_node.heartbeat_sec, 0); /* an older agent does not say */
+	}
 }
 
 /* A node each, as ServiceLB has it: none of them may go to anybody else. */
@@ -1095,6 +1125,7 @@ int main(void)
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_many_status_addresses),
 		cmocka_unit_test(test_lb_node),
+		cmocka_unit_test(test_lb_node_silent),
 		cmocka_unit_test(test_lb_node_new),
 		cmocka_unit_test(test_base64),
 	};

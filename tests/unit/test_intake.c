@@ -18,7 +18,7 @@
 struct fixture {
 	struct store *store;
 	struct intake intake;
-	struct intake_list services, pools, nodes, slices, advertisements;
+	struct intake_list services, pools, nodes, slices, advertisements, lb_nodes;
 };
 
 static int setup(void **state)
@@ -31,6 +31,7 @@ static int setup(void **state)
 	fixture->nodes.kind = OBJECT_NODE;
 	fixture->slices.kind = OBJECT_ENDPOINT_SLICE;
 	fixture->advertisements.kind = OBJECT_BGP_ADVERTISEMENT;
+	fixture->lb_nodes.kind = OBJECT_LB_NODE;
 	*state = fixture;
 	return 0;
 }
@@ -44,6 +45,7 @@ static int teardown(void **state)
 	intake_list_done(&fixture->nodes);
 	intake_list_done(&fixture->slices);
 	intake_list_done(&fixture->advertisements);
+	intake_list_done(&fixture->lb_nodes);
 	intake_done(&fixture->intake);
 	store_free(fixture->store);
 	free(fixture);
@@ -58,6 +60,7 @@ static int act(struct fixture *fixture, struct intake_list *list, const char *te
 		[OBJECT_NODE] = "{\"kind\":\"NodeList\",\"apiVersion\":\"v1\"}",
 		[OBJECT_ENDPOINT_SLICE] =
 			"{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\"}",
+		[OBJECT_LB_NODE] = "{\"kind\":\"LBNodeList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_BGP_ADVERTISEMENT] =
 			"{\"kind\":\"BGPAdvertisementList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_SERVICE_IP_POOL] =
@@ -182,6 +185,25 @@ static void test_heartbeats(void **state)
 	put(fixture, &fixture->nodes, NODE("3", "x", "2026-01-01T00:05:00Z", "1,2", "True"));
 	assert_true(changed(fixture));
 	put(fixture, &fixture->nodes, NODE("4", "y", "2026-01-01T00:05:00Z", "1,2", "True"));
+	assert_true(changed(fixture));
+}
+
+#define LB_NODE(version, heartbeat, reason)                                                                  \
+	"{\"metadata\":{\"name\":\"n1\",\"uid\":\"1\",\"resourceVersion\":\"" version                        \
+	"\"},\"status\":{\"heartbeatTime\":\"" heartbeat                                                     \
+	"\",\"conditions\":[{\"type\":\"Ready\",\"reason\":\"" reason "\"}]}}"
+
+/* A sign of life is seen by the version, and brings no round. */
+static void test_signs_of_life(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put(fixture, &fixture->lb_nodes, LB_NODE("1", "2026-01-01T00:00:00Z", "A"));
+	assert_true(changed(fixture));
+	put(fixture, &fixture->lb_nodes, LB_NODE("2", "2026-01-01T00:01:00Z", "A"));
+	assert_false(changed(fixture));
+	assert_int_equal(store_find(fixture->store, OBJECT_LB_NODE, "", "n1")->meta.resource_version, 2);
+	put(fixture, &fixture->lb_nodes, LB_NODE("3", "2026-01-01T00:02:00Z", "B"));
 	assert_true(changed(fixture));
 }
 
@@ -459,6 +481,7 @@ int main(void)
 		TEST(test_put_and_remove),
 		TEST(test_nothing_new),
 		TEST(test_heartbeats),
+		TEST(test_signs_of_life),
 		TEST(test_refused),
 		TEST(test_refused_and_written),
 		TEST(test_refused_pool_and_written),

@@ -59,7 +59,8 @@ static struct object *read_back(struct node_report *report)
 	report->ready_reason = report->ready_reason ? report->ready_reason : "Ready";
 	report->ready_message = report->ready_message ? report->ready_message : "";
 	node_report_json(&status, report);
-	node_report_status_body(&body, "n1", strbuf_text(&status));
+	node_report_status_body(&body, "n1", strbuf_text(&status), 1700000000);
+	assert_non_null(strstr(strbuf_text(&body), "\"heartbeatTime\":\"2023-11-14T22:13:20Z\""));
 	assert_false(strbuf_failed(&body) || strbuf_failed(&status));
 	return decode_body(strbuf_text(&body));
 }
@@ -95,6 +96,7 @@ static void test_groups(void **state _unused_)
 	node = &object->lb_node;
 	assert_string_equal(node->meta.name, "n1");
 	assert_string_equal(node->agent_version, "1.2.3");
+	assert_int_equal(node->heartbeat_sec, REPORT_HEARTBEAT_SEC);
 	assert_int_equal(node->n_services, 6); /* what goes is not counted */
 	assert_int_equal(node->n_programmed, 5);
 	assert_int_equal(node->n_announced, 5);

@@ -184,6 +184,41 @@ static void test_large_cluster(void **state _unused_)
 	expect(&world, "False/NotProgrammed: node n2: not there yet", "True/Announced: to tor");
 }
 
+/* Of an agent that is not heard of nothing is taken for true, and its addresses are held all the same. */
+static void test_silent_agents(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	cleanup(node_reports_done) struct node_reports reports = { 0 };
+	struct lb_node *n1 = add_node(&world, "n1"), *n2 = add_node(&world, "n2");
+	const struct addr one = address("192.0.2.1");
+	struct lb_node_group *group;
+
+	world_report(&world, n1, true, "tor-a", "w/shop=192.0.2.1");
+	group = world_report(&world, n2, true, "tor-b", "w/shop=192.0.2.1");
+	n1->silent = true;
+	expect(&world, "True/Programmed: every node that reports it serves it", "True/Announced: to tor-b");
+	group->announced_to = world_words(&world, "");
+	expect(&world, "True/Programmed: every node that reports it serves it",
+	       "False/NotAnnounced: no node announces it: it has no usable endpoint, or no peer is to be "
+	       "told");
+	n2->silent = true;
+	expect(&world,
+	       "Unknown/AgentSilent: lbagent is silent on each node that reported it; the first is n1",
+	       "Unknown/AgentSilent: lbagent is silent on each node that reported it; the first is n1");
+	assert_int_equal(node_reports_init(&reports, world_cluster(&world)), 0);
+	assert_true(node_reports_list(&reports, "w/shop", &one));
+}
+
+/* It may have named it by now: that it does not is no news. */
+static void test_silent_and_missing(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+
+	add_node(&world, "n1")->silent = true;
+	world_report(&world, add_node(&world, "n2"), true, "tor", "w/shop=192.0.2.1");
+	expect(&world, "True/Programmed: every node that reports it serves it", "True/Announced: to tor");
+}
+
 static void test_not_announced(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
@@ -278,6 +313,22 @@ static void test_peer(void **state _unused_)
 		    "\"observedGeneration\":4,\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}");
 }
 
+static void test_peer_of_a_silent_node(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
+	struct lb_node *n1 = add_node(&world, "n1");
+
+	add_session(&world, n1, "tor", "Established", "");
+	n1->silent = true;
+	expect_peer(&world, peer,
+		    "{\"status\":{\"summary\":\"0/1\",\"nodesSelected\":1,\"nodesEstablished\":0,\"nodes\":["
+		    "{\"name\":\"n1\",\"state\":\"Unknown\"}],\"conditions\":[{\"type\":\"Ready\",\"status\":"
+		    "\"False\",\"reason\":\"NotEstablished\",\"message\":\"1 of 1 nodes have no session; "
+		    "node n1: it "
+		    "does not report this peer\",\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}");
+}
+
 static void test_peer_of_no_node(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
@@ -332,10 +383,13 @@ int main(void)
 		cmocka_unit_test(test_announced_in_part),
 		cmocka_unit_test(test_who_tells_of_the_halves),
 		cmocka_unit_test(test_large_cluster),
+		cmocka_unit_test(test_silent_agents),
+		cmocka_unit_test(test_silent_and_missing),
 		cmocka_unit_test(test_not_announced),
 		cmocka_unit_test(test_many_peers),
 		cmocka_unit_test(test_who_names_it),
 		cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_peer_of_a_silent_node),
 		cmocka_unit_test(test_peer_of_no_node),
 		cmocka_unit_test(test_peer_of_many_nodes),
 	};

@@ -378,7 +378,7 @@ void node_report_json(struct strbuf *out, struct node_report *report)
 		qsort(report->services, report->n_services, sizeof(*report->services), compare_rows);
 	omitted = put_groups(&groups, report);
 	put_text(out, "{", "agentVersion", report->agent_version);
-	strbuf_append(out, ",");
+	strbuf_appendf(out, ",\"heartbeatSeconds\":%d,", REPORT_HEARTBEAT_SEC);
 	put_counts(out, report, omitted);
 	strbuf_append(out, ",\n\"groups\":[");
 	strbuf_append(out, strbuf_text(&groups));
@@ -406,10 +406,11 @@ void node_report_object_body(struct strbuf *out, const char *node, const char *n
 	strbuf_append(out, ",\"controller\":false,\"blockOwnerDeletion\":false}]}}");
 }
 
-void node_report_status_body(struct strbuf *out, const char *node, const char *status)
+void node_report_status_body(struct strbuf *out, const char *node, const char *status, int64_t now_sec)
 {
 	open_body(out, node);
-	strbuf_append(out, "},\"status\":");
-	strbuf_append(out, status);
+	put_time(out, "},\"status\":{", "heartbeatTime", now_sec);
+	strbuf_append(out, ",");
+	strbuf_append(out, status + 1); /* without its brace */
 	strbuf_append(out, "}");
 }

@@ -26,6 +26,7 @@
 #define REPORT_VIPS_MAX	      16	   /* of one Service: what the decoder takes */
 #define REPORT_LIST_MAX	      64	   /* peers, interfaces */
 #define REPORT_MESSAGE_MAX    200
+#define REPORT_HEARTBEAT_SEC  60 /* a report is written at least so often, changed or not */
 
 struct report_service {
 	const char *name; /* "namespace/name"; "": whose it was is not known any more */
@@ -63,9 +64,10 @@ struct node_report {
 /* Appends the object that .status is. */
 void node_report_json(struct strbuf *, struct node_report *);
 
-/* The object to be created, owned by its Node; the body of server-side apply of its status. */
+/* The object to be created, owned by its Node; the body of server-side apply of its status, which is what
+ * node_report_json() made and the time of the write. */
 void node_report_object_body(struct strbuf *, const char *node, const char *node_uid);
-void node_report_status_body(struct strbuf *, const char *node, const char *status);
+void node_report_status_body(struct strbuf *, const char *node, const char *status, int64_t now_sec);
 
 /* What is known of one Service, and the row that it makes. `wanted` and `announced` are names of peers,
  * sorted, each once; `up`: those of `wanted` that are Established. */

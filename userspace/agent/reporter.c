@@ -19,9 +19,10 @@
 #include "userspace/base/parse.h"
 #include "userspace/io/loop.h"
 
-#define GATHER_MSEC	 100
-#define INTERVAL_MSEC	 1000
-#define REFRESH_MSEC	 300000
+#define GATHER_MSEC   100
+#define INTERVAL_MSEC 1000
+#define REFRESH_MSEC                                                                                         \
+	(REPORT_HEARTBEAT_SEC * 1000 * 3 / 4) /* … and up to a quarter of it more: not all at once */
 #define BYTES_PER_SECOND 100000
 #define API_PATH	 "/apis/fairway.dev/v1alpha1/lbnodes"
 
@@ -37,7 +38,7 @@ struct reporter {
 	struct api_request *request;
 	struct backoff backoff;
 	uint64_t next_msec;    /* neither looked nor written before */
-	uint64_t refresh_msec; /* an unchanged status is written again then: somebody may have removed it */
+	uint64_t refresh_msec; /* an unchanged status is written again then, as a sign of life */
 	uint64_t written,
 		sending; /* digests of the status that stands there, and of the one under way; 0: none */
 	size_t sending_length;
@@ -171,8 +172,9 @@ static void write_failed(struct reporter *reporter, const struct api_reply *repl
 	reporter->written =
 		0; /* without an answer it may have been executed: what stands there is not known */
 	reporter->no_answer = !reply->status;
-	reporter->next_msec = loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(),
-							     loop_random(), (uint64_t)reply->retry_after_msec);
+	reporter->next_msec =
+		loop_now_msec() + backoff_next(&reporter->backoff, loop_now_msec(), loop_random(),
+					       (uint64_t)reply->retry_after_msec);
 	schedule(reporter, 0);
 }
 
@@ -222,7 +224,7 @@ static void status_answered(void *userdata, const struct api_reply *reply)
 	reporter->state.n_writes++;
 	reporter->state.written_msec = loop_now_msec();
 	rest(reporter, INTERVAL_MSEC, reporter->sending_length);
-	reporter->refresh_msec = loop_now_msec() + REFRESH_MSEC;
+	reporter->refresh_msec = loop_now_msec() + REFRESH_MSEC + loop_random() % (REFRESH_MSEC / 3);
 	schedule(reporter, 0); /* what changed meanwhile; nothing is sent if nothing did */
 }
 
@@ -273,7 +275,7 @@ static int write_status(struct reporter *reporter)
 		schedule(reporter, reporter->refresh_msec - loop_now_msec());
 		return 0;
 	}
-	node_report_status_body(&body, reporter->agent->node, strbuf_text(&status));
+	node_report_status_body(&body, reporter->agent->node, strbuf_text(&status), (int64_t)time(NULL));
 	reporter->sending = digest;
 	reporter->sending_length = body.length;
 	/* A node's name is a DNS subdomain: nothing to encode. */

@@ -4,10 +4,10 @@
  *
  * The first change is written 100 ms after it (so that bgpd's answer is in it), then at most once per second
  * and one second more for each 100 kB of the report; so long it is not even looked whether something changed.
- * An unchanged report is written every five minutes only, in case that somebody removed it. A write that
- * fails is repeated, with what is true by then. The object is created when it is missing, owned by the Node,
- * so that it goes with it. Before the first round was made nothing is said: what an earlier agent said is
- * truer than "nothing". */
+ * An unchanged report is written again within REPORT_HEARTBEAT_SEC, with the time of that: who is not heard
+ * of is not alive, and somebody may have removed it. A write that fails is repeated, with what is true by
+ * then. The object is created when it is missing, owned by the Node, so that it goes with it. Before the
+ * first round was made nothing is said: what an earlier agent said is truer than "nothing". */
 #ifndef FAIRWAY_AGENT_REPORTER_H
 #define FAIRWAY_AGENT_REPORTER_H
 

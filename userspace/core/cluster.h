@@ -332,7 +332,11 @@ struct lb_node {
 	size_t n_peers;
 	bool ready; /* the condition; reason and message are its */
 	const char *ready_reason, *ready_message;
+	uint32_t heartbeat_sec; /* the agent writes at least so often; 0: it does not say */
+	bool silent; /* it does not any more: the controller has written that, and so long nothing here is sure */
 };
+
+#define AGENT_SILENT "AgentSilent" /* the reason of the condition then */
 
 enum object_kind { /* the order in which directories are reported; names in object_kind_name() */
 	OBJECT_SERVICE,
