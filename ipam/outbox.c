@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipam/addressees.h"
+#include "ipam/event_sender.h"
 #include "ipam/rush.h"
 #include "k8s/decode.h"
 #include "userspace/base/array.h"
@@ -14,21 +16,7 @@
 #include "userspace/base/parse.h"
 #include "userspace/io/loop.h"
 
-#define FIRST_RETRY_MSEC 100
-#define MOST_RETRY_MSEC	 30000
-#define SOON_MSEC	 1000
-#define LAZY_MSEC	 30000
-#define QUEUE_ENOUGH	 (4 * OUTBOX_AT_ONCE)
-#define FORGET_MSEC	 60000 /* an object that was not written for so long */
-
-struct addressee { /* what is remembered of one that was written */
-	enum object_kind kind;
-	char *namespace, *name;
-	bool busy;
-	uint64_t acknowledged_version; /* wait until the watch has shown it */
-	unsigned failures;
-	uint64_t retry_msec, sent_msec;
-};
+#define QUEUE_ENOUGH (4 * OUTBOX_AT_ONCE)
 
 struct item { /* one write, queued or under way */
 	struct outbox *outbox;
@@ -48,143 +36,55 @@ struct queue {
 	size_t n, next, capacity; /* those before `next` were sent, or dropped */
 };
 
-struct event_item {
-	struct outbox *outbox;
-	struct api_request *request;
-	size_t token;
-	bool again;
-};
-
 struct outbox {
 	struct api *api;
-	struct event_book *book;
-	struct event_source source;
 	struct outbox_fns fns;
 	void *userdata;
-	struct addressee **objects; /* by kind, namespace, name */
-	size_t n_objects, objects_capacity;
+	struct addressees objects;
+	struct event_sender *events;
 	struct queue now, later;
 	struct item *under_way[OUTBOX_AT_ONCE];
-	struct event_item events[OUTBOX_EVENTS_AT_ONCE];
 	size_t n_later_under_way;
 	struct rush rush;
-	struct loop_timer *due, *event_due;
+	struct loop_timer *due;
 	struct outbox_counts counts;
 	bool stopped;
 };
 
-/* --- objects ------------------------------------------------------------------------------------------- */
+/* --- what is held back ---------------------------------------------------------------------------------- */
 
-static int compare_object(const struct addressee *object, enum object_kind kind, const char *namespace,
-			  const char *name)
+/* Whoever only rests is asked for again when that is over. */
+static bool is_ready(struct outbox *outbox, enum addressee_answer answer, uint64_t until_msec,
+		     uint64_t now_msec)
 {
-	int order = object->kind < kind ? -1 : object->kind > kind;
-
-	if (!order)
-		order = strcmp(object->namespace, namespace);
-	return order ? order : strcmp(object->name, name);
-}
-
-static size_t lower_bound(const struct outbox *outbox, enum object_kind kind, const struct meta *meta)
-{
-	size_t low = 0, high = outbox->n_objects;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_object(outbox->objects[middle], kind, meta->namespace, meta->name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
+	switch (answer) {
+	case ADDRESSEE_READY:
+		return true;
+	case ADDRESSEE_RESTS:
+		loop_timer_set_earlier(outbox->due, until_msec - now_msec);
+		break;
+	case ADDRESSEE_WAITS:
+		break;
 	}
-	return low;
-}
-
-static struct addressee *find_object(const struct outbox *outbox, enum object_kind kind,
-				     const struct meta *meta)
-{
-	size_t at = lower_bound(outbox, kind, meta);
-
-	return at < outbox->n_objects &&
-			       !compare_object(outbox->objects[at], kind, meta->namespace, meta->name)
-		       ? outbox->objects[at]
-		       : NULL;
-}
-
-static void object_done(struct addressee *object)
-{
-	if (!object)
-		return;
-	free(object->namespace);
-	free(object->name);
-	free(object);
-}
-
-static struct addressee *add_object(struct outbox *outbox, enum object_kind kind, const struct meta *meta)
-{
-	size_t at = lower_bound(outbox, kind, meta);
-	struct addressee *object = find_object(outbox, kind, meta);
-
-	if (object)
-		return object;
-	object = calloc(1, sizeof(*object));
-	if (!object)
-		return NULL;
-	object->kind = kind;
-	object->namespace = strdup(meta->namespace);
-	object->name = strdup(meta->name);
-	if (!object->namespace || !object->name ||
-	    array_reserve(outbox->objects, outbox->n_objects, outbox->objects_capacity) < 0) {
-		object_done(object);
-		return NULL;
-	}
-	memmove(outbox->objects + at + 1, outbox->objects + at,
-		(outbox->n_objects - at) * sizeof(struct addressee *));
-	outbox->objects[at] = object;
-	outbox->n_objects++;
-	return object;
-}
-
-static void forget_old_objects(struct outbox *outbox)
-{
-	uint64_t now_msec = loop_now_msec();
-	size_t i, kept = 0;
-
-	for (i = 0; i < outbox->n_objects; i++) {
-		struct addressee *object = outbox->objects[i];
-
-		if (object->busy || now_msec < object->sent_msec + FORGET_MSEC ||
-		    now_msec < object->retry_msec)
-			outbox->objects[kept++] = object;
-		else
-			object_done(object);
-	}
-	outbox->n_objects = kept;
-}
-
-/* Not before then; true if that is in the future. */
-static bool must_wait(struct outbox *outbox, uint64_t until_msec, uint64_t now_msec)
-{
-	if (until_msec <= now_msec)
-		return false;
-	loop_timer_set_earlier(outbox->due, until_msec - now_msec);
-	return true;
+	return false;
 }
 
 bool outbox_is_ready(struct outbox *outbox, enum object_kind kind, const struct meta *meta, uint64_t now_msec)
 {
-	const struct addressee *object = find_object(outbox, kind, meta);
+	const struct addressee *object = addressees_find(&outbox->objects, kind, meta);
+	uint64_t until_msec = now_msec;
+	enum addressee_answer answer = addressee_ask(object, meta->resource_version, now_msec, &until_msec);
 
-	if (!object)
-		return true;
-	if (object->busy || object->acknowledged_version > meta->resource_version)
-		return false; /* an answer, or the watch, comes */
-	return !must_wait(outbox, object->retry_msec, now_msec);
+	return is_ready(outbox, answer, until_msec, now_msec);
 }
 
 bool outbox_holds_back(struct outbox *outbox, uint64_t now_msec)
 {
-	return must_wait(outbox, rush_until(&outbox->rush, now_msec), now_msec);
+	uint64_t until_msec = rush_until(&outbox->rush, now_msec);
+
+	if (until_msec)
+		loop_timer_set_earlier(outbox->due, until_msec - now_msec);
+	return until_msec;
 }
 
 /* --- the queues ---------------------------------------------------------------------------------------- */
@@ -215,7 +115,7 @@ void outbox_begin(struct outbox *outbox)
 {
 	queue_reset(&outbox->now);
 	queue_reset(&outbox->later);
-	forget_old_objects(outbox);
+	addressees_forget_old(&outbox->objects, loop_now_msec());
 }
 
 static const char *collection_of(enum object_kind kind)
@@ -287,20 +187,6 @@ static struct item *item_new(struct outbox *outbox, const struct outbox_write *w
 	return NULL;
 }
 
-static uint64_t pause_of(enum write_urgency urgency)
-{
-	switch (urgency) {
-	case WRITE_NOTHING:
-	case WRITE_NOW:
-		break;
-	case WRITE_SOON:
-		return SOON_MSEC;
-	case WRITE_LAZY:
-		return LAZY_MSEC;
-	}
-	return 0;
-}
-
 bool outbox_has_room(const struct outbox *outbox, bool urgent)
 {
 	return outbox->now.n < QUEUE_ENOUGH && (urgent || outbox->later.n < QUEUE_ENOUGH);
@@ -308,13 +194,15 @@ bool outbox_has_room(const struct outbox *outbox, bool urgent)
 
 int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t now_msec)
 {
-	struct addressee *object = add_object(outbox, write->kind, write->meta);
+	struct addressee *object = addressees_add(&outbox->objects, write->kind, write->meta);
 	struct queue *queue = write->urgency == WRITE_NOW ? &outbox->now : &outbox->later;
+	uint64_t until_msec = now_msec;
 	struct item *item;
 
 	if (!object)
 		return -ENOMEM;
-	if (object->sent_msec && must_wait(outbox, object->sent_msec + pause_of(write->urgency), now_msec))
+	if (!is_ready(outbox, addressee_ask_urgency(object, write->urgency, now_msec, &until_msec),
+		      until_msec, now_msec))
 		return 0;
 	item = item_new(outbox, write);
 	if (!item || array_reserve(queue->items, queue->n, queue->capacity) < 0) {
@@ -326,19 +214,6 @@ int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t
 }
 
 /* --- sending ------------------------------------------------------------------------------------------- */
-
-static uint64_t retry_after(struct addressee *object, const struct api_reply *reply)
-{
-	uint64_t msec = FIRST_RETRY_MSEC;
-	unsigned i;
-
-	for (i = 0; i < object->failures && msec < MOST_RETRY_MSEC; i++)
-		msec *= 2;
-	object->failures++;
-	if (msec > MOST_RETRY_MSEC)
-		msec = MOST_RETRY_MSEC;
-	return (int64_t)msec < reply->retry_after_msec ? (uint64_t)reply->retry_after_msec : msec;
-}
 
 /* What the write made of the object; 0: it was not executed, or that is not known. Something between us and
  * the server may answer 200 with words of its own. */
@@ -368,12 +243,11 @@ static void count_reply(struct outbox_counts *counts, int status, bool executed)
 static void note_failure(struct item *item, struct addressee *object, const struct api_reply *reply)
 {
 	struct outbox *outbox = item->outbox;
-	uint64_t wait_msec = retry_after(object, reply);
+	uint64_t asked_msec = reply->retry_after_msec > 0 ? (uint64_t)reply->retry_after_msec : 0;
 	bool for_good = reply->status >= 400 && reply->status < 500 && reply->status != 404 &&
 			reply->status != 409 && reply->status != 429;
 
-	object->retry_msec = loop_now_msec() + wait_msec;
-	loop_timer_set_earlier(outbox->due, wait_msec);
+	loop_timer_set_earlier(outbox->due, addressee_failed(object, asked_msec, loop_now_msec()));
 	if (!for_good || object->failures > 1)
 		return; /* no answer: the API client tells of it */
 	log_warn("%s %s%s%s: not written: %s; trying again, less and less often",
@@ -388,7 +262,7 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 {
 	struct item *item = userdata;
 	struct outbox *outbox = item->outbox;
-	struct addressee *object = find_object(outbox, item->kind, &item->meta);
+	struct addressee *object = addressees_find(&outbox->objects, item->kind, &item->meta);
 	uint64_t version;
 	size_t i;
 
@@ -399,10 +273,8 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 	outbox->n_later_under_way -= item->urgency != WRITE_NOW;
 	version = version_made(item, reply);
 	count_reply(&outbox->counts, reply->status, version != 0);
-	object->busy = false;
 	if (version) {
-		object->failures = 0;
-		object->acknowledged_version = version;
+		addressee_acknowledged(object, version);
 		outbox->fns.acknowledged(outbox->userdata, &item->meta,
 					 item->is_service ? &item->service : NULL, version);
 	} else {
@@ -421,17 +293,10 @@ static bool item_may_leave(void *userdata)
 	return outbox->fns.may_write(outbox->userdata);
 }
 
-static bool event_may_leave(void *userdata)
-{
-	const struct outbox *outbox = ((const struct event_item *)userdata)->outbox;
-
-	return outbox->fns.may_write(outbox->userdata);
-}
-
 /* 1: it is under way; 0: it is not to be sent; -errno. */
 static int send_item(struct outbox *outbox, struct item *item)
 {
-	struct addressee *object = find_object(outbox, item->kind, &item->meta);
+	struct addressee *object = addressees_find(&outbox->objects, item->kind, &item->meta);
 	struct api_call call = { .method = "PATCH",
 				 .path = item->path,
 				 .content_type = item->content_type,
@@ -450,8 +315,7 @@ static int send_item(struct outbox *outbox, struct item *item)
 		r = api_send(outbox->api, &call, on_reply, item, &item->request);
 	if (r < 0)
 		return r;
-	object->busy = true;
-	object->sent_msec = loop_now_msec();
+	addressee_sent(object, loop_now_msec());
 	outbox->under_way[i] = item;
 	outbox->counts.n_under_way++;
 	outbox->n_later_under_way += item->urgency != WRITE_NOW;
@@ -472,62 +336,6 @@ static void send_queue(struct outbox *outbox, struct queue *queue, bool later)
 	}
 }
 
-/* --- events -------------------------------------------------------------------------------------------- */
-
-static void on_event_reply(void *userdata, const struct api_reply *reply)
-{
-	struct event_item *item = userdata;
-	bool later = !reply->status || reply->status == 429 || reply->status >= 500;
-	bool gone = item->again && reply->status == 404;
-
-	item->request = NULL;
-	if (reply->status >= 300 && !later && !gone)
-		log_debug("event not written: %s", reply->message);
-	event_book_answer(item->outbox->book, item->token,
-			  later	 ? EVENT_LATER
-			  : gone ? EVENT_GONE
-				 : EVENT_WRITTEN,
-			  loop_now_msec());
-	pump(item->outbox);
-}
-
-static bool send_event(struct outbox *outbox, struct event_item *item)
-{
-	struct event_write write;
-	struct api_call call;
-	uint64_t now_msec = loop_now_msec(), due_msec;
-
-	if (!event_book_next(outbox->book, &outbox->source, now_msec, &write, &due_msec)) {
-		if (due_msec != UINT64_MAX)
-			loop_timer_set(outbox->event_due, due_msec - now_msec);
-		return false;
-	}
-	call = (struct api_call){ .method = write.again ? "PATCH" : "POST",
-				  .path = write.path,
-				  .content_type =
-					  write.again ? "application/merge-patch+json" : "application/json",
-				  .body = write.body,
-				  .length = write.length,
-				  .may_leave = event_may_leave };
-	*item = (struct event_item){ .outbox = outbox, .token = write.token, .again = write.again };
-	if (api_send(outbox->api, &call, on_event_reply, item, &item->request) < 0) {
-		event_book_answer(outbox->book, write.token, EVENT_LATER, now_msec);
-		return false;
-	}
-	outbox->counts.events++;
-	return true;
-}
-
-static void send_events(struct outbox *outbox)
-{
-	size_t i;
-
-	for (i = 0; i < OUTBOX_EVENTS_AT_ONCE; i++)
-		if (!outbox->events[i].request &&
-		    (!outbox->fns.may_write(outbox->userdata) || !send_event(outbox, &outbox->events[i])))
-			return;
-}
-
 static void pump(struct outbox *outbox)
 {
 	if (outbox->stopped)
@@ -537,17 +345,24 @@ static void pump(struct outbox *outbox)
 		return;
 	send_queue(outbox, &outbox->later, true);
 	if (outbox->counts.n_under_way == outbox->n_later_under_way && outbox->now.next == outbox->now.n)
-		send_events(outbox);
+		event_sender_send(outbox->events);
+}
+
+static bool may_write(void *userdata)
+{
+	const struct outbox *outbox = userdata;
+
+	return outbox->fns.may_write(outbox->userdata);
+}
+
+static void pump_due(void *userdata)
+{
+	pump(userdata);
 }
 
 void outbox_send(struct outbox *outbox)
 {
 	pump(outbox);
-}
-
-static void on_event_due(void *userdata)
-{
-	pump(userdata);
 }
 
 static void on_due(void *userdata)
@@ -559,12 +374,7 @@ static void on_due(void *userdata)
 
 bool outbox_is_idle(const struct outbox *outbox)
 {
-	size_t i;
-
-	for (i = 0; i < OUTBOX_EVENTS_AT_ONCE; i++)
-		if (outbox->events[i].request)
-			return false;
-	return !outbox->counts.n_under_way;
+	return !outbox->counts.n_under_way && event_sender_is_idle(outbox->events);
 }
 
 void outbox_stop(struct outbox *outbox)
@@ -577,6 +387,7 @@ struct outbox_counts outbox_counts(const struct outbox *outbox)
 {
 	struct outbox_counts counts = outbox->counts;
 
+	counts.events = event_sender_count(outbox->events);
 	counts.n_queued = outbox->now.n - outbox->now.next + outbox->later.n - outbox->later.next;
 	return counts;
 }
@@ -594,17 +405,13 @@ void outbox_free(struct outbox *outbox)
 			api_cancel(outbox->under_way[i]->request);
 			item_free(outbox->under_way[i]);
 		}
-	for (i = 0; i < OUTBOX_EVENTS_AT_ONCE; i++)
-		api_cancel(outbox->events[i].request);
+	event_sender_free(outbox->events);
 	queue_reset(&outbox->now);
 	queue_reset(&outbox->later);
 	free(outbox->now.items);
 	free(outbox->later.items);
-	for (i = 0; i < outbox->n_objects; i++)
-		object_done(outbox->objects[i]);
-	free(outbox->objects);
+	addressees_done(&outbox->objects);
 	loop_timer_free(outbox->due);
-	loop_timer_free(outbox->event_due);
 	free(outbox);
 }
 
@@ -614,19 +421,18 @@ int outbox_new(struct sd_event *event, struct api *api, struct event_book *book,
 	       const struct event_source *source, const struct outbox_fns *fns, void *userdata,
 	       struct outbox **ret)
 {
+	const struct event_sender_fns event_fns = { may_write, pump_due };
 	cleanup(outbox_freep) struct outbox *outbox = calloc(1, sizeof(*outbox));
 	int r;
 
 	if (!outbox)
 		return -ENOMEM;
 	outbox->api = api;
-	outbox->book = book;
-	outbox->source = *source;
 	outbox->fns = *fns;
 	outbox->userdata = userdata;
 	r = loop_timer_new(event, on_due, outbox, &outbox->due);
 	if (r == 0)
-		r = loop_timer_new(event, on_event_due, outbox, &outbox->event_due);
+		r = event_sender_new(event, api, book, source, &event_fns, outbox, &outbox->events);
 	if (r < 0)
 		return r;
 	*ret = take(outbox);

@@ -26,8 +26,7 @@
 
 #define OUTBOX_AT_ONCE                                                                                       \
 	56 /* writes under way: the API client sends 64 requests at once, and the Lease needs one */
-#define OUTBOX_LATER_AT_ONCE  8 /* of those that are not urgent */
-#define OUTBOX_EVENTS_AT_ONCE 4
+#define OUTBOX_LATER_AT_ONCE 8 /* of those that are not urgent */
 
 struct outbox;
 
