@@ -156,7 +156,8 @@ bool service_problem_is_new(const struct service *service, const struct service_
 /* Not one that is there and announces nothing for want of endpoints, sessions or peers. */
 static bool says_no_node(const char *reason)
 {
-	return text_equal(reason, REASON_NO_NODES) || text_equal(reason, "NotSelected");
+	return text_equal(reason, REASON_NO_NODES) || text_equal(reason, AGENT_SILENT) ||
+	       text_equal(reason, "NotSelected");
 }
 
 static bool has_become_unavailable(const struct service *service, const struct service_state *state)

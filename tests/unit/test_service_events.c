@@ -192,6 +192,10 @@ static const struct row {
 	  "runs lbagent" },
 	{ NULL, NULL, NULL, "NotSelected", "node n1: excluded", NULL, NULL, "" }, /* still none */
 	{ NULL, NULL, NULL, "Announced", "to tor", NULL, NULL, "" },
+	{ NULL, NULL, NULL, AGENT_SILENT, "the first is n1", NULL, NULL,
+	  "Warning UnAvailableLoadBalancer Announce: There are no available nodes for LoadBalancer: the "
+	  "first is n1" },
+	{ NULL, NULL, NULL, "Announced", "to tor", NULL, NULL, "" },
 	{ NULL, NULL, NULL, "NotSelected", "node n1: excluded", NULL, NULL,
 	  "Warning UnAvailableLoadBalancer Announce: There are no available nodes for LoadBalancer: node n1: "
 	  "excluded" },
