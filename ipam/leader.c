@@ -6,15 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipam/advertisement_status.h"
 #include "ipam/ledger.h"
 #include "ipam/outbox.h"
-#include "ipam/peer_status.h"
-#include "ipam/pool_status.h"
 #include "ipam/problem_lines.h"
 #include "ipam/silence.h"
+#include "ipam/wants.h"
 #include "k8s/cluster_source.h"
-#include "k8s/json.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -24,8 +21,6 @@
 #define ROUND_MSEC 20	/* answers and changes that come together make one round */
 #define RETRY_MSEC 1000 /* after a round for which there was no memory */
 #define STOP_MSEC  2000 /* for the answers to what is under way */
-#define STRATEGIC  "application/strategic-merge-patch+json"
-#define MERGE	   "application/merge-patch+json"
 
 struct leader {
 	struct leader_options options;
@@ -108,6 +103,16 @@ static void tell_overdue(struct leader *leader, const struct cluster *cluster)
 	}
 }
 
+static void tell_ends(struct leader *leader, const struct cluster *cluster)
+{
+	size_t i;
+
+	for (i = 0; i < cluster->n_services; i++)
+		if (service_is_to_clean(cluster->services[i], leader->options.default_class) &&
+		    ledger_take_end(&leader->ledger, cluster->services[i]))
+			tell(leader, SERVICE_DELETING, &cluster->services[i]->meta, NULL);
+}
+
 /* --- the outbox's questions and answers ---------------------------------------------------------------- */
 
 static bool may_write(void *userdata)
@@ -160,235 +165,6 @@ static void on_due(void *userdata)
 
 /* --- one round ----------------------------------------------------------------------------------------- */
 
-static int judge(struct leader *leader, const struct allocation *allocation, struct arena *arena,
-		 struct service_state *ret)
-{
-	cleanup(strbuf_done) struct strbuf name = { 0 };
-
-	strbuf_appendf(&name, "%s/%s", allocation->namespace, allocation->name);
-	if (strbuf_failed(&name))
-		return -ENOMEM;
-	return node_reports_judge(&leader->reports, strbuf_text(&name), allocation->addresses,
-				  allocation->n_addresses, arena, ret);
-}
-
-static int add_service_write(struct leader *leader, const struct service *service,
-			     const struct service_write *write)
-{
-	return outbox_add(leader->outbox,
-			  &(struct outbox_write){ .kind = OBJECT_SERVICE,
-						  .meta = &service->meta,
-						  .is_status = true,
-						  .urgency = write->urgency,
-						  .content_type = STRATEGIC,
-						  .body = &write->body,
-						  .service = write },
-			  loop_now_msec());
-}
-
-static int want_service(struct leader *leader, const struct service *service,
-			const struct allocation *allocation, struct arena *arena)
-{
-	cleanup(service_write_done) struct service_write write = { 0 };
-	struct service_state state;
-	bool shown = allocation->n_addresses && service_shows(service, allocation);
-	bool settled = service_is_settled(service, allocation);
-	int r;
-
-	if (!outbox_has_room(leader->outbox, !settled))
-		return 0; /* of 10,000 due ones hardly a hundred would leave before they are decided anew */
-	if (settled && outbox_holds_back(leader->outbox, loop_now_msec()))
-		return 0;
-	r = shown ? judge(leader, allocation, arena, &state) : 0;
-	if (r == 0)
-		r = service_write_decide(service, allocation, shown ? &state : NULL,
-					 problem_book_find(&leader->problems_written, &service->meta),
-					 loop_wall_usec() / 1000000, &write);
-	return r < 0 || write.urgency == WRITE_NOTHING ? r : add_service_write(leader, service, &write);
-}
-
-static int want_services(struct leader *leader, const struct cluster *cluster)
-{
-	cleanup(arena_done) struct arena arena = { 0 };
-	uint64_t now_msec = loop_now_msec();
-	size_t i;
-	int r = 0;
-
-	leader->counts.n_services = leader->allocations.n_services;
-	leader->counts.n_pending = 0;
-	for (i = 0; i < leader->allocations.n_services && r == 0; i++) {
-		const struct allocation *allocation = &leader->allocations.services[i];
-		const struct service *service =
-			cluster_find_service(cluster, allocation->namespace, allocation->name);
-
-		leader->counts.n_pending += *allocation->reason != '\0';
-		if (!service || service->meta.deleting || ledger_is_ahead(&leader->ledger, service) ||
-		    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, now_msec))
-			continue;
-		r = want_service(leader, service, allocation, &arena);
-	}
-	return r;
-}
-
-static int want_cleaning(struct leader *leader, const struct service *service)
-{
-	cleanup(service_write_done) struct service_write write = { 0 };
-	int r;
-
-	if (ledger_take_end(&leader->ledger, service))
-		tell(leader, SERVICE_DELETING, &service->meta, NULL);
-	if (!ledger_has_let_go(&leader->ledger, service->meta.namespace, service->meta.name) ||
-	    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, loop_now_msec()))
-		return 0;
-	r = service_write_clean(service, &write);
-	return r < 0 ? r : add_service_write(leader, service, &write);
-}
-
-/* Of one that cannot be read: no allocation speaks of it. */
-static int want_problem(struct leader *leader, const struct service *service)
-{
-	const struct service_problem *problem = problem_book_find(&leader->problems_written, &service->meta);
-	cleanup(service_write_done) struct service_write write = { 0 };
-	int r;
-
-	if (!problem || service->meta.deleting || outbox_holds_back(leader->outbox, loop_now_msec()) ||
-	    !outbox_is_ready(leader->outbox, OBJECT_SERVICE, &service->meta, loop_now_msec()))
-		return 0;
-	r = service_write_problem(service, problem, loop_wall_usec() / 1000000, &write);
-	return r < 0 || write.urgency == WRITE_NOTHING ? r : add_service_write(leader, service, &write);
-}
-
-static int want_cleanings(struct leader *leader, const struct cluster *cluster)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < cluster->n_services && r == 0; i++)
-		if (service_is_to_clean(cluster->services[i], leader->options.default_class))
-			r = want_cleaning(leader, cluster->services[i]);
-		else if (cluster->services[i]->unusable)
-			r = want_problem(leader, cluster->services[i]);
-	return r;
-}
-
-static int add_patch(struct leader *leader, enum object_kind kind, const struct meta *meta, bool is_status,
-		     const struct strbuf *body)
-{
-	return outbox_add(leader->outbox,
-			  &(struct outbox_write){ .kind = kind,
-						  .meta = meta,
-						  .is_status = is_status,
-						  .urgency = is_status ? WRITE_SOON : WRITE_NOW,
-						  .content_type = MERGE,
-						  .body = body },
-			  loop_now_msec());
-}
-
-/* Of a status that is ours alone, unless it is what was read. */
-static int add_status(struct leader *leader, enum object_kind kind, const struct meta *meta,
-		      uint64_t seen_digest, const struct strbuf *body)
-{
-	cleanup(json_document_done) struct json_document document = { 0 };
-	struct json_error error;
-	int r = json_parse(strbuf_text(body), body->length, &document, &error);
-
-	if (r < 0 || json_digest(json_member(document.first, "status")) == seen_digest)
-		return r;
-	return add_patch(leader, kind, meta, true, body);
-}
-
-static int want_pool(struct leader *leader, const struct service_ip_pool *pool,
-		     const struct pool_usage *usage)
-{
-	cleanup(strbuf_done) struct strbuf body = { 0 };
-	int r = pool_finalizer_patch(&body, pool, usage);
-
-	if (r < 0 || body.length)
-		return r < 0 ? r : add_patch(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, false, &body);
-	if (outbox_holds_back(leader->outbox, loop_now_msec()))
-		return 0;
-	r = pool_status_patch(&body, pool, usage, loop_wall_usec() / 1000000);
-	return r < 0 ? r
-		     : add_status(leader, OBJECT_SERVICE_IP_POOL, &pool->meta, pool->status_digest, &body);
-}
-
-static int want_pools(struct leader *leader, const struct cluster *cluster)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < leader->allocations.n_pools && r == 0; i++) {
-		const struct pool_usage *usage = &leader->allocations.pools[i];
-		const struct service_ip_pool *pool = cluster_find_pool(cluster, usage->name);
-
-		if (pool &&
-		    outbox_is_ready(leader->outbox, OBJECT_SERVICE_IP_POOL, &pool->meta, loop_now_msec()))
-			r = want_pool(leader, pool, usage);
-	}
-	return r;
-}
-
-static int want_peers(struct leader *leader, const struct cluster *cluster)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < cluster->n_peers && r == 0; i++) {
-		cleanup(strbuf_done) struct strbuf body = { 0 };
-		const struct bgp_peer *peer = cluster->peers[i];
-
-		if (!outbox_is_ready(leader->outbox, OBJECT_BGP_PEER, &peer->meta, loop_now_msec()))
-			continue;
-		r = peer_status_patch(&body, peer, cluster, &leader->reports, loop_wall_usec() / 1000000);
-		if (r == 0)
-			r = add_status(leader, OBJECT_BGP_PEER, &peer->meta, peer->status_digest, &body);
-	}
-	return r;
-}
-
-static int want_advertisements(struct leader *leader, const struct cluster *cluster)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < cluster->n_advertisements && r == 0; i++) {
-		cleanup(strbuf_done) struct strbuf body = { 0 };
-		const struct bgp_advertisement *advertisement = cluster->advertisements[i];
-
-		if (!outbox_is_ready(leader->outbox, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta,
-				     loop_now_msec()))
-			continue;
-		r = advertisement_status_patch(&body, advertisement, cluster, leader->options.default_class,
-					       loop_wall_usec() / 1000000);
-		if (r == 0)
-			r = add_status(leader, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta,
-				       advertisement->status_digest, &body);
-	}
-	return r;
-}
-
-static int want_silent_node(struct leader *leader, const struct lb_node *node)
-{
-	cleanup(strbuf_done) struct strbuf body = { 0 };
-	int r;
-
-	if (!silence_is_due(&leader->silence, node) ||
-	    !outbox_is_ready(leader->outbox, OBJECT_LB_NODE, &node->meta, loop_now_msec()))
-		return 0;
-	r = silence_patch(&body, node, loop_wall_usec() / 1000000);
-	return r < 0 ? r : add_patch(leader, OBJECT_LB_NODE, &node->meta, true, &body);
-}
-
-static int want_silent_nodes(struct leader *leader, const struct cluster *cluster)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < cluster->n_lb_nodes && r == 0; i++)
-		r = want_silent_node(leader, cluster->lb_nodes[i]);
-	return r;
-}
-
 static int refresh_reports(struct leader *leader, const struct cluster *cluster,
 			   const struct store_changes *changes)
 {
@@ -408,6 +184,16 @@ static bool allocations_stand(const struct leader *leader, const struct store_ch
 	return leader->allocated && !changes->others && !changes->services.n && !leader->ledger.n_leaving;
 }
 
+static void count_allocations(struct leader *leader)
+{
+	size_t i;
+
+	leader->counts.n_services = leader->allocations.n_services;
+	leader->counts.n_pending = 0;
+	for (i = 0; i < leader->allocations.n_services; i++)
+		leader->counts.n_pending += *leader->allocations.services[i].reason != '\0';
+}
+
 static int decide(struct leader *leader, const struct cluster *cluster)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
@@ -425,6 +211,8 @@ static int decide(struct leader *leader, const struct cluster *cluster)
 	if (r == 0)
 		tell_overdue(leader, cluster);
 	if (r == 0)
+		tell_ends(leader, cluster);
+	if (r == 0)
 		r = ledger_overlay(&leader->ledger, cluster, default_class, &arena, &overlay);
 	if (r == 0)
 		r = allocate(&overlay, default_class, &allocations);
@@ -433,7 +221,44 @@ static int decide(struct leader *leader, const struct cluster *cluster)
 	allocations_done(&leader->allocations);
 	leader->allocations = allocations;
 	leader->allocated = true;
+	count_allocations(leader);
 	return 0;
+}
+
+static bool sink_is_ready(void *userdata, enum object_kind kind, const struct meta *meta)
+{
+	return outbox_is_ready(((struct leader *)userdata)->outbox, kind, meta, loop_now_msec());
+}
+
+static bool sink_has_room(void *userdata, bool urgent)
+{
+	return outbox_has_room(((struct leader *)userdata)->outbox, urgent);
+}
+
+static bool sink_holds_back(void *userdata)
+{
+	return outbox_holds_back(((struct leader *)userdata)->outbox, loop_now_msec());
+}
+
+static int sink_add(void *userdata, const struct outbox_write *write)
+{
+	return outbox_add(((struct leader *)userdata)->outbox, write, loop_now_msec());
+}
+
+static int collect(struct leader *leader, const struct cluster *cluster)
+{
+	static const struct wants_sink sink = { sink_is_ready, sink_has_room, sink_holds_back, sink_add };
+
+	return wants_collect(&(struct wants){ .cluster = cluster,
+					      .allocations = &leader->allocations,
+					      .ledger = &leader->ledger,
+					      .reports = &leader->reports,
+					      .problems = &leader->problems_written,
+					      .silence = &leader->silence,
+					      .default_class = leader->options.default_class,
+					      .now_sec = loop_wall_usec() / 1000000,
+					      .sink = &sink,
+					      .userdata = leader });
 }
 
 static int do_round(struct leader *leader)
@@ -446,18 +271,7 @@ static int do_round(struct leader *leader)
 		store_changes_reset(leader->store);
 	outbox_begin(leader->outbox);
 	if (r == 0)
-		r = want_services(leader, cluster);
-	if (r == 0)
-		r = want_cleanings(leader, cluster);
-	if (r == 0)
-		r = want_pools(leader, cluster);
-	if (r == 0 && !outbox_holds_back(leader->outbox, loop_now_msec())) {
-		r = want_peers(leader, cluster);
-		if (r == 0)
-			r = want_advertisements(leader, cluster);
-		if (r == 0)
-			r = want_silent_nodes(leader, cluster);
-	}
+		r = collect(leader, cluster);
 	if (r < 0)
 		return r;
 	if (leader->ledger.next_msec != UINT64_MAX)

@@ -7,9 +7,9 @@
  * delivered its first complete list; then the ledger takes every address that a status or a node names, and
  * only then any is given.
  *
- * A round: store -> cluster -> ledger laid over it -> allocate() -> one PATCH at most for each Service, pool,
- * peer and advertisement. The pure parts decide: ledger, allocator, service_write, pool_status, peer_status,
- * advertisement_status, node_reports, silence, event_book. */
+ * A round: store -> cluster -> ledger laid over it -> allocate() -> wants: one PATCH at most for each object.
+ * The pure parts decide: ledger, allocator, node_reports, problem_book, silence, wants with all that it asks,
+ * and event_book. */
 #ifndef FAIRWAY_IPAM_LEADER_H
 #define FAIRWAY_IPAM_LEADER_H
 

@@ -21,7 +21,7 @@
 #define FAIRWAY_IPAM_OUTBOX_H
 
 #include "ipam/event_book.h"
-#include "ipam/service_write.h"
+#include "ipam/outbox_write.h"
 #include "k8s/api.h"
 
 #define OUTBOX_AT_ONCE                                                                                       \
@@ -47,16 +47,6 @@ struct outbox_fns { /* all from the loop, `sending` also from outbox_send() */
 int outbox_new(struct sd_event *, struct api *, struct event_book *, const struct event_source *,
 	       const struct outbox_fns *, void *userdata, struct outbox **ret);
 void outbox_free(struct outbox *); /* cancels what is under way: whether it was executed is not known then */
-
-struct outbox_write { /* borrowed; copied by outbox_add() */
-	enum object_kind kind;
-	const struct meta *meta; /* of the object as it was read */
-	bool is_status;		 /* /status, else the object itself */
-	enum write_urgency urgency;
-	const char *content_type;
-	const struct strbuf *body;
-	const struct service_write *service; /* NULL: no Service */
-};
 
 /* Is it worth deciding about this object now? False: it has to wait, and `due` will come. */
 bool outbox_is_ready(struct outbox *, enum object_kind, const struct meta *, uint64_t now_msec);
