@@ -27,10 +27,11 @@
 
 /* --- the data path and the FRR of these tests ---------------------------------------------------- */
 
-static struct strbuf story;  /* what was done, in order */
-static uint16_t broken_port; /* steps for frontends of this port fail */
-static bool broken_tables;   /* so do all table writes */
-static unsigned attempts;    /* executions in which something failed */
+static struct strbuf story;   /* what was done, in order */
+static uint16_t broken_port;  /* steps for frontends of this port fail */
+static bool broken_tables;    /* so do all table writes */
+static bool broken_deletions; /* … and all of frontends */
+static unsigned attempts;     /* executions in which something failed */
 static const char *frr_state = "connected";
 static bool frr_synced;
 static char announced[256]; /* ServiceIPs that bgpd originates, each followed by a blank */
@@ -56,6 +57,8 @@ static int execute_one(const struct step *step)
 		tell_frontend("+", &step->frontend);
 		return 0;
 	case STEP_FRONTEND_DELETE:
+		if (broken_deletions)
+			return -EIO;
 		tell_frontend("-", &step->frontend);
 		return 0;
 	case STEP_TABLE_WRITE:
@@ -277,7 +280,7 @@ static int setup(void **state)
 	options = (struct agent_options){ .manifests = "test" };
 	strbuf_reset(&story);
 	broken_port = 0;
-	broken_tables = false;
+	broken_tables = broken_deletions = false;
 	attempts = 0;
 	frr_state = "connected";
 	frr_synced = false;
@@ -446,6 +449,26 @@ static void the_route_goes_before_the_frontend(void **state)
 	until(agent, "gone ");
 	report_is(agent, "");
 	assert_non_null(strstr(strbuf_text(&story), "-192.0.2.10:80/forward free gone gone "));
+}
+
+/* Nobody else may have the address while the maps hold it, whatever became of the step. */
+static void what_cannot_be_deleted_is_still_named(void **state)
+{
+	struct agent *agent = *state;
+
+	serve_shop(agent);
+	broken_deletions = true;
+	remove_service(agent, "shop");
+	until(agent, "want[] ");
+	frr_follows(agent);
+	while (attempts < 2) {
+		report_is(agent, "web/shop=192.0.2.10(releasing) ");
+		turn(agent);
+	}
+	report_is(agent, "web/shop=192.0.2.10(releasing) ");
+	broken_deletions = false;
+	until(agent, "-192.0.2.10:80/forward free ");
+	report_is(agent, "");
 }
 
 static void the_drain_delay_is_waited_for(void **state)
@@ -686,6 +709,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		row(the_maps_come_before_the_route),
 		row(the_route_goes_before_the_frontend),
+		row(what_cannot_be_deleted_is_still_named),
 		row(the_drain_delay_is_waited_for),
 		row(an_address_that_is_not_announced_needs_no_confirmation),
 		row(an_frr_that_does_not_answer_confirms_nothing),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The round and the report are in the library so that tests/agent/test_reconcile.c can drive it with a data path and an FRR of its own.
-CORE_SRCS += $(addprefix userspace/agent/,accepted.c metrics.c names.c node_report.c options.c problem_log.c retiring.c views.c why.c)
-EDGE_SRCS += $(addprefix userspace/agent/,problem_report.c reconcile.c report_collect.c targets.c)
+CORE_SRCS += $(addprefix userspace/agent/,accepted.c metrics.c names.c node_report.c options.c problem_log.c releasing.c retiring.c views.c why.c)
+EDGE_SRCS += $(addprefix userspace/agent/,problem_report.c reconcile.c report_collect.c reporter.c targets.c)
 PROGRAMS += lbagent
-lbagent_SRCS := $(addprefix userspace/agent/,main.c agent.c control.c privileges.c probes.c reporter.c source.c status.c)
+lbagent_SRCS := $(addprefix userspace/agent/,main.c agent.c control.c privileges.c probes.c source.c status.c)

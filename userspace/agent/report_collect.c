@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/agent/problem_log.h"
+#include "userspace/agent/releasing.h"
 #include "userspace/agent/targets.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
@@ -83,73 +84,21 @@ static int add_service(struct collector *collector, const struct service_plan *p
 			    &collector->report->services[collector->report->n_services++]);
 }
 
-static bool still_planned(const struct agent *agent, const struct step *step)
-{
-	const char *slash = strchr(step->service ? step->service : "", '/');
-	const struct service_plan *plan = NULL;
-	char namespace[64];
-	size_t i;
-
-	if (slash && (size_t)(slash - step->service) < sizeof(namespace)) {
-		memcpy(namespace, step->service, (size_t)(slash - step->service));
-		namespace[slash - step->service] = '\0';
-		plan = node_plan_find(&agent->plan, namespace, slash + 1);
-	}
-	for (i = 0; plan && i < plan->n_vips; i++)
-		if (addr_equal(&plan->vips[i], &step->frontend.addr))
-			return true; /* only a port of it goes */
-	return false;
-}
-
-static int compare_steps(const void *a, const void *b)
-{
-	const struct report_service *left = a, *right = b;
-	int order = strcmp(left->name, right->name);
-
-	return order ? order : addr_compare(left->vips, right->vips);
-}
-
-/* What waits for the withdrawal of its route: one row for each service and address. */
-static int add_releasing(struct collector *collector)
-{
-	const struct steps *steps = &collector->agent->steps;
-	struct report_service *rows = collector->report->services + collector->report->n_services;
-	size_t i, n = 0, kept = 0;
-
-	for (i = 0; i < steps->n; i++) {
-		const struct step *step = &steps->items[i];
-
-		if (step->kind != STEP_FRONTEND_DELETE || still_planned(collector->agent, step))
-			continue;
-		rows[n++] = (struct report_service){
-			.name = step->service ? step->service : "",
-			.vips = &step->frontend.addr,
-			.n_vips = 1,
-			.programmed = true,
-			.releasing = true,
-			.reason = "Releasing",
-			.message = "withdrawn; its frontends go when no router can send to them any more",
-		};
-	}
-	if (n)
-		qsort(rows, n, sizeof(*rows), compare_steps);
-	for (i = 0; i < n; i++)
-		if (!kept || compare_steps(&rows[kept - 1], &rows[i]))
-			rows[kept++] = rows[i];
-	collector->report->n_services += kept;
-	return 0;
-}
-
 static int collect_services(struct collector *collector)
 {
 	const struct agent *agent = collector->agent;
-	size_t i;
+	struct report_service *leaving;
+	size_t i, n_leaving;
 	int r;
 
 	r = targets_collect(collector->agent, collector->arena, &collector->targets);
-	collector->report->services = arena_array(collector->arena, agent->plan.n_services + agent->steps.n,
+	if (r == 0)
+		r = releasing_collect(collector->arena, agent->applied, &agent->plan, &leaving, &n_leaving);
+	if (r < 0)
+		return r;
+	collector->report->services = arena_array(collector->arena, agent->plan.n_services + n_leaving,
 						  sizeof(*collector->report->services));
-	if (r < 0 || !collector->report->services)
+	if (!collector->report->services)
 		return -ENOMEM;
 	for (i = 0; i < agent->plan.n_services; i++) {
 		if (!is_reported(collector, agent->plan.services[i]))
@@ -158,7 +107,9 @@ static int collect_services(struct collector *collector)
 		if (r < 0)
 			return r;
 	}
-	return add_releasing(collector);
+	for (i = 0; i < n_leaving; i++)
+		collector->report->services[collector->report->n_services++] = leaving[i];
+	return 0;
 }
 
 /* --- peers, interfaces, readiness ----------------------------------------------------------------- */

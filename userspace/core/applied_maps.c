@@ -237,6 +237,20 @@ static int frontend_view_make(struct applied *applied)
 	return 0;
 }
 
+const struct applied_frontend *applied_next_frontend(const struct applied *applied, size_t *cursor,
+						     const char **ret_service)
+{
+	while (*cursor < applied->n_frontend_records) {
+		const struct frontend_record *record = &applied->frontends[(*cursor)++];
+
+		if (record->life != LIFE_APPLIED)
+			continue;
+		*ret_service = record->owner ? record->owner->name : "";
+		return &record->frontend;
+	}
+	return NULL;
+}
+
 /* The views are a cache: making one changes nothing that a caller can tell, hence the const. */
 const struct applied_frontend *applied_frontends(const struct applied *applied, size_t *ret_n)
 {

@@ -74,6 +74,9 @@ const struct applied_backend *applied_find_backend(const struct applied *, const
  * memory is short. */
 const struct applied_frontend *applied_frontends(const struct applied *, size_t *ret_n);
 const struct applied_backend *applied_backends(const struct applied *, size_t *ret_n);
+/* Walks what stands in the maps, in no order: the next frontend from *cursor on (0 at first), and who asked for it last:
+ * "namespace/name", "" if no plan did since the start. NULL: there is none. Borrowed until the next change. */
+const struct applied_frontend *applied_next_frontend(const struct applied *, size_t *cursor, const char **ret_service);
 /* The collector's finding: no flow holds this id any more. It must come from a round over all flows that began after the
  * backend was set to GONE, or the frontend deleted. A frontend's id is free then; a backend's after STEP_BACKEND_DELETE,
  * which the next diff_plan() gives, unless it was wanted again or a table still names it. Other ids are ignored. */
