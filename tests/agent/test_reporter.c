@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+/* When an LBNode is written, and what is done after which answer: the reporter against a clock, a timer and
+ * an API server that are plain variables here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "k8s/backoff.h"
+#include "k8s/decode.h"
+#include "k8s/yaml.h"
+#include "userspace/agent/agent.h"
+#include "userspace/agent/report_collect.h"
+#include "userspace/base/attributes.h"
+#include "userspace/base/cleanup.h"
+#include "userspace/base/log.h"
+
+/* --- the world of these tests -------------------------------------------------------------------- */
+
+static uint64_t now_msec;
+static uint32_t random_number;
+static struct {
+	loop_fn *fn;
+	void *userdata;
+	bool set;
+	uint64_t due_msec;
+} timer;
+static struct {			/* the request under way */
+	api_reply_fn *answered; /* NULL: none */
+	void *userdata;
+	char method[8], *body;
+} call;
+static unsigned n_calls;
+static bool reachable;
+static const char *says; /* what the report is about */
+
+uint64_t loop_now_msec(void)
+{
+	return now_msec;
+}
+
+uint32_t loop_random(void)
+{
+	return random_number;
+}
+
+int loop_timer_new(struct sd_event *event _unused_, loop_fn *fn, void *userdata, struct loop_timer **ret)
+{
+	timer.fn = fn;
+	timer.userdata = userdata;
+	*ret = NULL;
+	return 0;
+}
+
+void loop_timer_free(struct loop_timer *own _unused_)
+{
+	timer.fn = NULL;
+}
+
+void loop_timer_set_earlier(struct loop_timer *own _unused_, uint64_t after_msec)
+{
+	if (!timer.set || now_msec + after_msec < timer.due_msec)
+		timer.due_msec = now_msec + after_msec;
+	timer.set = true;
+}
+
+void loop_timer_stop(struct loop_timer *own _unused_)
+{
+	timer.set = false;
+}
+
+int api_send(struct api *api _unused_, const struct api_call *sent, api_reply_fn *answered, void *userdata,
+	     struct api_request **ret)
+{
+	assert_null(call.answered); /* one at a time */
+	snprintf(call.method, sizeof(call.method), "%s", sent->method);
+	free(call.body);
+	call.body = strndup(sent->body, sent->length);
+	call.answered = answered;
+	call.userdata = userdata;
+	*ret = (struct api_request *)&call;
+	n_calls++;
+	return 0;
+}
+
+void api_cancel(struct api_request *request _unused_)
+{
+	call.answered = NULL;
+}
+
+struct api_state api_state(const struct api *api _unused_)
+{
+	return (struct api_state){ .reachable = reachable };
+}
+
+struct api *agent_source_api(const struct agent_source *source _unused_)
+{
+	return NULL;
+}
+
+size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **ret)
+{
+	*ret = NULL;
+	return 0;
+}
+
+int report_collect(struct agent *agent _unused_, struct arena *arena, struct node_report *ret)
+{
+	*ret = (struct node_report){ .agent_version = "1",
+				     .peers = arena_array(arena, 0, sizeof(*ret->peers)),
+				     .ready = true,
+				     .ready_reason = "Ready",
+				     .ready_message = says };
+	return 0;
+}
+
+/* --- what the tests do with it ------------------------------------------------------------------- */
+
+static struct agent agent;
+
+static void put_node(void)
+{
+	static const char text[] = "{apiVersion: v1, kind: Node, metadata: {name: n1, uid: u-1}}";
+	cleanup(json_document_done) struct json_document document = { 0 };
+	cleanup(problems_done) struct problems problems = { 0 };
+	struct json_error error;
+	struct object *object;
+
+	assert_int_equal(yaml_parse(text, strlen(text), &document, &error), 0);
+	assert_int_equal(decode_object(document.first, "test", &object, &problems), DECODED);
+	assert_int_equal(store_put(agent.store, object), 0);
+}
+
+static void pass(uint64_t msec)
+{
+	uint64_t until = now_msec + msec;
+
+	while (timer.set && timer.due_msec <= until) {
+		now_msec = timer.due_msec > now_msec ? timer.due_msec : now_msec;
+		timer.set = false;
+		timer.fn(timer.userdata);
+	}
+	now_msec = until;
+}
+
+static void answer(int status)
+{
+	const struct api_reply reply = { .status = status, .reason = "", .message = "as it is" };
+	api_reply_fn *answered = call.answered;
+
+	assert_non_null(answered);
+	call.answered = NULL;
+	answered(call.userdata, &reply);
+}
+
+/* A PATCH is under way that says this. */
+static void is_written(const char *text)
+{
+	assert_non_null(call.answered);
+	assert_string_equal(call.method, "PATCH");
+	assert_non_null(strstr(call.body, "\"heartbeatTime\":\"2"));
+	if (!strstr(call.body, text))
+		fail_msg("\"%s\" is not in %s", text, call.body);
+}
+
+static void change(const char *text)
+{
+	says = text;
+	reporter_kick(agent.reporter);
+}
+
+/* It said this, and the API server took it. */
+static void told(const char *text)
+{
+	change(text);
+	pass(1100);
+	is_written(text);
+	answer(200);
+}
+
+static int setup(void **state _unused_)
+{
+	now_msec = 1000000;
+	random_number = 0;
+	n_calls = 0;
+	reachable = true;
+	says = "";
+	timer.set = false;
+	call.answered = NULL;
+	agent = (struct agent){ .node = "n1", .store = store_new(), .accepted_known = true };
+	put_node();
+	return reporter_new(&agent, &agent.reporter);
+}
+
+static int teardown(void **state _unused_)
+{
+	reporter_free(agent.reporter);
+	store_free(agent.store);
+	free(call.body);
+	call.body = NULL;
+	return 0;
+}
+
+/* --- tests --------------------------------------------------------------------------------------- */
+
+static void the_object_is_made_when_it_is_missing(void **state _unused_)
+{
+	change("first");
+	pass(99);
+	assert_int_equal(n_calls, 0); /* bgpd's answer should be in it */
+	pass(1);
+	is_written("first");
+	answer(404);
+	assert_string_equal(call.method, "POST");
+	assert_non_null(strstr(call.body, "\"uid\":\"u-1\""));
+	answer(201);
+	is_written("first");
+	answer(200);
+	assert_int_equal(reporter_state(agent.reporter).n_writes, 1);
+}
+
+/* A server that says of what it just made that it is not there is not asked in a circle. */
+static void what_is_missing_again_is_waited_for(void **state _unused_)
+{
+	change("first");
+	pass(100);
+	answer(404);
+	answer(201);
+	answer(404);
+	assert_null(call.answered);
+	assert_int_equal(n_calls, 3);
+	pass(BACKOFF_MOST_MSEC);
+	assert_string_equal(call.method, "POST");
+}
+
+static void what_changes_is_written_once_a_second(void **state _unused_)
+{
+	told("first");
+	n_calls = 0;
+	for (int i = 0; i < 20; i++) {
+		change(i % 2 ? "odd" : "even");
+		pass(49); /* not a second */
+	}
+	assert_int_equal(n_calls, 0);
+	pass(100);
+	is_written("odd");
+	change("later"); /* while it is under way */
+	pass(5000);
+	assert_int_equal(n_calls, 1);
+	answer(200);
+	pass(1100);
+	is_written("later");
+}
+
+/* Who says nothing is not alive: within a minute something is written, and not by all nodes in one moment. */
+static void a_sign_of_life_is_written(void **state _unused_)
+{
+	static const uint32_t randoms[] = { 0, 7, 14999, 15000, UINT32_MAX };
+
+	for (size_t i = 0; i < sizeof(randoms) / sizeof(*randoms); i++) {
+		random_number = randoms[i];
+		told(i % 2 ? "odd" : "even");
+		n_calls = 0;
+		for (unsigned beat = 0; beat < 3; beat++) {
+			pass(44999);
+			reporter_kick(agent.reporter); /* nothing has changed */
+			assert_int_equal(n_calls, beat);
+			pass(REPORT_HEARTBEAT_SEC * 1000 - 44999);
+			assert_int_equal(n_calls, beat + 1);
+			is_written(i % 2 ? "odd" : "even");
+			answer(200);
+		}
+	}
+	random_number = 14999; /* drawn, not fixed */
+	told("late");
+	n_calls = 0;
+	pass(59998);
+	assert_int_equal(n_calls, 0);
+}
+
+/* A write without an answer may have been executed: what stands there is not known, and what stood before is
+ * written again although it was acknowledged last. */
+static void what_a_failed_write_left_is_not_known(void **state _unused_)
+{
+	static const int answers[] = { 0, 500, 403 };
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		const char *first = i % 2 ? "odd" : "even";
+
+		told(first);
+		change("second");
+		pass(1100);
+		is_written("second");
+		says = first; /* meanwhile it is as before */
+		answer(answers[i]);
+		assert_null(call.answered);
+		n_calls = 0;
+		pass(BACKOFF_MOST_MSEC);
+		assert_int_equal(n_calls, 1);
+		is_written(first);
+		answer(200);
+		pass(10000);
+		assert_int_equal(n_calls, 1); /* now it is */
+	}
+	assert_int_equal(reporter_state(agent.reporter).n_failures, 3);
+}
+
+static void before_the_first_round_nothing_is_said(void **state _unused_)
+{
+	agent.accepted_known = false;
+	change("nothing");
+	pass(100000);
+	assert_int_equal(n_calls, 0);
+	agent.accepted_known = true;
+	told("something");
+}
+
+int main(void)
+{
+#define row(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		row(the_object_is_made_when_it_is_missing), row(what_is_missing_again_is_waited_for),
+		row(what_changes_is_written_once_a_second), row(a_sign_of_life_is_written),
+		row(what_a_failed_write_left_is_not_known), row(before_the_first_round_nothing_is_said),
+	};
+
+	log_threshold = LOG_LEVEL_ERROR;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
