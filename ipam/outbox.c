@@ -10,6 +10,7 @@
 #include "ipam/event_sender.h"
 #include "ipam/rush.h"
 #include "k8s/decode.h"
+#include "k8s/json.h"
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
@@ -192,13 +193,30 @@ bool outbox_has_room(const struct outbox *outbox, bool urgent)
 	return outbox->now.n < QUEUE_ENOUGH && (urgent || outbox->later.n < QUEUE_ENOUGH);
 }
 
+/* 1: the status is as it was read; 0 or -errno. */
+static int says_nothing_new(const struct outbox_write *write)
+{
+	cleanup(json_document_done) struct json_document document = { 0 };
+	struct json_error error;
+	int r;
+
+	if (!write->seen_digest)
+		return 0;
+	r = json_parse(strbuf_text(write->body), write->body->length, &document, &error);
+	return r < 0 ? r : json_digest(json_member(document.first, "status")) == write->seen_digest;
+}
+
 int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t now_msec)
 {
-	struct addressee *object = addressees_add(&outbox->objects, write->kind, write->meta);
 	struct queue *queue = write->urgency == WRITE_NOW ? &outbox->now : &outbox->later;
 	uint64_t until_msec = now_msec;
+	struct addressee *object;
 	struct item *item;
+	int r = says_nothing_new(write);
 
+	if (r)
+		return r < 0 ? r : 0;
+	object = addressees_add(&outbox->objects, write->kind, write->meta);
 	if (!object)
 		return -ENOMEM;
 	if (!is_ready(outbox, addressee_ask_urgency(object, write->urgency, now_msec, &until_msec),

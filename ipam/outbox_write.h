@@ -12,6 +12,8 @@ struct outbox_write { /* borrowed; copied by outbox_add() */
 	enum write_urgency urgency;
 	const char *content_type;
 	const struct strbuf *body;
+	uint64_t seen_digest; /* json_digest() of the status that was read: a body that says the same is not
+				 written. 0: any is */
 	const struct service_write *service; /* NULL: no Service */
 };
 

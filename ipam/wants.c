@@ -7,7 +7,6 @@
 #include "ipam/advertisement_status.h"
 #include "ipam/peer_status.h"
 #include "ipam/pool_status.h"
-#include "k8s/json.h"
 #include "userspace/base/cleanup.h"
 
 #define STRATEGIC "application/strategic-merge-patch+json"
@@ -138,28 +137,27 @@ static int want_cleanings(const struct wants *wants)
 	return r;
 }
 
-static int add_patch(const struct wants *wants, enum object_kind kind, const struct meta *meta,
-		     bool is_status, const struct strbuf *body)
-{
-	return add(wants, &(struct outbox_write){ .kind = kind,
-						  .meta = meta,
-						  .is_status = is_status,
-						  .urgency = is_status ? WRITE_SOON : WRITE_NOW,
-						  .content_type = MERGE,
-						  .body = body });
-}
-
-/* Of a status that is ours alone, unless it is what was read. */
+/* Of a status that is ours alone. */
 static int add_status(const struct wants *wants, enum object_kind kind, const struct meta *meta,
 		      uint64_t seen_digest, const struct strbuf *body)
 {
-	cleanup(json_document_done) struct json_document document = { 0 };
-	struct json_error error;
-	int r = json_parse(strbuf_text(body), body->length, &document, &error);
+	return add(wants, &(struct outbox_write){ .kind = kind,
+						  .meta = meta,
+						  .is_status = true,
+						  .urgency = WRITE_SOON,
+						  .content_type = MERGE,
+						  .body = body,
+						  .seen_digest = seen_digest });
+}
 
-	if (r < 0 || json_digest(json_member(document.first, "status")) == seen_digest)
-		return r;
-	return add_patch(wants, kind, meta, true, body);
+static int add_finalizer(const struct wants *wants, const struct service_ip_pool *pool,
+			 const struct strbuf *body)
+{
+	return add(wants, &(struct outbox_write){ .kind = OBJECT_SERVICE_IP_POOL,
+						  .meta = &pool->meta,
+						  .urgency = WRITE_NOW,
+						  .content_type = MERGE,
+						  .body = body });
 }
 
 static int want_pool(const struct wants *wants, const struct service_ip_pool *pool,
@@ -169,7 +167,7 @@ static int want_pool(const struct wants *wants, const struct service_ip_pool *po
 	int r = pool_finalizer_patch(&body, pool, usage);
 
 	if (r < 0 || body.length)
-		return r < 0 ? r : add_patch(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, false, &body);
+		return r < 0 ? r : add_finalizer(wants, pool, &body);
 	if (holds_back(wants))
 		return 0;
 	r = pool_status_patch(&body, pool, usage, wants->now_sec);
@@ -237,7 +235,7 @@ static int want_silent_node(const struct wants *wants, const struct lb_node *nod
 	if (!silence_is_due(wants->silence, node) || !is_ready(wants, OBJECT_LB_NODE, &node->meta))
 		return 0;
 	r = silence_patch(&body, node, wants->now_sec);
-	return r < 0 ? r : add_patch(wants, OBJECT_LB_NODE, &node->meta, true, &body);
+	return r < 0 ? r : add_status(wants, OBJECT_LB_NODE, &node->meta, 0, &body);
 }
 
 static int want_silent_nodes(const struct wants *wants)

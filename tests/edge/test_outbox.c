@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "ipam/outbox.h"
+#include "k8s/json.h"
 #include "ipam/rush.h"
 #include "tests/edge/scratch.h"
 #include "userspace/base/attributes.h"
@@ -230,6 +231,36 @@ static void test_nothing_leaves_unnoted(void **state)
 	assert_true(outbox_is_ready(fixture->outbox, OBJECT_SERVICE, &shop, loop_now_msec()));
 }
 
+/* A status that says what was read is not written; one that says else, or was not there, is. */
+static void test_nothing_new(void **state)
+{
+	static const char text[] = "{\"status\":{\"a\":1}}";
+	cleanup(json_document_done) struct json_document read = { 0 };
+	cleanup(strbuf_done) struct strbuf body = { 0 };
+	struct fixture *fixture = *state;
+	struct json_error error;
+	uint64_t digest;
+
+	assert_int_equal(json_parse(text, strlen(text), &read, &error), 0);
+	digest = json_digest(json_member(read.first, "status"));
+	strbuf_append(&body, text);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct outbox_write write = { .kind = OBJECT_BGP_PEER,
+						    .meta = &other,
+						    .is_status = true,
+						    .urgency = WRITE_SOON,
+						    .content_type = "application/merge-patch+json",
+						    .body = &body,
+						    .seen_digest = i == 0   ? digest
+								   : i == 1 ? digest + 1
+									    : 0 };
+
+		outbox_begin(fixture->outbox);
+		assert_int_equal(outbox_add(fixture->outbox, &write, loop_now_msec()), 0);
+		assert_int_equal(outbox_counts(fixture->outbox).n_queued, i > 0);
+	}
+}
+
 static void test_no_answer(void **state)
 {
 	struct fixture *fixture = *state;
@@ -286,6 +317,7 @@ int main(void)
 		TEST(test_nothing_leaves_when_leadership_is_lost_meanwhile),
 		TEST(test_nothing_leaves_after_the_stop),
 		TEST(test_nothing_leaves_unnoted),
+		TEST(test_nothing_new),
 		TEST(test_no_answer),
 		TEST(test_addresses_in_a_rush),
 	};

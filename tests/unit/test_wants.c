@@ -38,7 +38,7 @@ static int set_up(void **state)
 	fixture->shop = world_service(&fixture->world, "w/shop");
 	fixture->shop->meta.uid = "u";
 	fixture->shop->meta.resource_version = 7;
-	world_pool(&fixture->world, "public", "192.0.2.0/30");
+	world_pool(&fixture->world, "public", "192.0.2.0/30")->status_digest = 4;
 	world_node(&fixture->world, "n1", "10.0.0.1", "");
 	*state = fixture;
 	return 0;
@@ -91,6 +91,8 @@ static int add(void *userdata, const struct outbox_write *write)
 	strbuf_appendf(&fixture->got, "%s%s/%s%s %s", fixture->got.length ? "\n" : "",
 		       object_kind_name(write->kind), write->meta->name, write->is_status ? "" : " itself",
 		       urgencies[write->urgency]);
+	if (write->seen_digest)
+		strbuf_appendf(&fixture->got, " unless as read (%u)", (unsigned)write->seen_digest);
 	return 0;
 }
 
@@ -143,26 +145,31 @@ static void test_everything_that_is_new(void **state)
 {
 	struct fixture *fixture = *state;
 
-	world_peer(&fixture->world, "tor", "10.0.0.254");
-	world_advertisement(&fixture->world, "all");
+	world_peer(&fixture->world, "tor", "10.0.0.254")->status_digest = 5;
+	world_advertisement(&fixture->world, "all")->status_digest = 6;
 	expect(fixture, "Service/shop now\n"
 			"ServiceIPPool/public itself now\n" /* its finalizer: an address of it is taken */
-			"BGPPeer/tor soon\n"
-			"BGPAdvertisement/all soon");
+			"BGPPeer/tor soon unless as read (5)\n"
+			"BGPAdvertisement/all soon unless as read (6)");
 	fixture->holds_back = true; /* in a rush */
 	expect(fixture, "Service/shop now\nServiceIPPool/public itself now");
 	fixture->holds_back = false;
 	fixture->no_urgent_room = true;
-	expect(fixture, "ServiceIPPool/public itself now\nBGPPeer/tor soon\nBGPAdvertisement/all soon");
+	expect(fixture, "ServiceIPPool/public itself now\nBGPPeer/tor soon unless as read "
+			"(5)\nBGPAdvertisement/all soon unless as read (6)");
 	fixture->no_urgent_room = false;
 	fixture->busy = "shop";
-	expect(fixture, "ServiceIPPool/public itself now\nBGPPeer/tor soon\nBGPAdvertisement/all soon");
+	expect(fixture, "ServiceIPPool/public itself now\nBGPPeer/tor soon unless as read "
+			"(5)\nBGPAdvertisement/all soon unless as read (6)");
 	fixture->busy = "public";
-	expect(fixture, "Service/shop now\nBGPPeer/tor soon\nBGPAdvertisement/all soon");
+	expect(fixture, "Service/shop now\nBGPPeer/tor soon unless as read (5)\nBGPAdvertisement/all soon "
+			"unless as read (6)");
 	fixture->busy = "tor";
-	expect(fixture, "Service/shop now\nServiceIPPool/public itself now\nBGPAdvertisement/all soon");
+	expect(fixture, "Service/shop now\nServiceIPPool/public itself now\nBGPAdvertisement/all soon unless "
+			"as read (6)");
 	fixture->busy = "all";
-	expect(fixture, "Service/shop now\nServiceIPPool/public itself now\nBGPPeer/tor soon");
+	expect(fixture,
+	       "Service/shop now\nServiceIPPool/public itself now\nBGPPeer/tor soon unless as read (5)");
 }
 
 static void test_conditions_can_wait(void **state)
@@ -217,7 +224,7 @@ static void test_one_that_goes(void **state)
 	fixture->shop->n_ingress = 0;
 	expect(fixture, "Service/shop now");
 	fixture->busy = "shop";
-	expect(fixture, "ServiceIPPool/public soon");
+	expect(fixture, "ServiceIPPool/public soon unless as read (4)");
 }
 
 static void test_one_that_cannot_be_read(void **state)
@@ -263,7 +270,7 @@ static void test_a_silent_node(void **state)
 	expect(fixture, "");
 	fixture->holds_back = false;
 	fixture->busy = "n1";
-	expect(fixture, "ServiceIPPool/public soon");
+	expect(fixture, "ServiceIPPool/public soon unless as read (4)");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
