@@ -43,6 +43,28 @@ def test_kubectl_shows_it(fairway):
     assert (pool['assignedIPv4'], pool['assignedIPv6']) == (1, 1), pool
 
 
+def test_a_family_without_a_peer_is_told(fairway):
+    """Each family has peers of its own here: without those of one, the Service is announced in part, and its condition names which"""
+    admin, nodes = fairway.admin, fairway.cluster.nodes
+    four, six = sorted(fairway.wait_served('first'), key=lambda address: ':' in address)
+    fairway.wait_reported('first')
+
+    def partly():
+        conditions = admin.get('Service', 'first', 'web')['status']['conditions']
+        return next((c for c in conditions if c['type'] == 'fairway.dev/Announced' and c['reason'] == 'PartlyAnnounced'), None)
+
+    try:
+        for node in nodes:
+            admin.delete('BGPPeer', f'tor-{node}-v6')
+        told = eventually(lambda: (c := partly()) and 'addressFamilies' in c['message'] and c, lambda: admin.get('Service', 'first', 'web')['status'], 60)
+        assert told['status'] == 'False' and six in told['message'] and four not in told['message'], told
+        fairway.cluster.wait_announced([four], nodes)
+    finally:
+        fairway.configure()
+    fairway.wait_served('first')
+    fairway.wait_reported('first')
+
+
 def test_a_deleted_service_leaves_nothing(fairway):
     addresses = fairway.wait_served('first')
     fairway.cluster.kubectl('-n', 'web', 'delete', 'svc', 'first', '--timeout=60s')
