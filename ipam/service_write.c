@@ -258,8 +258,9 @@ bool service_is_to_clean(const struct service *service, bool default_class)
 {
 	bool marked = conditions_find(&service->conditions, CONDITION_ALLOCATED);
 
-	if (!has_finalizer(service))
-		return false;
+	if (!has_finalizer(service)) /* all that one that could not be read ever had of us */
+		return !service->unusable && !service_is_ours(service, default_class) &&
+		       conditions_find(&service->conditions, CONDITION_PROBLEM);
 	if (service->unusable) /* its class cannot be read, but what was written to it */
 		return service->meta.deleting && marked;
 	if (service->type != SERVICE_LOAD_BALANCER)
@@ -275,7 +276,7 @@ bool service_is_to_clean(const struct service *service, bool default_class)
 
 int service_write_clean(const struct service *service, struct service_write *ret)
 {
-	struct service_write write = { .urgency = WRITE_NOW, .removes_finalizer = true };
+	struct service_write write = { .urgency = WRITE_NOW, .removes_finalizer = has_finalizer(service) };
 	struct wanted nothing = { 0 };
 	int r = write_patch(service, &nothing, 0, &write);
 

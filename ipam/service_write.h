@@ -57,7 +57,7 @@ int service_write_problem(const struct service *, const struct service_problem *
 
 /* Has a Service something of ours that must go: it is being deleted, or of another type or class? */
 bool service_is_to_clean(const struct service *, bool default_class);
-/* Takes finalizer and conditions away, once the addresses are let go. 0 or -ENOMEM. */
+/* Takes finalizer (if it is there) and conditions away, once the addresses are let go. 0 or -ENOMEM. */
 int service_write_clean(const struct service *, struct service_write *ret);
 
 #endif

@@ -627,6 +627,10 @@ def test_a_service_that_is_refused_from_the_start(room):
     room.edit('shop', {'loadBalancerSourceRanges': None})
     assert room.addresses('shop') == [room.ip4(0)]
     no_problem(room, 'shop')
+    room.service('other', loadBalancerSourceRanges=[f'10.0.{i // 256}.{i % 256}/32' for i in range(257)])
+    problem_is(room, 'other', 'Refused', 'more than 256')
+    room.edit('other', {'type': 'ClusterIP', 'loadBalancerSourceRanges': None, 'loadBalancerClass': None})
+    no_problem(room, 'other')
 
 
 def test_a_status_that_somebody_emptied(room):

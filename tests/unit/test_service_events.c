@@ -268,6 +268,7 @@ static void test_the_others(void **state)
 		fixture->clock.now_msec += EVENT_REPEAT_MSEC;
 		expect_told(fixture, events[i].told, "again");
 	}
+	fixture->shop->meta.finalizers = world_words(&fixture->world, CLEANUP_FINALIZER);
 	assert_int_equal(service_write_clean(fixture->shop, &write), 0);
 	assert_int_equal(service_events_sending(fixture->book, &fixture->shop->meta, &write, fixture->clock),
 			 0);

@@ -321,6 +321,29 @@ static void test_cleaning(void **state)
 	assert_false(write.gives_addresses);
 }
 
+/* One that could not be read got its Problem, and was mended into one that is not ours. */
+static void test_cleaning_a_problem(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(service_write_done) struct service_write write = { 0 };
+
+	set_condition(fixture, 0, CONDITION_PROBLEM, CONDITION_TRUE, "Refused", "m");
+	assert_false(service_is_to_clean(fixture->shop, false)); /* the next write takes it away */
+	fixture->shop->unusable = true;
+	fixture->shop->load_balancer_class = NULL;
+	assert_false(service_is_to_clean(fixture->shop, false));
+	fixture->shop->unusable = false;
+	fixture->shop->type = SERVICE_CLUSTER_IP;
+	assert_true(service_is_to_clean(fixture->shop, false));
+	assert_int_equal(service_write_clean(fixture->shop, &write), 0);
+	assert_string_equal(
+		strbuf_text(&write.body), HEAD
+		"},\"status\":{\"conditions\":[{\"$patch\":\"delete\",\"type\":\"fairway.dev/Problem\"}]}}");
+	assert_false(write.removes_finalizer);
+	fixture->shop->conditions.n = 0;
+	assert_false(service_is_to_clean(fixture->shop, false));
+}
+
 /* --- pools --------------------------------------------------------------------------------------------- */
 
 static struct pool_usage usage_of(uint64_t assigned_v4, uint64_t available_v4, addr_number assigned_v6,
@@ -441,6 +464,7 @@ int main(void)
 		TEST(test_problem_alone),
 		TEST(test_what_is_to_clean),
 		TEST(test_cleaning),
+		TEST(test_cleaning_a_problem),
 		TEST(test_pool_conditions),
 		TEST(test_pool_status_bodies),
 		TEST(test_pool_finalizer),
