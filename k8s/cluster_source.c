@@ -14,8 +14,13 @@
 #include "userspace/base/parse.h"
 #include "userspace/io/loop.h"
 
-#define LIMIT_MSEC   50
-#define MAX_SECRETS  1000
+#define LIMIT_MSEC  50
+#define MAX_SECRETS 1000
+
+/* As many as the cluster is large, not as somebody has written. */
+#define MANY_KINDS                                                                                           \
+	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_ENDPOINT_SLICE) | CLUSTER_KIND(OBJECT_NODE) |    \
+	 CLUSTER_KIND(OBJECT_NAMESPACE) | CLUSTER_KIND(OBJECT_LB_NODE))
 
 #define FAIRWAY_PATH "/apis/fairway.dev/v1alpha1/"
 
@@ -158,10 +163,12 @@ static void followed_free(struct followed *followed)
 static int follow(struct cluster_source *source, struct followed *followed, const char *path,
 		  const char *selector, const char *list_type)
 {
+	const struct collection *collection = followed->collection;
 	const struct watch_options options = {
 		.path = path,
 		.selector = selector,
 		.list_type = list_type,
+		.in_pages = collection && MANY_KINDS & CLUSTER_KIND(collection->kind),
 		.fns = &reflector_fns,
 		.on_trouble = on_trouble,
 		.userdata = followed,

@@ -2,10 +2,10 @@
 /* How one collection of objects is followed: what to ask next, what the answer's bytes mean, and what follows
  * from how the answer ended (PURE: no clock, no connection; watch.c lends it both).
  *
- * It begins with a complete list: as initial events of a watch where the server serves that (WatchList), else
- * in pages of 500. Then it watches from that list's resourceVersion, and goes on from the last event or
- * bookmark whenever a watch ends, however it ends. Only what the server has forgotten (410) leads to a new
- * list.
+ * It begins with a complete list: in pages of 500, which come compressed, or as initial events of a watch
+ * (WatchList) where the server serves that and the owner has not asked for pages. Then it watches from that
+ * list's resourceVersion, and goes on from the last event or bookmark whenever a watch ends, however it ends.
+ * Only what the server has forgotten (410) leads to a new list.
  *
  * A watch from a resourceVersion that does not exist yet (etcd was restored from a backup) is answered with
  * 200 and silence. So after a watch that was cut off, and after a long silence, the collection's present
@@ -52,7 +52,7 @@ struct reflector {
 				  used: NULL */
 	const struct reflector_fns *fns;
 	void *userdata;
-	bool no_watch_list; /* the server refused it (it is tried once) */
+	bool no_watch_list; /* the owner wants pages, or the server refused it (it is tried once) */
 	/* what the owner reads */
 	uint64_t n_lists, n_watches, n_events;
 	enum reflector_trouble trouble; /* of the last end */

@@ -177,6 +177,7 @@ static int set_up(struct watch *watch, struct sd_event *event, const struct watc
 	watch->reflector.path = watch->path;
 	watch->reflector.selector = watch->selector;
 	watch->reflector.list_type = watch->list_type;
+	watch->reflector.no_watch_list = options->in_pages;
 	watch->reflector.fns = options->fns;
 	watch->reflector.userdata = options->userdata;
 	r = reflector_init(&watch->reflector);

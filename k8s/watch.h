@@ -11,6 +11,7 @@ struct watch;
 
 struct watch_options { /* texts are copied; see struct reflector */
 	const char *path, *selector, *list_type;
+	bool in_pages; /* the list, also where the server would send it as initial events of the watch */
 	const struct reflector_fns *fns;
 	/* `trouble` of watch_reflector() is another than before; also when it is over. Must not free the
 	 * watch. */

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """A stand-in for an API server that misbehaves when told to, for tests/edge/test_api.c: lists (in pages), watches, 410, and
-whatever goes wrong between. HTTP/1.1 over TLS on 127.0.0.1. usage: api_server.py DIRECTORY [PORT]
+whatever goes wrong between. HTTP/1.1 over TLS on 127.0.0.1. What accepts gzip gets it: a list in one piece, of a watch each event
+as a gzip member of its own, as kube-apiserver does from 1.37 on for initial events. usage: api_server.py DIRECTORY [PORT]
 
 Makes its certificates in DIRECTORY (ca.crt and server.*), prints "port N", then obeys one line of stdin after the other and
 answers each with "ok", after what it has to tell:
@@ -15,6 +16,7 @@ answers each with "ok", after what it has to tell:
   cut                  all watches end within an event     reset             all connections end
   requests             what was asked since the last time, without the probe
 """
+import gzip
 import json
 import os
 import ssl
@@ -134,13 +136,20 @@ class Handler(BaseHTTPRequestHandler):
         at = int(at)
         page = min(World.page, int(query.get('limit', len(items) or 1)))
         more = f'{first}:{at + page}' if at + page < len(items) else ''
-        self.reply(200, {'metadata': {'resourceVersion': first, 'continue': more}, 'items': items[at:at + page]})
+        body = json.dumps({'metadata': {'resourceVersion': first, 'continue': more}, 'items': items[at:at + page]}).encode()
+        if self.accepts_gzip():
+            return self.reply(200, gzip.compress(body), [('Content-Encoding', 'gzip')])
+        self.reply(200, body)
+
+    def accepts_gzip(self):
+        return 'gzip' in self.headers.get('Accept-Encoding', '')
 
     def chunk(self, data):
         self.wfile.write(b'%x\r\n%s\r\n' % (len(data), data))
 
     def event(self, kind, object):
-        self.chunk(json.dumps({'type': kind, 'object': object}).encode() + b'\n')
+        line = json.dumps({'type': kind, 'object': object}).encode() + b'\n'
+        self.chunk(gzip.compress(line) if self.accepts_gzip() else line)
 
     def watch(self, path, query):
         initial = 'sendInitialEvents' in query
@@ -148,6 +157,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(422, 'Invalid')
         self.send_response(200)
         self.send_header('Transfer-Encoding', 'chunked')
+        if self.accepts_gzip():
+            self.send_header('Content-Encoding', 'gzip')
         self.end_headers()
         with lock:
             version, cuts = World.version if initial else int(query['resourceVersion']), World.cuts

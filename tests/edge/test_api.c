@@ -406,21 +406,38 @@ static void test_pages_and_events(void **state)
 	assert_int_equal(result(fixture)->problems.n, 0);
 }
 
+/* What somebody has written comes as initial events; what the cluster is large in comes in pages, compressed.
+ */
 static void test_initial_events(void **state)
 {
+	static const char pool[] =
+		"put " FAIRWAY "serviceippools {\"kind\":\"ServiceIPPool\",\"apiVersion\":"
+		"\"fairway.dev/v1alpha1\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"addresses\":"
+		"[\"192.0.2.0/24\"]}}";
 	struct fixture *fixture = *state;
 	struct server *server = &fixture->servers[0];
+	const char *asked;
 
 	put_service(server, "a", 80);
+	put_service(server, "b", 81);
+	tell(server, "%s", pool);
 	tell(server, "initial on");
+	tell(server, "page 1");
 	connect_first(fixture);
-	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE));
+	follow(fixture, CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_SERVICE_IP_POOL));
 	wait_until(fixture, result(fixture)->delivered);
 	assert_int_equal(seen_port(&fixture->seen, "a"), 80);
+	assert_int_equal(seen_port(&fixture->seen, "b"), 81);
+	assert_non_null(store_find(fixture->seen.store, OBJECT_SERVICE_IP_POOL, "", "p"));
 	expect_works(fixture, server);
 	tell(server, "requests");
-	assert_non_null(strstr(strbuf_text(&server->answer), "sendInitialEvents=true"));
-	assert_null(strstr(strbuf_text(&server->answer), "limit="));
+	asked = strbuf_text(&server->answer);
+	assert_non_null(strstr(asked, FAIRWAY "serviceippools?watch=1"));
+	assert_null(strstr(asked, "serviceippools?limit="));
+	assert_non_null(strstr(asked, "&limit=500&continue="));
+	asked = strstr(asked, "sendInitialEvents=true");
+	assert_non_null(asked);
+	assert_null(strstr(asked + 1, "sendInitialEvents=true"));
 }
 
 static void test_refused_objects(void **state)
