@@ -2,8 +2,9 @@
 /* The FRR driver: what is wanted goes to bgpd and bfdd (frr_sync), what they say about sessions comes back as views, and
  * bgpd's configuration is kept in a file for its restarts. See frr.h.
  *
- * Times: a new want is applied after 2 ms (bursts of objects were gathered long before; a batch is cut short for a newer
- * want); sessions are read every 500 ms (0.1 ms of bgpd's time); the running configuration is checked for drift every 30 s. */
+ * Times: a new want is applied at once, those that follow within 4 ms are gathered for 2 ms (bursts of objects were gathered
+ * long before; a batch is cut short for a newer want); sessions are read every 500 ms (0.1 ms of bgpd's time); the running
+ * configuration is checked for drift every 30 s. */
 #include "bgp/frr.h"
 
 #include <errno.h>
@@ -26,8 +27,11 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
+#include "userspace/io/loop.h"
 
-#define DEBOUNCE_USEC	     2000
+#define GATHER_USEC	     2000
+#define GATHER_AGAIN_USEC    4000 /* after the last want that was applied */
+#define ACCURACY_USEC	     1 /* more is a delay: an idle loop sleeps to the end of it */
 #define TICK_USEC	     500000
 #define TICKS_PER_CHECK	     60
 #define TICKS_ASTRAY	     20 /* a route takes its way in well under a second */
@@ -49,6 +53,7 @@ struct frr {
 	unsigned ticks;
 	unsigned astray_ticks; /* for so long some peer has not been sent what is wanted, though all is applied */
 	bool wants, waiting; /* something is wanted at all; the debounce runs */
+	uint64_t applied_usec; /* when the last want was handed on */
 	struct frr_config wanted, next; /* what frr_sync works on; what comes after the debounce */
 
 	enum question question; /* what to ask bgpd next */
@@ -371,6 +376,7 @@ static int on_debounce(sd_event_source *source _unused_, uint64_t usec _unused_,
 	struct frr_config old = frr->wanted;
 
 	frr->waiting = false;
+	frr->applied_usec = loop_now_usec();
 	frr->wanted = frr->next;
 	frr->next = (struct frr_config){ 0 };
 	frr_sync_settled(frr->bfdd, false);
@@ -460,7 +466,7 @@ int frr_new(struct sd_event *event, const struct frr_options *options, frr_chang
 	if (r == 0)
 		r = frr_sync_new(event, options->vty_dir, FRR_BFDD, &bfdd, frr, &frr->bfdd);
 	if (r == 0)
-		r = sd_event_add_time_relative(event, &frr->debounce, CLOCK_MONOTONIC, 0, 1000, on_debounce, frr);
+		r = sd_event_add_time_relative(event, &frr->debounce, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_debounce, frr);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(frr->debounce, SD_EVENT_OFF);
 	if (r >= 0)
@@ -496,13 +502,17 @@ void frr_free(struct frr *frr)
 /* A burst becomes one batch: the debounce is not moved by what comes later. */
 static int want_next(struct frr *frr, struct frr_config *config)
 {
+	uint64_t wait_usec = 0;
+
 	frr_config_done(&frr->next);
 	frr->next = *config;
 	frr->wants = true;
 	if (frr->waiting)
 		return 0;
 	frr->waiting = true;
-	sd_event_source_set_time_relative(frr->debounce, DEBOUNCE_USEC);
+	if (loop_now_usec() < frr->applied_usec + GATHER_AGAIN_USEC)
+		wait_usec = GATHER_USEC;
+	sd_event_source_set_time_relative(frr->debounce, wait_usec);
 	return sd_event_source_set_enabled(frr->debounce, SD_EVENT_ONESHOT) < 0 ? -ENOMEM : 0;
 }
 

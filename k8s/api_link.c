@@ -25,7 +25,7 @@
 #define KEEPALIVE_EACH_SEC  1
 #define KEEPALIVE_COUNT	    4
 #define UNACKED_MSEC	    7000 /* sent and not acknowledged: then the connection is dead */
-#define TIMER_ACCURACY_USEC 1000
+#define TIMER_ACCURACY_USEC 1	 /* curl asks for its next turn by a timer of 0 ms */
 
 struct api_link {
 	sd_event *event;

@@ -16,7 +16,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 
-#define TIMER_ACCURACY_USEC 1000
+#define TIMER_ACCURACY_USEC 1 /* more is a delay: an idle loop sleeps to the end of it */
 
 struct loop_timer {
 	sd_event_source *source;
