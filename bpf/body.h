@@ -226,6 +226,10 @@ lb_inline int egress(hook_ctx *ctx, const bool v6)
 		return BODY_CALL(icmp_error_leaving, LB_NO_HANDLE, 0, v6);
 	if (packet.kind != PACKET_PORTS || !select_reply(&packet, set, false, &selection, v6))
 		return HOOK_PASS;
+	if (is_refusal(packet.tcp_flags) && refusal_is_kept(&selection, v6)) {
+		count_reason(LB_REASON_REFUSED_LEAVING);
+		return HOOK_DROP;
+	}
 	rewrite_reply(&selection, &to, v6);
 	to.dst[0] = packet.dst[0];
 	to.dst[1] = packet.dst[1];

@@ -300,6 +300,18 @@ lb_inline int icmp_error_to_client(hook_ctx *ctx, const struct packet *packet, _
 	return action != SEND_FAILED ? action : icmp_dropped(LB_REASON_NO_NEXT_HOP);
 }
 
+/* Of those, what ends a client's connect() at once: its pod is gone, or the pod's network. */
+lb_inline bool icmp_refuses(hook_ctx *ctx, const struct packet *packet, const struct quoted *quoted,
+			    const bool v6)
+{
+	FRAME_AT (ctx, packet_l4(packet), struct icmp_header, icmp)
+		return false;
+	if (quoted->protocol != IPPROTO_TCP)
+		return false;
+	return v6 ? icmp->type == ICMP6_UNREACHABLE
+		  : icmp->type == ICMP4_UNREACHABLE && icmp->code != ICMP4_TOO_BIG;
+}
+
 /* Leaving by an uplink: a local pod's error, or the node's about a packet that it could not deliver. */
 lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u32 handle lb_unused,
 				 enum lb_reason reason lb_unused, const bool v6)
@@ -312,6 +324,8 @@ lb_inline int icmp_error_leaving(hook_ctx *ctx, const struct packet *packet, __u
 	if (!set || !quoted_parse(ctx, packet, &quoted, v6) || !address_equal(quoted.src, packet->dst) ||
 	    !quoted_reply(&quoted, set, false, &selection, v6))
 		return HOOK_PASS;
+	if (icmp_refuses(ctx, packet, &quoted, v6) && refusal_is_kept(&selection, v6))
+		return icmp_dropped(LB_REASON_REFUSED_LEAVING);
 	translate_to_client(packet, &quoted, &selection, &t, v6);
 	return icmp_rewrite(ctx, packet, &quoted, &t, REWRITE_SRC, v6) ? icmp_dropped(LB_REASON_HELPER)
 								       : HOOK_PASS;

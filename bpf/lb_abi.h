@@ -251,8 +251,13 @@ struct lb_frontend {
 };
 _Static_assert(sizeof(struct lb_frontend) == 64, "one cache line");
 
-/* table offset | table size << 32 | verdict << 52 | ranges << 54 | affinity << 56 */
+/* table offset | table size << 32 | verdict << 52 | ranges << 54 | affinity << 56 | ready elsewhere << 57; the rest is 0.
+ * Older programs and agents leave bit 57 alone: it needed no new version. */
 #define LB_CHOICE_AFFINITY (1ull << 56)
+/* Policy Local, and the address is other nodes' too: no endpoint of this node is ready, but some of theirs are. Where a
+ * backend then refuses a connection (its pod has ended, the endpoint not yet), the client is not told; its SYN, sent again,
+ * finds another node. Read only when a local backend's reset, or an error about its client's packet, leaves. */
+#define LB_CHOICE_READY_ELSEWHERE (1ull << 57)
 
 lb_inline __u64 lb_choice(__u32 table_offset, __u32 table_size, enum lb_verdict verdict, enum lb_ranges ranges,
 			  int affinity)
@@ -401,7 +406,8 @@ _Static_assert(sizeof(struct lb_link) == 16, "pinned layout");
  *   bits  0-7   seen: low byte of the tick when a packet last came (a plain byte store, by programs)
  *                in lb_flows half the clock away (LB_SEEN_EMBRYONIC) after the SYN, until the client's next packet
  *                of a CLOSING slot: low byte of the monotonic clock's second when a packet last came in its direction
- *         8-9   LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING (a FIN or RST came in this slot's direction)
+ *         8-9   LB_FREE, LB_OPENING, LB_OPEN, LB_CLOSING (a FIN or RST came in this slot's direction; in both, when a
+ *                refusal was kept from the client)
  *         10    SNAT: the backend sees the node's address (lb_settings.snat_*)
  *         11    RST: the closing packet was a reset, both directions are over
  *         12-15 version: raised by each change of owner
@@ -551,7 +557,8 @@ struct lb_frontend_stats {
 	X(FLOW_BUSY, "flow_busy", "another CPU held the flow's lock for too long")                                     \
 	X(ICMP, "icmp", "ICMP to the address that is neither an echo request nor about a flow of ours")                \
 	X(HELPER, "helper", "the kernel refused to change the packet")                                                 \
-	X(TOO_BIG, "too_big", "longer than the MTU toward its backend (answered: too big)")
+	X(TOO_BIG, "too_big", "longer than the MTU toward its backend (answered: too big)")                            \
+	X(REFUSED_LEAVING, "refused_while_leaving", "a leaving pod's refusal, kept from the client: it asks again, elsewhere")
 
 enum lb_reason {
 #define LB_REASON_ENUM(name, label, text) LB_REASON_##name,

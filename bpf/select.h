@@ -394,6 +394,8 @@ lb_inline bool select_established(const struct packet *packet, __u32 frontend, c
 struct reply_selection {
 	struct lb_frontend *frontend;
 	__u64 client[2];
+	__u64 control; /* of the reply's slot, as it was found */
+	__u32 ports;
 	__be16 client_port;
 };
 
@@ -417,11 +419,70 @@ lb_inline bool select_reply(const struct packet *packet, const struct lb_setting
 		return false;
 	selection->client[0] = ref.addr[0];
 	selection->client[1] = ref.addr[1];
+	selection->control = ref.value;
+	selection->ports = ref.ports;
 	selection->client_port = (__be16)ref.ports;
 	flow_touch(&ref, set->tick);
 	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
 		flow_mark_closing(&ref, packet->tcp_flags);
 	return true;
+}
+
+/* --- a refusal that is not brought to the client -------------------------------------------------- */
+
+/* What answers a SYN to a port that nobody listens on. */
+lb_inline bool is_refusal(__u8 tcp_flags)
+{
+	return (tcp_flags & (TCP_RST | TCP_ACK)) == (TCP_RST | TCP_ACK);
+}
+
+/* Has the flow seen nothing of its client but the SYN? As the collector tells it (expiry.c). */
+lb_inline bool flow_is_embryonic(__u64 flow, __u64 reply)
+{
+	__u8 apart = (__u8)reply - (__u8)flow;
+
+	return lb_control_state(flow) == LB_OPEN && lb_control_state(reply) == LB_OPEN &&
+	       apart >= LB_SEEN_EMBRYONIC && apart < LB_SEEN_EMBRYONIC + SELECT_REOPEN_TICKS;
+}
+
+/* Does the backend's reset, or an error about the client's packet, answer nothing but a SYN? Then the flow is
+ * over at once, so that the SYN, sent again, chooses anew. `reply`, `ports`: of the reply's slot. */
+lb_inline int reply_refuses(__u64 reply, __u32 ports, __u64 client_first, __u64 client_last, const bool v6)
+{
+	const __u64 client[2] = { client_first, client_last };
+	struct lb_settings *set = settings();
+	struct flow_ref flow = { 0 };
+	struct flow_key key;
+
+	if (!set)
+		return false;
+	key = flow_key_forward(set->seed, lb_control_frontend(reply), client, (__be16)ports, v6);
+	if (!flow_find(flow_table(v6), &key, &flow, v6) || flow.ports != ports ||
+	    (flow.value ^ reply) & LB_CTL_BACKEND || !flow_is_embryonic(flow.value, reply))
+		return false;
+	flow_mark_closing(&flow, TCP_RST);
+	return true;
+}
+
+__weak __noinline int reply_refuses4(__u64 reply, __u32 ports, __u64 client_first, __u64 client_last)
+{
+	return reply_refuses(reply, ports, client_first, client_last, false);
+}
+
+__weak __noinline int reply_refuses6(__u64 reply, __u32 ports, __u64 client_first, __u64 client_last)
+{
+	return reply_refuses(reply, ports, client_first, client_last, true);
+}
+
+/* For what may be a refusal: is it one that a ready endpoint on another node makes needless? See lb_abi.h,
+ * LB_CHOICE_READY_ELSEWHERE. */
+lb_inline bool refusal_is_kept(const struct reply_selection *selection, const bool v6)
+{
+	if (!(*(volatile __u64 *)&selection->frontend->choice & LB_CHOICE_READY_ELSEWHERE))
+		return false;
+	return v6 ? reply_refuses6(selection->control, selection->ports, selection->client[0],
+				   selection->client[1])
+		  : reply_refuses4(selection->control, selection->ports, selection->client[0], 0);
 }
 
 #endif

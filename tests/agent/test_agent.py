@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from node import POD4, REMOTE4, REMOTE6, VIP4, VIP6
+from node import BUILD, POD4, POD6, REMOTE4, REMOTE6, VIP4, VIP6
 from fwlab.waiting import eventually
 from fwlab import netns
 
@@ -221,6 +221,51 @@ def test_without_endpoints_clients_are_refused(bench):
     finally:
         bench.world.pod_set('pod-1', ready=True)
     eventually(lambda: bench.curl(VIP4, limit=1), 'it answers again')
+
+
+def test_a_leaving_pods_refusal_is_kept_from_the_client(bench):
+    """Policy Local; the pod's socket is closed, its endpoint still serves while it terminates. Another node has a ready one."""
+    vips = ['203.0.113.21', '2001:db8:ff::21']
+    bench.service('web/leaving', vips, policy='Local', ports=[('http', 80, 8090, 'TCP')])
+    bench.world.pod_set('leaving', services=['web/leaving'], ip4=POD4, ip6=POD6, node='n1', ready=True, terminating=True)
+    bench.world.pod_set('ready', services=['web/leaving'], ip4=REMOTE4, ip6=REMOTE6, node='n2', ready=True)
+    clients, listening = [], None
+
+    def begin():
+        clients[:] = [subprocess.Popen(netns.enter(bench.client, ['curl', '-s', '-g', '-m', '30', '-o', '/dev/null', f'http://{host}/']))
+                      for host in (vips[0], f'[{vips[1]}]')]
+
+    def kept():
+        return {d['reason']: d['packets'] for d in bench.lbctl_json('drops')['drops']}.get('refused_while_leaving', 0)
+
+    try:
+        eventually(lambda: bench.services().get('web/leaving', {}).get('programmed'), 'it is served')
+        begin()
+        eventually(lambda: kept() >= 4, 'both SYNs are refused, and refused when they come again')
+        assert [c.poll() for c in clients] == [None, None]
+        bench.kill_agent(signal.SIGKILL)
+        bench.start_agent()
+        before = kept()
+        eventually(lambda: kept() > before, 'the next agent leaves it so')
+        assert [c.poll() for c in clients] == [None, None]
+        listening = subprocess.Popen(netns.enter(bench.pod, [f'{BUILD}/lab-server', '--name', 'new', '--tcp', '8090']),
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert [c.wait(40) for c in clients] == [0, 0]  # the same connections
+        listening.kill()
+        listening.wait()
+        listening = None
+        bench.world.pod_set('ready', ready=False)  # now nobody else could answer: the truth
+        eventually(lambda: bench.services()['web/leaving']['backendsReady'] == 0, 'no endpoint is ready')
+        begin()
+        assert [c.wait(40) for c in clients] == [7, 7]
+    finally:
+        for process in [*clients, *([listening] if listening else [])]:
+            process.kill()
+            process.wait()
+        bench.world.service_remove('web/leaving')
+        bench.world.pod_remove('leaving')
+        bench.world.pod_remove('ready')
+    eventually(lambda: 'fairway_frontends 4\n' in bench.get('/metrics'), 'its frontends are deleted')
 
 
 def test_a_killed_agent_harms_no_flow(bench):

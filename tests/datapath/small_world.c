@@ -114,6 +114,7 @@ void make_world(struct datapath *datapath)
 	v4.source_ranges = &range;
 	v4.n_source_ranges = 1;
 	v4.affinity_sec = 30;
+	v4.ready_elsewhere = true;
 	steps[3].frontend = v4;
 	steps[4].frontend = v6;
 	for (uint32_t i = 0; i < SLOTS; i++)
@@ -146,6 +147,8 @@ void check_world(struct datapath *datapath)
 	assert_int_equal(frontend->protocol, L4_TCP);
 	assert_int_equal(frontend->generation, 1);
 	assert_int_equal(frontend->verdict, VERDICT_FORWARD);
+	assert_true(frontend->ready_elsewhere);
+	assert_false(frontend[1].ready_elsewhere);
 	assert_int_equal(frontend->type, FRONTEND_LOAD_BALANCER);
 	assert_int_equal(frontend->table_offset, SLOTS);
 	assert_int_equal(frontend->table_size, SLOTS);

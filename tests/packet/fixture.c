@@ -83,6 +83,7 @@ static const struct {
 			  false,
 			  { BE_POD_DNS, BE_OTHER_DNS },
 			  2 },
+	[FE_LEAVING] = { "vip-twin", 82, TCP, LB_FORWARD, LB_RANGES_NONE, false, { BE_POD }, 1 },
 };
 
 const char *fixture_address(const char *name, int family)
@@ -141,6 +142,7 @@ struct world_frontend fixture_frontend(enum fixture_frontend id, int family)
 		.verdict = frontends[id].verdict,
 		.ranges = frontends[id].ranges,
 		.affinity = frontends[id].affinity,
+		.ready_elsewhere = id == FE_LEAVING,
 		.backends = ids[id][v6],
 		.n_backends = frontends[id].n_backends,
 	};

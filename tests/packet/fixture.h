@@ -27,6 +27,7 @@ enum fixture_frontend {
 	FE_FAR_TWIN,   /* vip-twin:81/TCP -> pod-far:8080, the pod of FE_FAR_WEB */
 	FE_AFFINITY,   /* vip-many:80/TCP -> pod:8080 and pod-other:8080 by client address */
 	FE_MANY_DNS,   /* vip-many:53/UDP -> pod:5353 and pod-other:5353 */
+	FE_LEAVING,    /* vip-twin:82/TCP -> pod:8080, which leaves; ready ones are on other nodes */
 	FE_COUNT,
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "tests/packet/fixture.h"
@@ -287,6 +288,128 @@ static void test_closing_marks_in(int family)
 }
 BOTH(test_closing_marks)
 
+/* A leaving pod refuses, and the client hears nothing: both halves of the flow are over, as of every flow
+ * that the backend reset. */
+static void refuse_unheard(int family, uint16_t sport)
+{
+	struct frame syn = { .src = "client", .dst = "vip-twin", .sport = sport, .dport = 82, .flags = SYN };
+	struct frame refusal = {
+		.src = "pod", .dst = "client", .sport = 8080, .dport = sport, .flags = RST | ACK
+	};
+
+	assert_goes_to(&syn, "pod", family);
+	assert_int_equal(send_frame(HOOK_TC_EGRESS, &refusal, family).action, DROP);
+	for (int replies = 0; replies < 2; replies++) {
+		assert_int_equal(lb_control_state(only_control(replies, family)), LB_CLOSING);
+		assert_true(only_control(replies, family) & LB_CTL_RST);
+	}
+}
+
+/* Its SYN, sent again, chooses anew, whether the pod that refused is still an endpoint or not. */
+static void test_refused_syn_again_in(int family)
+{
+	struct frame syn = { .src = "client", .dst = "vip-twin", .sport = 40000, .dport = 82, .flags = SYN };
+	struct world_frontend frontend = fixture_frontend(FE_LEAVING, family);
+	uint64_t before[LB_REASON_COUNT], after[LB_REASON_COUNT];
+	uint32_t other = id_of(BE_OTHER, family);
+
+	refuse_unheard(family, 40000);
+	frontend.backends = &other; /* a new pod of this node */
+	world_set_choice(world, &frontend);
+	world->backends[id_of(BE_POD, family)].state = LB_BACKEND_DRAINING;
+	assert_goes_to(&syn, "pod-other", family);
+
+	restore(family);
+	refuse_unheard(family, 40000);
+	frontend.n_backends = 0; /* none, and the route is withdrawn */
+	frontend.verdict = LB_DROP;
+	world_set_choice(world, &frontend);
+	world->backends[id_of(BE_POD, family)].state = LB_BACKEND_GONE;
+	world_reasons(world, before);
+	assert_int_equal(send_in(&syn, family).action, DROP);
+	world_reasons(world, after);
+	assert_int_equal(after[LB_REASON_NO_LOCAL_ENDPOINTS], before[LB_REASON_NO_LOCAL_ENDPOINTS] + 1);
+}
+BOTH(test_refused_syn_again)
+
+/* The refusal of a SYN `ticks` after the flow's last packet, or of a connection's packet: what becomes of it.
+ */
+static enum action refusal_after(uint32_t ticks, bool connected, int family)
+{
+	struct frame syn = { .src = "client", .dst = "vip-twin", .sport = 40000, .dport = 82, .flags = SYN },
+		     ack = syn;
+	struct frame refusal = {
+		.src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = RST | ACK
+	};
+
+	world_forget_flows(world);
+	world->settings->tick = 1000;
+	ack.flags = ACK;
+	assert_goes_to(&syn, "pod", family);
+	if (connected)
+		assert_goes_to(&ack, "pod", family);
+	world->settings->tick += ticks;
+	return send_frame(HOOK_TC_EGRESS, &refusal, family).action;
+}
+
+/* A SYN's flow is told from a connection that was silent for hours in both directions. */
+static void test_refusal_late_in(int family)
+{
+	for (uint32_t ticks = 0; ticks <= LB_MAX_TICKS; ticks++) {
+		assert_int_equal(refusal_after(ticks, false, family), DROP);
+		assert_int_equal(refusal_after(ticks, true, family), PASS);
+	}
+}
+BOTH(test_refusal_late)
+
+/* The flow has chosen another backend meanwhile, which has not answered yet: the one before ends nothing of
+ * it. */
+static void test_refusal_of_the_backend_before_in(int family)
+{
+	struct frame syn = { .src = "client", .dst = "vip-twin", .sport = 40000, .dport = 82, .flags = SYN };
+	struct frame refusal = {
+		.src = "pod", .dst = "client", .sport = 8080, .dport = 40000, .flags = RST | ACK
+	};
+	struct world_frontend frontend = fixture_frontend(FE_LEAVING, family);
+	uint32_t other = id_of(BE_OTHER, family);
+
+	assert_goes_to(&syn, "pod", family);
+	frontend.backends = &other;
+	world_set_choice(world, &frontend);
+	world->backends[id_of(BE_POD, family)].state = LB_BACKEND_GONE;
+	assert_goes_to(&syn, "pod-other", family);
+	assert_true(leaves_from(&refusal, "vip-twin", family));
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
+}
+BOTH(test_refusal_of_the_backend_before)
+
+/* A closing half counts seconds, which may look half the clock apart from the other's ticks. */
+static void test_reset_after_fin_in(int family)
+{
+	struct frame ack = { .src = "client", .dst = "vip-twin", .sport = 40000, .dport = 82, .flags = ACK },
+		     fin = ack;
+	struct frame reset = { .src = "pod",
+			       .dst = "client",
+			       .sport = 8080,
+			       .dport = 40000,
+			       .flags = RST | ACK },
+		     reply_fin = reset;
+	struct timespec now;
+
+	fin.flags = reply_fin.flags = FIN | ACK;
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	world->settings->tick = (uint32_t)now.tv_sec + LB_SEEN_EMBRYONIC - 2;
+	assert_goes_to(&ack, "pod", family);
+	send_frame(HOOK_TC_EGRESS, &reply_fin, family);
+	assert_int_equal(send_frame(HOOK_TC_EGRESS, &reset, family).action, PASS);
+	world_forget_flows(world);
+	world->settings->tick = (uint32_t)now.tv_sec + LB_SEEN_EMBRYONIC + 4;
+	assert_goes_to(&ack, "pod", family);
+	assert_goes_to(&fin, "pod", family);
+	assert_int_equal(send_frame(HOOK_TC_EGRESS, &reset, family).action, PASS);
+}
+BOTH(test_reset_after_fin)
+
 /* Where a SYN goes that comes `ticks` after the last packet, when the table has changed meanwhile. */
 static void assert_syn_after(uint32_t ticks, const char *name, int family)
 {
@@ -564,6 +687,10 @@ int main(void)
 		cmocka_unit_test(test_other_life_of_a_backend),
 		cmocka_unit_test(test_other_life_of_a_frontend),
 		cmocka_unit_test(test_closing_marks),
+		cmocka_unit_test(test_refused_syn_again),
+		cmocka_unit_test(test_refusal_late),
+		cmocka_unit_test(test_refusal_of_the_backend_before),
+		cmocka_unit_test(test_reset_after_fin),
 		cmocka_unit_test(test_idle_flow_and_syn),
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_adoption),

@@ -124,6 +124,7 @@ static const struct row rows[] = {
 #include "tests/packet/rows_forward.inc"
 #include "tests/packet/rows_refuse.inc"
 #include "tests/packet/rows_icmp.inc"
+#include "tests/packet/rows_leaving.inc"
 #include "userspace/base/attributes.h"
 };
 

@@ -308,14 +308,15 @@ static void enter_vip(struct world *world, const uint8_t addr[16], int family)
 
 static uint64_t wanted_choice(struct world *world, const struct world_frontend *f)
 {
+	uint64_t mark = f->ready_elsewhere ? LB_CHOICE_READY_ELSEWHERE : 0;
 	uint32_t offset = world->n_maglev;
 
 	if (!f->n_backends)
-		return lb_choice(0, 0, f->verdict, f->ranges, f->affinity);
+		return lb_choice(0, 0, f->verdict, f->ranges, f->affinity) | mark;
 	for (uint32_t i = 0; i < TABLE_SLOTS; i++)
 		world->maglev[offset + i] = f->backends[i % f->n_backends];
 	world->n_maglev += TABLE_SLOTS;
-	return lb_choice(offset, TABLE_SLOTS, f->verdict, f->ranges, f->affinity);
+	return lb_choice(offset, TABLE_SLOTS, f->verdict, f->ranges, f->affinity) | mark;
 }
 
 void world_set_choice(struct world *world, const struct world_frontend *f)

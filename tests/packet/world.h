@@ -55,7 +55,7 @@ struct world_frontend {
 	uint8_t protocol;
 	enum lb_verdict verdict;
 	enum lb_ranges ranges;
-	bool affinity;
+	bool affinity, ready_elsewhere;
 	const uint32_t *backends; /* ids, a table of 16 slots is filled with them in turn */
 	size_t n_backends;
 	bool not_a_vip; /* a node address: other ports belong to the stack */

@@ -60,6 +60,10 @@ static void test_choice_word(void **state _unused_)
 	assert_int_equal(lb_choice_verdict(choice), LB_DROP);
 	assert_int_equal(lb_choice_ranges(choice), LB_RANGES_CLOSED);
 	assert_true(choice & LB_CHOICE_AFFINITY);
+	assert_false(choice & LB_CHOICE_READY_ELSEWHERE);
+	choice |= LB_CHOICE_READY_ELSEWHERE;
+	assert_int_equal(lb_choice_ranges(choice), LB_RANGES_CLOSED);
+	assert_true(choice & LB_CHOICE_AFFINITY);
 	assert_int_equal(lb_choice(0, 0, LB_FORWARD, LB_RANGES_NONE, 0), 0);
 }
 

@@ -119,6 +119,18 @@ static void another_verdict_is_not_the_wanted_state(void **state _unused_)
 	assert_false(accepted_as(&scene, "new"));
 }
 
+static void a_missing_mark_is_not_the_wanted_state(void **state _unused_)
+{
+	cleanup(scene_done) struct scene scene;
+
+	scene_init(&scene);
+	stands(&scene, 80, VERDICT_FORWARD, DIGEST);
+	stands(&scene, 443, VERDICT_FORWARD, DIGEST);
+	scene.frontends[0].ready_elsewhere = true;
+	assert_false(accepted_as(&scene, "new"));
+	assert_true(accepted_as(&scene, "old"));
+}
+
 static void source_ranges_belong_to_the_state(void **state _unused_)
 {
 	struct prefix range = { addr_v4(0xc6336400), 24 };
@@ -163,6 +175,7 @@ int main(void)
 		cmocka_unit_test(a_new_service_needs_all_of_it),
 		cmocka_unit_test(another_table_is_not_the_wanted_state),
 		cmocka_unit_test(another_verdict_is_not_the_wanted_state),
+		cmocka_unit_test(a_missing_mark_is_not_the_wanted_state),
 		cmocka_unit_test(source_ranges_belong_to_the_state),
 		cmocka_unit_test(a_service_loses_it_with_its_last_frontend),
 		cmocka_unit_test(without_a_vip_there_is_nothing_to_announce),

@@ -160,6 +160,49 @@ static void test_life_of_a_service(void **state _unused_)
 	assert_non_null(applied_find_frontend(bench.applied, &bench.plan.services[0]->frontends[0].addr, 80, L4_TCP));
 }
 
+/* Another node's readiness alone: its frontends are marked, the table stays; and from the maps the mark is known again. */
+static void test_ready_elsewhere(void **state _unused_)
+{
+	static const char marked[] = "set frontend 0.1 192.0.2.1:80/TCP forward table 0+1021, 0 source ranges, ready ones are "
+				     "elsewhere for web/shop\n";
+	cleanup(bench_done) struct bench bench;
+	struct applied *adopted = applied_new(&roomy);
+	const struct applied_frontend *frontend;
+	const char *name = "web/shop";
+	const struct strings changed = { &name, 1 };
+	struct endpoint_slice *slice;
+	struct service *shop;
+	size_t n;
+
+	bench_init(&bench, &roomy);
+	shop = make_service(&bench.world, name, "192.0.2.1");
+	shop->external_policy = POLICY_LOCAL;
+	slice = world_slice(&bench.world, "web/shop-1", "shop", "http:TCP:8080", "10.244.1.5@n1/st 10.244.2.5@n2/");
+	make_plan(&bench.world, &bench.plan);
+	expect_steps(bench.applied, &bench.plan, NULL, 0,
+		     "set backend 0.1 10.244.1.5:8080/TCP active local for web/shop\n"
+		     "write table 0+1021 for web/shop\n"
+		     "set frontend 0.1 192.0.2.1:80/TCP forward table 0+1021, 0 source ranges for web/shop\n",
+		     true);
+	slice->endpoints[1].ready = slice->endpoints[1].serving = true;
+	make_plan(&bench.world, &bench.plan);
+	expect_steps(bench.applied, &bench.plan, &changed, 0, marked, false);
+	expect_steps(bench.applied, &bench.plan, &changed, 0, marked, true);
+	expect_steps(bench.applied, &bench.plan, &changed, 0, "", true);
+
+	frontend = applied_frontends(bench.applied, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(applied_add_backend(adopted, applied_backends(bench.applied, &n)), 0);
+	assert_int_equal(applied_add_frontend(adopted, frontend), 0);
+	expect_steps(adopted, &bench.plan, NULL, 0, "", true);
+
+	slice->endpoints[1].ready = false;
+	make_plan(&bench.world, &bench.plan);
+	expect_steps(adopted, &bench.plan, &changed, 0,
+		     "set frontend 0.1 192.0.2.1:80/TCP forward table 0+1021, 0 source ranges for web/shop\n", true);
+	applied_free(adopted);
+}
+
 static void test_no_endpoints_and_back(void **state _unused_)
 {
 	cleanup(bench_done) struct bench bench;
@@ -689,6 +732,7 @@ static void check_wanted(const struct model *model, const struct applied *applie
 			assert_non_null(have);
 			assert_true(model->frontend_used[have->id]);
 			assert_int_equal(have->verdict, want->verdict);
+			assert_int_equal(have->ready_elsewhere, want->ready_elsewhere);
 			assert_int_equal(have->policy, want->policy);
 			assert_int_equal(have->affinity_sec, want->affinity_sec);
 			assert_int_equal(model->frontends[have->id].table_offset, have->table_offset);
@@ -851,7 +895,8 @@ static void test_model_crowded(void **state _unused_)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life_of_a_service), cmocka_unit_test(test_no_endpoints_and_back),
+		cmocka_unit_test(test_life_of_a_service), cmocka_unit_test(test_ready_elsewhere),
+		cmocka_unit_test(test_no_endpoints_and_back),
 		cmocka_unit_test(test_shared_backend),	  cmocka_unit_test(test_vip_changes_hands),
 		cmocka_unit_test(test_does_not_fit),	  cmocka_unit_test(test_sctp_is_left_out),
 		cmocka_unit_test(test_adoption_is_strict), cmocka_unit_test(test_aborted_tables_come_back),

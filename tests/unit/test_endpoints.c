@@ -149,6 +149,38 @@ static void test_choose(void **state _unused_)
 	}
 }
 
+static void test_ready_elsewhere(void **state _unused_)
+{
+	static const struct {
+		const char *endpoints;
+		bool elsewhere;
+	} rows[] = {
+		{ "10.0.0.1@n1/st 10.0.0.2@n2", true },
+		{ "10.0.0.2@n2", true },
+		{ "10.0.0.1@n1 10.0.0.2@n2", false },
+		{ "10.0.0.1@n1/st 10.0.0.2@n2/st", false },
+		{ "10.0.0.1@n1/st 10.0.0.2@n2/s", false },
+		{ "10.0.0.1@n1/st 10.0.0.2", false }, /* on no node: none would have it as a local one */
+		{ "10.0.0.1@n1/st", false },
+		{ "", false },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup(world_done) struct world world = { 0 };
+		cleanup(arena_done) struct arena arena = { 0 };
+		struct service *shop = world_service(&world, "web/shop");
+		struct endpoint_choice choice;
+
+		world_service_port(&world, shop, "http", L4_TCP, 80, 0);
+		world_slice(&world, "web/s", "shop", "http:TCP:8080", rows[i].endpoints);
+		assert_int_equal(endpoints_choose(&arena, world_cluster(&world), shop, &shop->ports[0], ADDR_IPV4, "n1",
+						  &choice),
+				 0);
+		assert_int_equal(choice.ready_elsewhere, rows[i].elsewhere);
+	}
+}
+
 static void test_unknown_node(void **state _unused_)
 {
 	static const char *const names[] = { NULL, "n9" };
@@ -243,6 +275,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_ready_elsewhere),
 		cmocka_unit_test(test_unknown_node),
 		cmocka_unit_test(test_count_local_ready),
 		cmocka_unit_test(test_nodes),

@@ -79,6 +79,43 @@ static void terminating_local(struct scene *scene)
 	scene->shop->external_policy = POLICY_LOCAL;
 }
 
+/* This node's endpoints all leave; on n2 is a ready one, or `elsewhere`. */
+static void leaving(struct scene *scene, const char *elsewhere)
+{
+	char all[128];
+
+	v4_only(scene);
+	snprintf(all, sizeof(all), "10.244.1.5@n1/st 10.244.1.6@n1/t %s", elsewhere);
+	endpoints(scene, all);
+	scene->shop->external_policy = POLICY_LOCAL;
+}
+
+static void leaving_local(struct scene *scene)
+{
+	leaving(scene, "10.244.2.5@n2");
+}
+
+static void leaving_cluster(struct scene *scene)
+{
+	leaving_local(scene);
+	scene->shop->external_policy = POLICY_CLUSTER;
+}
+
+static void leaving_everywhere(struct scene *scene)
+{
+	leaving(scene, "10.244.2.5@n2/st 10.244.2.6@n2/");
+}
+
+static void leaving_for_nowhere(struct scene *scene)
+{
+	leaving(scene, "10.244.9.9");
+}
+
+static void leaving_not_all(struct scene *scene)
+{
+	leaving(scene, "10.244.1.7@n1 10.244.2.5@n2");
+}
+
 static void not_ours(struct scene *scene)
 {
 	dual(scene);
@@ -202,9 +239,8 @@ static void interface_address(struct scene *scene)
 	v4_only(scene);
 }
 
-static void full(struct scene *scene)
+static void all_types(struct scene *scene)
 {
-	dual(scene);
 	scene->options.full_proxy = true;
 	scene->shop->load_balancer_class = "example.com/other";
 	scene->shop->external_policy = POLICY_LOCAL;
@@ -216,6 +252,21 @@ static void full(struct scene *scene)
 	addr_parse("fd20::1", &scene->shop->cluster_ips[1]);
 	scene->shop->external_ips = world_words(&scene->world, "203.0.113.5 192.0.2.1 rubbish 127.0.0.1 10.1.0.1");
 	scene->shop->source_ranges = world_words(&scene->world, "10.0.0.0/8");
+}
+
+static void full(struct scene *scene)
+{
+	dual(scene);
+	all_types(scene);
+}
+
+static void full_leaving(struct scene *scene)
+{
+	leaving_local(scene);
+	all_types(scene);
+	scene->shop->n_ip_families = scene->shop->n_cluster_ips = 1;
+	scene->shop->external_ips = world_words(&scene->world, "203.0.113.5");
+	scene->shop->internal_policy = POLICY_LOCAL;
 }
 
 static void full_cluster_ip(struct scene *scene)
@@ -291,6 +342,28 @@ static const struct {
 	  "  LoadBalancer 192.0.2.1:80/TCP policy Local: forward\n"
 	  "    to 10.244.1.5:8080 on n1\n"
 	  "    draining 10.244.1.9:8080 on n1\n" },
+	{ "Local, all of this node's leave, another has a ready one", leaving_local,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Local: forward, ready ones are elsewhere\n"
+	  "    to 10.244.1.5:8080 on n1\n" },
+	{ "… one of this node's is ready", leaving_not_all,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Local: forward\n"
+	  "    to 10.244.1.7:8080 on n1\n"
+	  "    draining 10.244.1.5:8080 on n1\n" },
+	{ "… nobody's is ready", leaving_everywhere,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Local: forward\n"
+	  "    to 10.244.1.5:8080 on n1\n" },
+	{ "… the ready one is on no node: none would send to it", leaving_for_nowhere,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Local: forward\n"
+	  "    to 10.244.1.5:8080 on n1\n" },
+	{ "… Cluster sends to the ready one", leaving_cluster,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Cluster: forward\n"
+	  "    to 10.244.2.5:8080 on n2\n"
+	  "    draining 10.244.1.5:8080 on n1\n" },
 	{ "class-less Services are not ours", not_ours, "" },
 	{ "… but with the default class", default_class,
 	  "service web/shop\n"
@@ -424,6 +497,16 @@ static const struct {
 	  "problem: Service/web/shop: spec.externalIPs[2]: rubbish is not an address: not served; the service's other addresses are\n"
 	  "problem: Service/web/shop: spec.externalIPs[3]: 127.0.0.1 is a loopback address: not served; the service's other "
 	  "addresses are\n" },
+	{ "… all of this node's leave: its own addresses and ClusterIPs have no other node", full_leaving,
+	  "service web/shop\n"
+	  "  LoadBalancer 192.0.2.1:80/TCP policy Local: forward, ready ones are elsewhere, only from 10.0.0.0/8\n"
+	  "    to 10.244.1.5:8080 on n1\n"
+	  "  ExternalIP 203.0.113.5:80/TCP policy Local: forward, ready ones are elsewhere\n"
+	  "    to 10.244.1.5:8080 on n1\n"
+	  "  NodePort 10.1.0.1:30080/TCP policy Local: forward\n"
+	  "    to 10.244.1.5:8080 on n1\n"
+	  "  ClusterIP 10.96.0.1:80/TCP policy Local: forward\n"
+	  "    to 10.244.1.5:8080 on n1\n" },
 	{ "… type ClusterIP with internal policy Local", full_cluster_ip,
 	  "service web/shop\n"
 	  "  ClusterIP 10.96.0.1:80/TCP policy Local: forward\n"

@@ -40,6 +40,7 @@ bool frontend_stands(const struct applied *applied, const struct service_plan *p
 
 	standing = applied_find_frontend(applied, &wanted->addr, wanted->port, wanted->protocol);
 	if (!standing || standing->verdict != wanted->verdict ||
+	    standing->ready_elsewhere != wanted->ready_elsewhere ||
 	    standing->affinity_sec != wanted->affinity_sec)
 		return false;
 	if (wanted->verdict == VERDICT_FORWARD && standing->digest != plan->sets[wanted->set].digest)

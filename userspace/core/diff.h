@@ -37,6 +37,7 @@ struct applied_frontend { /* sorted by addr, port, protocol */
 	enum l4_protocol protocol;
 	uint32_t id, generation;
 	enum verdict verdict;
+	bool ready_elsewhere;
 	enum frontend_type type;
 	enum traffic_policy policy;
 	uint32_t table_offset, table_size; /* size 0: no table */

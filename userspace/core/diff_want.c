@@ -335,7 +335,8 @@ static bool frontend_stands(const struct frontend_record *record, const struct a
 	size_t i;
 
 	if (record->life != LIFE_APPLIED || record->table != table || have->verdict != want->verdict ||
-	    have->type != want->type || have->policy != want->policy || have->digest != want->digest ||
+	    have->ready_elsewhere != want->ready_elsewhere || have->type != want->type ||
+	    have->policy != want->policy || have->digest != want->digest ||
 	    have->affinity_sec != want->affinity_sec ||
 	    have->source_ranges_deny != want->source_ranges_deny ||
 	    have->source_ranges_closed != want->source_ranges_closed ||
@@ -381,6 +382,7 @@ static int take_frontend(struct diff_round *round, struct wish *wish, struct app
 		.id = record->frontend.id,
 		.generation = record->frontend.generation,
 		.verdict = frontend->verdict,
+		.ready_elsewhere = frontend->ready_elsewhere,
 		.type = frontend->type,
 		.policy = frontend->policy,
 		.table_offset = table ? table->offset : 0,

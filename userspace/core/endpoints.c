@@ -203,7 +203,8 @@ static void backends_push(struct backends *backends, const struct candidate *can
 }
 
 struct tally { /* how long each list becomes, so that an arena holds no slack */
-	size_t ready, allowed, local_ready, serving_terminating, local_serving_terminating, leaving, serving;
+	size_t ready, allowed, local_ready, placed_ready, serving_terminating, local_serving_terminating,
+		leaving, serving;
 };
 
 static struct tally count(const struct candidates *candidates, const struct topology *topology)
@@ -218,6 +219,7 @@ static struct tally count(const struct candidates *candidates, const struct topo
 		tally.ready += endpoint->ready;
 		tally.allowed += endpoint->ready && topology_allows(topology, endpoint);
 		tally.local_ready += endpoint->ready && local;
+		tally.placed_ready += endpoint->ready && endpoint->node && *endpoint->node;
 		tally.serving_terminating += serves_while_terminating(endpoint);
 		tally.local_serving_terminating += serves_while_terminating(endpoint) && local;
 		tally.leaving += endpoint->terminating && !endpoint->serving;
@@ -278,6 +280,7 @@ int endpoints_choose(struct arena *arena, const struct cluster *cluster, const s
 	/* E5. Whatever the policies are: an empty cluster list means that nothing is ready (hints hold only
 	 * if they leave one) and nothing serves while it terminates, so there is nothing local either. */
 	choice.any = choice.cluster.n > 0;
+	choice.ready_elsewhere = !tally.local_ready && tally.placed_ready;
 	choice.n_ready = tally.ready;
 	choice.n_total = candidates.n;
 	*ret = choice;

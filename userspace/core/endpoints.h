@@ -28,6 +28,7 @@ struct endpoint_choice {
 	struct backends keep;	     /* P10: what may keep established flows of every protocol: all that serve, wherever
 				      * they are and whatever the policy; if none serves: all */
 	bool any;		     /* E5 hasAnyEndpoints, UsesLocal counted */
+	bool ready_elsewhere;	     /* none of this node's is ready, but some on another one */
 	size_t n_ready, n_total;     /* distinct address:port: ready ones, those of every condition */
 };
 

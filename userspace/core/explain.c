@@ -329,6 +329,8 @@ static void frontend_lines(struct strbuf *text, const struct service_plan *servi
 		       policy_name(frontend->policy), shown_verdict(frontend));
 	if (*shown_reason(frontend))
 		strbuf_appendf(text, " (%s)", shown_reason(frontend));
+	if (frontend->ready_elsewhere && frontend->verdict == VERDICT_FORWARD)
+		strbuf_append(text, ", ready ones are elsewhere");
 	if (frontend->affinity_sec)
 		strbuf_appendf(text, ", affinity %" PRIu32 " s", frontend->affinity_sec);
 	for (i = 0; i < frontend->n_source_ranges; i++)
@@ -434,6 +436,8 @@ void explain_step(struct strbuf *text, const struct step *step)
 		strbuf_appendf(text, " %s table %" PRIu32 "+%" PRIu32 ", %zu source ranges",
 			       verdict_name(step->frontend.verdict), step->frontend.table_offset,
 			       step->frontend.table_size, step->frontend.n_source_ranges);
+		if (step->frontend.ready_elsewhere)
+			strbuf_append(text, ", ready ones are elsewhere");
 		break;
 	case STEP_FRONTEND_DELETE:
 		frontend_step(text, "delete", &step->frontend);

@@ -55,6 +55,8 @@ struct frontend { /* sorted by type, address, port, protocol */
 	enum traffic_policy policy;
 	enum verdict verdict;
 	const char *reason; /* "", "NoEndpoints", "NoLocalEndpoints" */
+	bool ready_elsewhere; /* policy Local, an address that other nodes have too, and only they have ready endpoints: a
+			       * refusal by one of this node's is not brought to the client */
 	size_t set;	    /* index into the service plan's sets */
 	uint32_t affinity_sec;
 	struct prefix *source_ranges; /* of the frontend's family, masked, sorted; n == 0: everybody (see closed) */

@@ -293,9 +293,17 @@ static int find_set(struct planner *planner, const struct draft *draft, enum tra
 	return 0;
 }
 
+/* A SYN that is sent again may reach another node: not one to a node port or a ClusterIP. */
+static bool is_shared_by_nodes(enum frontend_type type)
+{
+	return type == FRONTEND_LOAD_BALANCER || type == FRONTEND_EXTERNAL_IP;
+}
+
 static void decide_verdict(struct frontend *frontend, const struct endpoint_choice *choice,
 			   const struct backend_set *set)
 {
+	frontend->ready_elsewhere = frontend->policy == POLICY_LOCAL && is_shared_by_nodes(frontend->type) &&
+				    choice->ready_elsewhere;
 	if (set->active.n) {
 		frontend->verdict = VERDICT_FORWARD;
 		frontend->reason = "";

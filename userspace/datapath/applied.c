@@ -129,6 +129,7 @@ static int read_frontend(const struct tables *tables, uint32_t id, struct applie
 		.id = id,
 		.generation = entry->generation,
 		.verdict = verdict_from(lb_choice_verdict(choice)),
+		.ready_elsewhere = choice & LB_CHOICE_READY_ELSEWHERE,
 		.type = entry->type,
 		.policy = entry->policy,
 		.table_offset = lb_choice_offset(choice),

@@ -54,7 +54,8 @@ static enum lb_ranges ranges_of(const struct applied_frontend *frontend)
 static uint64_t choice_of(const struct applied_frontend *frontend)
 {
 	return lb_choice(frontend->table_offset, frontend->table_size, verdict_of(frontend->verdict),
-			 ranges_of(frontend), frontend->affinity_sec != 0);
+			 ranges_of(frontend), frontend->affinity_sec != 0) |
+	       (frontend->ready_elsewhere ? LB_CHOICE_READY_ELSEWHERE : 0);
 }
 
 static void write_choice(struct lb_frontend *entry, const struct applied_frontend *frontend)

@@ -70,6 +70,12 @@ class Traffic:
     def assert_nothing_failed(self, at_least):
         """No request failed, none of a long connection was answered by another pod; and there was load enough to tell."""
         assert self.failed == 0, self.story()
+        self.assert_no_new_one_failed(at_least)
+
+    def assert_no_new_one_failed(self, at_least):
+        """Of new connections alone, those included that take the place of a long one; a long one may have been reset."""
+        assert sum(r['failed'] for r in self.new) == 0, self.story()
+        assert not [reason for r in self.long for reason in r['reasons'] if reason.startswith('connect')], self.story()
         assert sum(r['moved'] for r in self.reports) == 0, self.story()
         assert sum(r['sent'] for r in self.new) >= at_least, self.story()
         assert all(r['late'] == 0 or r['rate'] > self.rate / len(self.addresses) / 2 for r in self.new), self.story()
