@@ -23,6 +23,7 @@ POOL = '198.18.0.0/20'  # of the range for benchmarks (RFC 2544)
 PATIENCE = 300.0
 POSTERS = 16
 PRE_STOP_SECONDS = 2
+NOBODYS_CLASS = 'bench.example.com/nobody'
 
 
 def deployment(namespace):
@@ -32,18 +33,21 @@ def deployment(namespace):
     return obj
 
 
-def service(name, namespace):
+def service(name, namespace, load_balancer_class=''):
     obj = workload.service(name, namespace, app='shop')
     obj['metadata']['annotations'] = {'fairway.dev/pool': 'bench'}
     obj['spec'].update(ipFamilyPolicy='SingleStack', ports=obj['spec']['ports'][:1])
+    if load_balancer_class:
+        obj['spec']['loadBalancerClass'] = load_balancer_class
     return obj
 
 
-class StatusWatch:
-    """When Services of a namespace first had an address: {name: (address, time.time())}."""
+class FirstSeen:
+    """When something was first seen at objects of a kind in a namespace: {name: (what, time.time())}. pick(object): (name, what), what
+    is falsy while it is not there yet."""
 
-    def __init__(self, client, namespace):
-        self.client, self.path = client, client.path('Service', namespace=namespace)
+    def __init__(self, client, kind, namespace, pick):
+        self.client, self.path, self.pick = client, client.path(kind, namespace=namespace), pick
         self.found, self.changed = {}, threading.Condition()
         version = client.request('GET', self.path)['metadata']['resourceVersion']
         self.path += f'?watch=1&timeoutSeconds=600&resourceVersion={version}'
@@ -52,19 +56,34 @@ class StatusWatch:
     def run(self):
         with contextlib.suppress(OSError, ApiError, ValueError):
             for event in self.client.watch(self.path, timeout=600):
-                now, obj = time.time(), event['object']
-                ingress = obj.get('status', {}).get('loadBalancer', {}).get('ingress')
-                name = obj.get('metadata', {}).get('name')
-                if ingress and name not in self.found:
+                now = time.time()
+                name, what = self.pick(event['object'])
+                if what and name not in self.found:
                     with self.changed:
-                        self.found[name] = (ingress[0]['ip'], now)
+                        self.found[name] = (what, now)
                         self.changed.notify_all()
 
     def wait(self, name):
+        self.wait_all([name])
+        return self.found[name]
+
+    def wait_all(self, names):
+        """When the last of them was seen."""
         with self.changed:
-            if not self.changed.wait_for(lambda: name in self.found, PATIENCE):
-                raise RuntimeError(f'{name} got no address within {PATIENCE:.0f} s')
-            return self.found[name]
+            if not self.changed.wait_for(lambda: all(name in self.found for name in names), PATIENCE):
+                raise RuntimeError(f'{len(names)} of {self.path}: {sum(name in self.found for name in names)} within {PATIENCE:.0f} s')
+            return max(self.found[name][1] for name in names)
+
+
+def address_of(obj):
+    """Of a Service, as its status tells it."""
+    ingress = obj.get('status', {}).get('loadBalancer', {}).get('ingress')
+    return obj.get('metadata', {}).get('name'), ingress and ingress[0].get('ip')
+
+
+def endpoints_of(obj):
+    """Of a Service, as one of its slices tells them."""
+    return obj.get('metadata', {}).get('labels', {}).get('kubernetes.io/service-name'), obj.get('endpoints')
 
 
 class Waits:
@@ -87,7 +106,7 @@ class Waits:
 
     def one_service(self, name):
         """Milliseconds from the POST to the status, the router's route, the first answer at the client."""
-        status = StatusWatch(self.cluster.plane.client('admin'), 'bench')
+        status = FirstSeen(self.cluster.plane.client('admin'), 'Service', 'bench', address_of)
         routes, knock = RouteWatch(self.cluster.ns('tor')), Knock(self.cluster.ns('client'), 0.003)
         try:
             time.sleep(0.3)  # what watches is there and asleep
@@ -120,6 +139,17 @@ class Waits:
                 knock.close()
                 routes.close()
         return last - sent, names
+
+    def many_services_floor(self, count):
+        """Seconds from the first POST until the last has its EndpointSlice, of Services of a class that nobody serves: what the API
+        server, etcd and Kubernetes' own controllers take alone."""
+        slices = FirstSeen(self.cluster.plane.client('admin'), 'EndpointSlice', 'bench', endpoints_of)
+        names = [f'nobodys-{i}' for i in range(count)]
+        with concurrent.futures.ThreadPoolExecutor(POSTERS) as posters:
+            sent = time.time()
+            for post in [posters.submit(self.admin.create, service(name, 'bench', NOBODYS_CLASS)) for name in names]:
+                post.result()
+        return slices.wait_all(names) - sent, names
 
     @staticmethod
     def knock_at_routes(routes, knock, pool, count):

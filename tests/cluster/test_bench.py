@@ -35,6 +35,9 @@ def test_all_figures_of_a_user(fairway):
     took, names = waits.many_services(8)
     assert took > 0 and len(names) == 8
     waits.remove(names)
+    took, names = waits.many_services_floor(8)
+    assert took > 0 and len(names) == 8
+    waits.remove(names)
     sent, lost = waits.rollouts('Local', 1)
     assert lost == 0 and sent > 100
     waits.clean()
