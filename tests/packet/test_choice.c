@@ -383,6 +383,41 @@ static void test_refusal_of_the_backend_before_in(int family)
 }
 BOTH(test_refusal_of_the_backend_before)
 
+static void free_reply(uint16_t reply_port, int family)
+{
+	for (uint32_t i = 0; i < WORLD_FLOW_BUCKETS * LB_SLOTS; i++) {
+		struct lb_flow4 *v4 = &world->replies4[i / LB_SLOTS].slot[i % LB_SLOTS];
+		struct lb_flow6 *v6 = &world->replies6[i / LB_SLOTS].slot[i % LB_SLOTS];
+		__u64 *control = family == 4 ? &v4->control : &v6->control;
+
+		if (lb_control_state(*control) >= LB_OPEN &&
+		    (family == 4 ? v4->reply_port : v6->reply_port) == __builtin_bswap16(reply_port))
+			*control = lb_control_free(*control);
+	}
+}
+
+/* The same backend, but the flow has opened anew with another source port: what comes to the old one ends
+ * nothing. */
+static void test_refusal_to_the_port_before_in(int family)
+{
+	struct frame syn = { .src = "client", .dst = "vip-twin", .sport = 40000, .dport = 82, .flags = SYN };
+	struct frame other = web(40000, SYN);
+	struct frame refusal = {
+		.src = "pod", .dst = "client", .sport = 8080, .dport = 61000, .flags = RST | ACK
+	};
+
+	assert_goes_to(&other, "pod", family); /* has the client's port at this pod */
+	assert_goes_to(&syn, "pod", family);
+	free_flows_only(family);
+	free_reply(40000, family);
+	assert_goes_to(&syn, "pod", family);
+	assert_true(leaves_from(&refusal, "vip-twin", family));
+	assert_int_equal(lb_control_state(only_control(false, family)), LB_OPEN);
+	refusal.dport = 40000;
+	assert_int_equal(send_frame(HOOK_TC_EGRESS, &refusal, family).action, DROP);
+}
+BOTH(test_refusal_to_the_port_before)
+
 /* A closing half counts seconds, which may look half the clock apart from the other's ticks. */
 static void test_reset_after_fin_in(int family)
 {
@@ -690,6 +725,7 @@ int main(void)
 		cmocka_unit_test(test_refused_syn_again),
 		cmocka_unit_test(test_refusal_late),
 		cmocka_unit_test(test_refusal_of_the_backend_before),
+		cmocka_unit_test(test_refusal_to_the_port_before),
 		cmocka_unit_test(test_reset_after_fin),
 		cmocka_unit_test(test_idle_flow_and_syn),
 		cmocka_unit_test(test_seen),
