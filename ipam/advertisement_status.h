@@ -6,7 +6,7 @@
  *that it names exist Selecting	it selects something: nodes, peers of them, pools, and a Service that has an
  *address of theirs
  *
- * Neither counts anything: a status that changes with each Service would be read by every agent. */
+ * Neither counts anything: each version of the object is sent to every agent. */
 #ifndef FAIRWAY_IPAM_ADVERTISEMENT_STATUS_H
 #define FAIRWAY_IPAM_ADVERTISEMENT_STATUS_H
 

@@ -403,6 +403,7 @@ int cluster_source_new(struct sd_event *event, struct api *api, const struct clu
 	source->event = event;
 	source->api = api;
 	source->store = source->intake.store = store;
+	source->intake.specs_only = options->specs_only;
 	source->kinds = options->kinds;
 	source->all_services = options->all_services;
 	source->on_change = on_change;

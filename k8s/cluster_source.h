@@ -37,6 +37,9 @@ struct cluster_source;
 struct cluster_source_options {
 	uint32_t kinds;		      /* CLUSTER_KIND() of each */
 	const char *secret_namespace; /* where the peers' Secrets are; copied; needed with OBJECT_SECRET */
+	/* lbagent: what lbcontroller tells of pools, peers and advertisements is no change. Each of these
+	 * objects concerns every Service, and counts of theirs are written each second. */
+	bool specs_only;
 	/* lbcontroller: read every Service, for one of a foreign proxy may hold an address too, and one that
 	 * was given the label while it has our address must be seen to change. */
 	bool all_services;

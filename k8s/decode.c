@@ -81,7 +81,8 @@ uint64_t decode_resource_version(const struct json *object)
 	return version;
 }
 
-struct ignored { /* a member `key` of the root's member `parent`, or of each entry of that one's list `list` */
+struct ignored { /* a member `key` of the root's member `parent`, or of each entry of that one's list `list`
+		  */
 	const char *parent, *list, *key;
 };
 
@@ -90,12 +91,15 @@ static const struct ignored ignored_of_all[] = {
 	{ "metadata", NULL, "managedFields" },
 };
 
-/* A kubelet renews these every five minutes, and more often when images come and go: a thousand nodes would keep
- * everybody planning. */
+/* A kubelet renews these every five minutes, and more often when images come and go: a thousand nodes would
+ * keep everybody planning. */
 static const struct ignored ignored_of_nodes[] = {
-	{ "status", NULL, "images" },	      { "status", NULL, "capacity" },
-	{ "status", NULL, "allocatable" },    { "status", NULL, "nodeInfo" },
-	{ "status", NULL, "volumesInUse" },   { "status", NULL, "volumesAttached" },
+	{ "status", NULL, "images" },
+	{ "status", NULL, "capacity" },
+	{ "status", NULL, "allocatable" },
+	{ "status", NULL, "nodeInfo" },
+	{ "status", NULL, "volumesInUse" },
+	{ "status", NULL, "volumesAttached" },
 	{ "status", "conditions", "lastHeartbeatTime" },
 };
 
@@ -114,25 +118,43 @@ static bool is_ignored(const struct ignored *table, size_t n, const struct json 
 	if (!parent || !parent->key || !parent->parent || parent->parent->parent)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (text_equal(table[i].list, list ? list->key : NULL) && !strcmp(table[i].parent, parent->key) &&
-		    !strcmp(table[i].key, member->key))
+		if (text_equal(table[i].list, list ? list->key : NULL) &&
+		    !strcmp(table[i].parent, parent->key) && !strcmp(table[i].key, member->key))
 			return true;
 	return false;
 }
 
-static bool skip_ignored(const void *userdata, const struct json *member)
-{
-	const enum object_kind *kind = userdata;
+struct digested {
+	enum object_kind kind;
+	bool specs_only;
+};
 
-	return is_ignored(ignored_of_all, ARRAY_SIZE(ignored_of_all), member) ||
-	       (*kind == OBJECT_NODE && is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), member)) ||
-	       (*kind == OBJECT_LB_NODE &&
-		is_ignored(ignored_of_lb_nodes, ARRAY_SIZE(ignored_of_lb_nodes), member));
+/* Of the kinds that tell what is configured, and whose status is lbcontroller's. */
+static bool is_told_status(enum object_kind kind, const struct json *member)
+{
+	bool configures =
+		kind == OBJECT_SERVICE_IP_POOL || kind == OBJECT_BGP_PEER || kind == OBJECT_BGP_ADVERTISEMENT;
+
+	return configures && member->key && member->parent && !member->parent->parent &&
+	       !strcmp(member->key, "status");
 }
 
-uint64_t decode_digest(enum object_kind kind, const struct json *object)
+static bool skip_ignored(const void *userdata, const struct json *member)
 {
-	return json_digest_without(object, skip_ignored, &kind);
+	const struct digested *digested = userdata;
+
+	return is_ignored(ignored_of_all, ARRAY_SIZE(ignored_of_all), member) ||
+	       (digested->kind == OBJECT_NODE &&
+		is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), member)) ||
+	       (digested->kind == OBJECT_LB_NODE &&
+		is_ignored(ignored_of_lb_nodes, ARRAY_SIZE(ignored_of_lb_nodes), member)) ||
+	       (digested->specs_only && is_told_status(digested->kind, member));
+}
+
+uint64_t decode_digest(enum object_kind kind, const struct json *object, bool specs_only)
+{
+	return json_digest_without(object, skip_ignored,
+				   &(struct digested){ .kind = kind, .specs_only = specs_only });
 }
 
 static void decode_meta(struct decoder *decoder, const struct json *metadata, struct meta *meta)
@@ -254,7 +276,8 @@ static int reduce(struct object *object, const struct problem *why)
 		object->advertisement =
 			(struct bgp_advertisement){ .meta = meta,
 						    .unusable = true,
-						    .refused = arena_string(&object->arena, strbuf_text(&text)),
+						    .refused =
+							    arena_string(&object->arena, strbuf_text(&text)),
 						    .refused_generation = meta.generation,
 						    .conditions = object->advertisement.conditions,
 						    .status_digest = object->advertisement.status_digest };

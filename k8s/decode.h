@@ -47,9 +47,9 @@ const struct json *decode_unknown_field(const struct json *list, const struct js
 /* metadata.resourceVersion of an object or a list; 0: none, or none that is a decimal number. */
 uint64_t decode_resource_version(const struct json *);
 /* Equal digests: decoding would give an equal object but for meta.resource_version. Not looked at are
- * resourceVersion, managedFields, what a Node tells every few minutes and nobody here reads, and an LBNode's
- * heartbeat. Never 0. */
-uint64_t decode_digest(enum object_kind, const struct json *);
+ * resourceVersion, managedFields, what a Node tells every few minutes and nobody here reads, an LBNode's
+ * heartbeat, and with `specs_only` what lbcontroller writes into pools, peers and advertisements. Never 0. */
+uint64_t decode_digest(enum object_kind, const struct json *, bool specs_only);
 /* "Pod (v1)", for notices about kinds that are not read. */
 void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *);
 

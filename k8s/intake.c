@@ -227,7 +227,7 @@ int intake_put(struct intake *intake, struct intake_list *list, const struct jso
 	if (before && version && before->meta.resource_version == version &&
 	    !strcmp(before->meta.uid, uid_of(item)))
 		return 0;
-	digest = decode_digest(id.kind, item);
+	digest = decode_digest(id.kind, item, intake->specs_only);
 	if (before && before->digest == digest) {
 		store_renew(intake->store, before, version);
 		return 0;

@@ -17,6 +17,7 @@ struct intake_problems { /* of one object, or of the name that a refused one gav
 
 struct intake {
 	struct store *store;		 /* borrowed */
+	bool specs_only;		 /* see decode_digest() */
 	struct intake_problems *refused; /* sorted by object */
 	size_t n_refused, capacity;
 	bool changed, problems_changed; /* objects in the store, problems; since the owner last reset them */

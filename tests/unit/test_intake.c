@@ -241,6 +241,54 @@ static void test_refused(void **state)
 	assert_null(service(fixture, "a"));
 }
 
+#define ADVERTISEMENT(version, local_pref, condition)                                                        \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"1\",\"generation\":" version                                \
+	",\"resourceVersion\":\"" version "\"},\"spec\":{\"localPref\":" local_pref                          \
+	"},\"status\":{\"conditions\":[{\"type\":\"" condition "\",\"status\":\"True\"}]}}"
+
+#define POOL_COUNTED(version, range, assigned)                                                               \
+	"{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"" version                                       \
+	"\"},\"spec\":{\"addresses\":[\"" range "\"]},\"status\":{\"assignedIPv4\":" assigned "}}"
+
+/* To an agent what lbcontroller tells of a pool is no change of it; to lbcontroller it is, for it must see
+ * what it wrote. */
+static void test_specs_only(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct object *pool;
+
+	put(fixture, &fixture->pools, POOL_COUNTED("1", "192.0.2.0/24", "1"));
+	put(fixture, &fixture->pools, POOL_COUNTED("2", "192.0.2.0/24", "2"));
+	changed(fixture);
+	put(fixture, &fixture->pools, POOL_COUNTED("3", "192.0.2.0/24", "3"));
+	assert_true(changed(fixture));
+
+	fixture->intake.specs_only = true;
+	put(fixture, &fixture->pools, POOL_COUNTED("4", "192.0.2.0/24", "4"));
+	changed(fixture);
+	put(fixture, &fixture->pools, POOL_COUNTED("5", "192.0.2.0/24", "5"));
+	assert_false(changed(fixture));
+	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
+	assert_int_equal(pool->meta.resource_version, 5);
+	put(fixture, &fixture->pools, POOL_COUNTED("6", "198.51.100.0/24", "5"));
+	assert_true(changed(fixture));
+	put(fixture, &fixture->advertisements, ADVERTISEMENT("1", "100", "A"));
+	changed(fixture);
+	put(fixture, &fixture->advertisements,
+	    "{\"metadata\":{\"name\":\"a\",\"uid\":\"1\",\"generation\":1,\"resourceVersion\":\"2\"},"
+	    "\"spec\":{"
+	    "\"localPref\":100}}");
+	assert_false(changed(fixture));
+	/* A Service's status is its address. */
+	put(fixture, &fixture->services, SERVICE("a", "1", "80"));
+	changed(fixture);
+	put(fixture, &fixture->services,
+	    "{\"metadata\":{\"namespace\":\"web\",\"name\":\"a\",\"uid\":\"1\",\"resourceVersion\":\"2\"},"
+	    "\"spec\":{\"type\":\"LoadBalancer\",\"ports\":[{\"port\":80}]}}");
+	assert_true(changed(fixture));
+	assert_int_equal(service(fixture, "a")->n_ingress, 0);
+}
+
 #define REFUSED_EDIT(version, finalizer, condition, ip, port)                                                \
 	"{\"metadata\":{\"namespace\":\"web\",\"name\":\"a\",\"uid\":\"1\",\"resourceVersion\":\"" version   \
 	"\",\"generation\":" version ",\"labels\":{\"v\":\"" version "\"},\"finalizers\":[\"" finalizer      \
@@ -308,11 +356,6 @@ static void test_refused_pool_and_written(void **state)
 	assert_true(pool->meta.deleting);
 	assert_int_equal(pool->pool.quota_per_namespace, 1);
 }
-
-#define ADVERTISEMENT(version, local_pref, condition)                                                        \
-	"{\"metadata\":{\"name\":\"a\",\"uid\":\"1\",\"generation\":" version                                \
-	",\"resourceVersion\":\"" version "\"},\"spec\":{\"localPref\":" local_pref                          \
-	"},\"status\":{\"conditions\":[{\"type\":\"" condition "\",\"status\":\"True\"}]}}"
 
 /* An edit that breaks an advertisement leaves its last good version in force, and what is wrong with it is
  * seen by who tells it in its status. */
@@ -483,6 +526,7 @@ int main(void)
 		TEST(test_heartbeats),
 		TEST(test_signs_of_life),
 		TEST(test_refused),
+		TEST(test_specs_only),
 		TEST(test_refused_and_written),
 		TEST(test_refused_pool_and_written),
 		TEST(test_refused_advertisement),

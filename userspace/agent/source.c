@@ -47,7 +47,7 @@ static int open_cluster(struct agent_source *source, struct sd_event *event, str
 		.n_servers = source->options->n_api_servers,
 		.user_agent = "lbagent/" FAIRWAY_VERSION " (fairway)",
 	};
-	struct cluster_source_options wanted = { .kinds = CLUSTER_KINDS_AGENT };
+	struct cluster_source_options wanted = { .kinds = CLUSTER_KINDS_AGENT, .specs_only = true };
 	int r = api_new(event, &api, &source->api);
 
 	if (r < 0)
