@@ -105,17 +105,19 @@ static const struct ignored ignored_of_nodes[] = {
 
 static const struct ignored ignored_of_lb_nodes[] = { { "status", NULL, "heartbeatTime" } };
 
-static bool is_ignored(const struct ignored *table, size_t n, const struct json *member)
+/* The object stands alone (in a list), or in an event: its own place is the root, not the document's. */
+static bool is_ignored(const struct ignored *table, size_t n, const struct json *root,
+		       const struct json *member)
 {
 	const struct json *parent = member->parent, *list = NULL;
 
-	if (!member->key || !parent)
+	if (!member->key || member == root || parent == root)
 		return false;
-	if (!parent->key && parent->parent) { /* an entry of a list */
+	if (!parent->key) { /* an entry of a list */
 		list = parent->parent;
 		parent = list->parent;
 	}
-	if (!parent || !parent->key || !parent->parent || parent->parent->parent)
+	if (list == root || parent->parent != root)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (text_equal(table[i].list, list ? list->key : NULL) &&
@@ -125,36 +127,47 @@ static bool is_ignored(const struct ignored *table, size_t n, const struct json 
 }
 
 struct digested {
+	const struct json *root;
 	enum object_kind kind;
 	bool specs_only;
 };
 
 /* Of the kinds that tell what is configured, and whose status is lbcontroller's. */
-static bool is_told_status(enum object_kind kind, const struct json *member)
+static bool is_told_status(const struct digested *digested, const struct json *member)
 {
-	bool configures =
-		kind == OBJECT_SERVICE_IP_POOL || kind == OBJECT_BGP_PEER || kind == OBJECT_BGP_ADVERTISEMENT;
+	bool configures = digested->kind == OBJECT_SERVICE_IP_POOL || digested->kind == OBJECT_BGP_PEER ||
+			  digested->kind == OBJECT_BGP_ADVERTISEMENT;
 
-	return configures && member->key && member->parent && !member->parent->parent &&
+	return configures && member->key && member->parent == digested->root &&
 	       !strcmp(member->key, "status");
+}
+
+/* Items of a list may leave them out; which they are the collection says. */
+static bool is_type(const struct json *root, const struct json *member)
+{
+	return member->key && member->parent == root &&
+	       (!strcmp(member->key, "kind") || !strcmp(member->key, "apiVersion"));
 }
 
 static bool skip_ignored(const void *userdata, const struct json *member)
 {
 	const struct digested *digested = userdata;
+	const struct json *root = digested->root;
 
-	return is_ignored(ignored_of_all, ARRAY_SIZE(ignored_of_all), member) ||
+	return is_type(root, member) ||
+	       is_ignored(ignored_of_all, ARRAY_SIZE(ignored_of_all), root, member) ||
 	       (digested->kind == OBJECT_NODE &&
-		is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), member)) ||
+		is_ignored(ignored_of_nodes, ARRAY_SIZE(ignored_of_nodes), root, member)) ||
 	       (digested->kind == OBJECT_LB_NODE &&
-		is_ignored(ignored_of_lb_nodes, ARRAY_SIZE(ignored_of_lb_nodes), member)) ||
-	       (digested->specs_only && is_told_status(digested->kind, member));
+		is_ignored(ignored_of_lb_nodes, ARRAY_SIZE(ignored_of_lb_nodes), root, member)) ||
+	       (digested->specs_only && is_told_status(digested, member));
 }
 
 uint64_t decode_digest(enum object_kind kind, const struct json *object, bool specs_only)
 {
-	return json_digest_without(object, skip_ignored,
-				   &(struct digested){ .kind = kind, .specs_only = specs_only });
+	return json_digest_without(
+		object, skip_ignored,
+		&(struct digested){ .root = object, .kind = kind, .specs_only = specs_only });
 }
 
 static void decode_meta(struct decoder *decoder, const struct json *metadata, struct meta *meta)

@@ -564,7 +564,8 @@ void json_append_path(struct strbuf *path, const struct json *root, const struct
 	}
 }
 
-/* Of a value with its key. Members of an object are added up, elements of a list are chained. */
+/* Of a value without its key, which is its parent's. Members of an object are added up, elements of a list
+ * are chained. */
 static uint64_t digest(const struct json *value, json_skip_fn *skip, const void *userdata)
 {
 	const unsigned char head[] = { (unsigned char)value->type, value->boolean, value->has_nul };
@@ -572,8 +573,6 @@ static uint64_t digest(const struct json *value, json_skip_fn *skip, const void 
 	uint64_t sum = XXH3_64bits(head, sizeof(head));
 	uint32_t n = 0;
 
-	if (value->key)
-		sum = XXH3_64bits_withSeed(value->key, strlen(value->key), sum);
 	if (value->text)
 		sum = XXH3_64bits_withSeed(value->text, strlen(value->text), sum);
 	for (child = value->child; child; child = child->next) {
@@ -582,7 +581,10 @@ static uint64_t digest(const struct json *value, json_skip_fn *skip, const void 
 		if (skip && skip(userdata, child))
 			continue;
 		part = digest(child, skip, userdata);
-		sum = value->type == JSON_OBJECT ? sum + part : XXH3_64bits_withSeed(&part, sizeof(part), sum);
+		if (child->key)
+			part = XXH3_64bits_withSeed(child->key, strlen(child->key), part);
+		sum = value->type == JSON_OBJECT ? sum + part
+						 : XXH3_64bits_withSeed(&part, sizeof(part), sum);
 		n++;
 	}
 	return XXH3_64bits_withSeed(&n, sizeof(n), sum);

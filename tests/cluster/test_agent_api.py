@@ -171,6 +171,21 @@ def test_a_peer_that_cannot_be_had_says_why(bench):
     eventually(lambda: not peers(), lambda: f'it is gone: {bench.status()}')
 
 
+def test_what_a_pools_status_tells_is_no_change(bench):
+    """lbcontroller writes counts each second, and a pool concerns every Service: an agent would plan all of them anew each time"""
+    bench.world.fairway('ServiceIPPool', 'counted', {'addresses': ['198.18.0.0/24']})
+    pool = {'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'ServiceIPPool', 'metadata': {'name': 'counted'}}
+    time.sleep(1)  # its coming is a change
+    planned, events = bench.lbctl_json('node', 'show')['generation'], bench.metric('source_events_total')
+    for i in range(3):
+        bench.plane.admin.apply({**pool, 'status': {'assignedIPv4': i}}, subresource='status')
+    eventually(lambda: bench.metric('source_events_total') >= events + 3, 'the agent was told')
+    time.sleep(1)
+    assert bench.lbctl_json('node', 'show')['generation'] == planned
+    bench.plane.admin.delete('ServiceIPPool', 'counted')
+    eventually(lambda: bench.lbctl_json('node', 'show')['generation'] > planned, 'that it goes is a change')
+
+
 def test_a_broken_advertisement_leaves_what_it_announced(bench):
     """What gets past the CRD and is refused by the agent: the last good version stays in force"""
     world, admin = bench.world, bench.plane.admin

@@ -231,6 +231,20 @@ static void test_path_and_digest(void **state _unused_)
 	assert_true(json_digest(one.first) != json_digest(other.first));
 }
 
+/* Keys count, but for the value's own: as a part of something it is what it is alone. */
+static void test_digest_of_keys(void **state _unused_)
+{
+	cleanup(json_document_done) struct json_document one = parse("{\"a\":1,\"b\":2}");
+	cleanup(json_document_done) struct json_document other = parse("{\"a\":2,\"b\":1}");
+	cleanup(json_document_done) struct json_document third = parse("{\"a\":1,\"c\":2}");
+	cleanup(json_document_done) struct json_document event = parse("{\"object\":{\"b\":2,\"a\":1}}");
+
+	assert_true(json_digest(one.first) != json_digest(other.first));
+	assert_true(json_digest(one.first) != json_digest(third.first));
+	assert_true(json_digest(one.first) == json_digest(json_member(event.first, "object")));
+	assert_true(json_digest(one.first) != json_digest(event.first));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_truncated),	 cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_too_many_values),	 cmocka_unit_test(test_many_keys_twice),
 		cmocka_unit_test(test_integers),	 cmocka_unit_test(test_path_and_digest),
+		cmocka_unit_test(test_digest_of_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
