@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a BGPAdvertisement's status should be (PURE). Who mistypes a community or a selector withdraws what
- *was selected, and nothing else tells those who only have kubectl.
+ * was selected, and nothing else tells those who only have kubectl.
  *
- *	Valid		it can be used as it is: it was read, its communities are known, the pools and peers
- *that it names exist Selecting	it selects something: nodes, peers of them, pools, and a Service that has an
- *address of theirs
+ *   Valid      it can be used as it is: it was read, its communities are known, the pools and peers that it
+ *              names exist
+ *   Selecting  it selects something: nodes, peers of them, pools, and a Service that has an address of theirs
  *
  * Neither counts anything: each version of the object is sent to every agent. */
 #ifndef FAIRWAY_IPAM_ADVERTISEMENT_STATUS_H

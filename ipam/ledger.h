@@ -6,11 +6,11 @@
  * be, and a Service whose type changes loses its status while nodes still serve it. The ledger holds every
  * address from the moment at which a write that gives it is sent, until the nodes have let it go:
  *
- *   held      the Service has it, or may have it: in its status, in an acknowledged write that the watch has
- * not shown yet, or in a write without answer. Each such write is bound to one resourceVersion, so a newer
- * one settles whether it was executed. leaving   the Service is being deleted, is gone, is no longer ours, or
- * got another address: routes go first, then frontends, then the address. Nobody gets it until no node names
- * it (release_decide()).
+ * - held: the Service has it, or may have it: in its status, in an acknowledged write that the watch has not
+ *   shown yet, or in a write without answer. Each such write is bound to one resourceVersion, so a newer one
+ *   settles whether it was executed.
+ * - leaving: the Service is being deleted, is gone, is no longer ours, or got another address: routes go
+ *   first, then frontends, then the address. Nobody gets it until no node names it (release_decide()).
  *
  * A new leader has an empty ledger: statuses and the nodes' reports fill it in the first update, before
  * anything is given. A status that somebody else emptied loses nothing: what the Service held it still holds.

@@ -2,11 +2,11 @@
 /* What the nodes say about Services, all LBNodes together (PURE): is a Service programmed, is it announced,
  * and does any node still hold an address for it?
  *
- * An LBNode counts while its Node is there. Of one whose agent is silent (silence.h) nothing is taken for true; but
- * what it named it may hold still, so addresses wait for it as before. An entry that does not name all of a Service's addresses is older
- * than they are. In a small cluster each node names each Service, so one that misses it has not done its work
- * yet; in a large one
- * (`sampled`) eight nodes name it, and every node on which something is wrong.
+ * An LBNode counts while its Node is there. Of one whose agent is silent (silence.h) nothing is taken for
+ * true; but what it named it may hold still, so addresses wait for it as before. An entry that does not name
+ * all of a Service's addresses is older than they are. In a small cluster each node names each Service, so
+ * one that misses it has not done its work yet; in a large one (`sampled`) eight nodes name it, and every
+ * node on which something is wrong.
  *
  * Announced is judged for each address: one that no node announces to anybody makes the condition False
  * (PartlyAnnounced), and the message names it. What one node leaves out another may announce (maxNextHops).

@@ -7,12 +7,10 @@
  * and a failed write needs no queue: the next round wants it again, not before its backoff is over. An object
  * is left alone
  *
- *   - while a write of it is under way, and until the watch has shown what that write made (its
- * resourceVersion);
- *   - after a failure, a conflict too, for 0.1 s and then twice as long up to 30 s. By then the watch has
- * mostly shown what was in the way;
- *   - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told
- * once.
+ * - while a write of it is under way, and until the watch has shown what that write made (its version);
+ * - after a failure, a conflict too, for 0.1 s and then twice as long up to 30 s. By then the watch has
+ *   mostly shown what was in the way;
+ * - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told once.
  *
  * Addresses go first, Events when nothing else is due; while addresses go out in a rush (rush.h) nothing else
  * goes. `may_write` is asked before each write and again at the moment when it leaves the API client's queue:

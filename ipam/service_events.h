@@ -2,13 +2,14 @@
 /* Which Events a Service gets, and when (PURE). The names are those of Kubernetes' own service controller,
  * which dashboards know:
  *
- *   EnsuringLoadBalancer	its first address is about to be written
- *   EnsuredLoadBalancer	… is written		UpdatedLoadBalancer	other addresses are
- *   DeletingLoadBalancer	it goes, or is ours no more
- *   DeletedLoadBalancer	every node has let go, and the finalizer is off
- *   SyncLoadBalancerFailed	(Warning) an address is not given, held by a node for too long, or a write is
- * refused UnAvailableLoadBalancer	(Warning) it has an address, and no node is there that may announce it
- *   Problem			(Warning) as its condition Problem
+ *   EnsuringLoadBalancer     its first address is about to be written
+ *   EnsuredLoadBalancer      … is written
+ *   UpdatedLoadBalancer      other addresses are
+ *   DeletingLoadBalancer     it goes, or is ours no more
+ *   DeletedLoadBalancer      every node has let go, and the finalizer is off
+ *   SyncLoadBalancerFailed   (Warning) an address is not given or held too long, a write is refused
+ *   UnAvailableLoadBalancer  (Warning) it has an address, and no node is there that may announce it
+ *   Problem                  (Warning) as its condition Problem
  *
  * What a condition says is told when the condition turns to it, once the write of that was acknowledged: not
  * again while it stays so, nor for other words (a Problem's message is what its user wrote: it counts). */
