@@ -861,7 +861,7 @@ static void test_remains(void **state)
 		size_t n_ingress;
 	} rows[] = {
 		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},"
-		  "\"spec\":{\"type\":7,"
+		  "\"spec\":{\"type\":7,\"loadBalancerClass\":\"fairway.dev/lb\","
 		  "\"ports\":[{\"port\":80},{\"port\":0}],\"healthCheckNodePort\":31000},"
 		  "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::1\"}"
 		  "]}}}",
@@ -906,6 +906,7 @@ static void test_remains(void **state)
 			assert_int_equal(object->service.n_ingress, rows[i].n_ingress);
 			assert_int_equal(object->service.n_ports + object->service.health_check_node_port, 0);
 			assert_string_equal(object->meta.uid, "u");
+			assert_string_equal(object->service.load_balancer_class, "fairway.dev/lb"); /* whose problem it is */
 		}
 		object_free(object);
 	}
