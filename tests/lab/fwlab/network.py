@@ -294,6 +294,13 @@ table inet kube {{
                                    'flaps': peer.get('connectionsDropped', 0), 'prefixes': peer.get('pfxRcd', 0)}
         return result
 
+    def flapped(self, before):
+        """The neighbours whose session is not the one of `before`, an earlier sessions(). FRR computes the second in which a session
+        came up from how long it is up, so it comes out one off at times."""
+        after = self.sessions()
+        return [address for address, old in before.items()
+                if (new := after.get(address)) is None or new['flaps'] != old['flaps'] or abs(new['established'] - old['established']) > 1]
+
     def bfd_up(self):
         """Addresses of the nodes whose BFD session is up at the router."""
         try:
