@@ -144,7 +144,7 @@ static size_t count_established(const struct session *sessions, size_t n)
 }
 
 static void append_status(struct strbuf *out, const struct bgp_peer *peer, const struct session *sessions,
-			  size_t n, int64_t now_sec)
+			  size_t n, int64_t now_sec, bool *ret_counts_only)
 {
 	cleanup(strbuf_done) struct strbuf message = { 0 };
 	size_t i, n_established = count_established(sessions, n);
@@ -162,17 +162,19 @@ static void append_status(struct strbuf *out, const struct bgp_peer *peer, const
 	}
 	strbuf_append(out, "],\"conditions\":[");
 	ready.generation = peer->meta.generation;
+	*ret_counts_only = condition_compare(&peer->conditions, &ready) == CONDITION_SAME;
 	condition_json(out, &peer->conditions, &ready, now_sec);
 	strbuf_append(out, "]}}");
 }
 
 int peer_status_patch(struct strbuf *out, const struct bgp_peer *peer, const struct cluster *cluster,
-		      const struct node_reports *reports, int64_t now_sec)
+		      const struct node_reports *reports, int64_t now_sec, bool *ret_counts_only)
 {
 	cleanup(freep) struct session *sessions = calloc(cluster->n_nodes + 1, sizeof(*sessions));
 
 	if (!sessions)
 		return -ENOMEM;
-	append_status(out, peer, sessions, collect_sessions(peer, cluster, reports, sessions), now_sec);
+	append_status(out, peer, sessions, collect_sessions(peer, cluster, reports, sessions), now_sec,
+		      ret_counts_only);
 	return strbuf_failed(out) ? -ENOMEM : 0;
 }

@@ -139,12 +139,12 @@ static int want_cleanings(const struct wants *wants)
 
 /* Of a status that is ours alone. */
 static int add_status(const struct wants *wants, enum object_kind kind, const struct meta *meta,
-		      uint64_t seen_digest, const struct strbuf *body)
+		      enum write_urgency urgency, uint64_t seen_digest, const struct strbuf *body)
 {
 	return add(wants, &(struct outbox_write){ .kind = kind,
 						  .meta = meta,
 						  .is_status = true,
-						  .urgency = WRITE_SOON,
+						  .urgency = urgency,
 						  .content_type = MERGE,
 						  .body = body,
 						  .seen_digest = seen_digest });
@@ -171,7 +171,9 @@ static int want_pool(const struct wants *wants, const struct service_ip_pool *po
 	if (holds_back(wants))
 		return 0;
 	r = pool_status_patch(&body, pool, usage, wants->now_sec);
-	return r < 0 ? r : add_status(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, pool->status_digest, &body);
+	return r < 0 ? r
+		     : add_status(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, WRITE_SOON, pool->status_digest,
+				  &body);
 }
 
 static int want_pools(const struct wants *wants)
@@ -197,12 +199,15 @@ static int want_peers(const struct wants *wants)
 	for (i = 0; i < wants->cluster->n_peers && r == 0; i++) {
 		cleanup(strbuf_done) struct strbuf body = { 0 };
 		const struct bgp_peer *peer = wants->cluster->peers[i];
+		bool counts_only;
 
 		if (!is_ready(wants, OBJECT_BGP_PEER, &peer->meta))
 			continue;
-		r = peer_status_patch(&body, peer, wants->cluster, wants->reports, wants->now_sec);
-		if (r == 0)
-			r = add_status(wants, OBJECT_BGP_PEER, &peer->meta, peer->status_digest, &body);
+		r = peer_status_patch(&body, peer, wants->cluster, wants->reports, wants->now_sec,
+				      &counts_only);
+		if (r == 0) /* prefixes are counted with each Service, and who watches are all agents */
+			r = add_status(wants, OBJECT_BGP_PEER, &peer->meta,
+				       counts_only ? WRITE_LAZY : WRITE_SOON, peer->status_digest, &body);
 	}
 	return r;
 }
@@ -221,7 +226,7 @@ static int want_advertisements(const struct wants *wants)
 		r = advertisement_status_patch(&body, advertisement, wants->cluster, wants->default_class,
 					       wants->now_sec);
 		if (r == 0)
-			r = add_status(wants, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta,
+			r = add_status(wants, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta, WRITE_SOON,
 				       advertisement->status_digest, &body);
 	}
 	return r;
@@ -235,7 +240,7 @@ static int want_silent_node(const struct wants *wants, const struct lb_node *nod
 	if (!silence_is_due(wants->silence, node) || !is_ready(wants, OBJECT_LB_NODE, &node->meta))
 		return 0;
 	r = silence_patch(&body, node, wants->now_sec);
-	return r < 0 ? r : add_status(wants, OBJECT_LB_NODE, &node->meta, 0, &body);
+	return r < 0 ? r : add_status(wants, OBJECT_LB_NODE, &node->meta, WRITE_SOON, 0, &body);
 }
 
 static int want_silent_nodes(const struct wants *wants)

@@ -279,14 +279,19 @@ static void add_session(struct world *world, struct lb_node *node, const char *p
 						.last_error = error };
 }
 
-static void expect_peer(struct world *world, const struct bgp_peer *peer, const char *wanted)
+/* Returns whether only counts differ. */
+static bool expect_peer(struct world *world, const struct bgp_peer *peer, const char *wanted)
 {
 	cleanup(node_reports_done) struct node_reports reports = { 0 };
 	cleanup(strbuf_done) struct strbuf got = { 0 };
+	bool counts_only;
 
 	assert_int_equal(node_reports_init(&reports, world_cluster(world)), 0);
-	assert_int_equal(peer_status_patch(&got, peer, world_cluster(world), &reports, 1706702500), 0);
-	assert_string_equal(strbuf_text(&got), wanted);
+	assert_int_equal(
+		peer_status_patch(&got, peer, world_cluster(world), &reports, 1706702500, &counts_only), 0);
+	if (wanted)
+		assert_string_equal(strbuf_text(&got), wanted);
+	return counts_only;
 }
 
 static void test_peer(void **state _unused_)
@@ -344,6 +349,31 @@ static void test_peer_of_no_node(void **state _unused_)
 		    "\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}");
 }
 
+/* A session that turns is told soon; prefixes, which are counted with each Service, are not. */
+static void test_counts_of_a_peer(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
+	struct lb_node *n1 = add_node(&world, "n1");
+	struct condition ready = { .type = "Ready",
+				   .status = CONDITION_TRUE,
+				   .reason = "Established",
+				   .message = "every selected node has its session" };
+
+	add_session(&world, n1, "tor", "Established", "");
+	assert_false(expect_peer(&world, peer, NULL)); /* nothing stands there */
+	peer->conditions = (struct conditions){ .items = &ready, .n = 1 };
+	assert_true(expect_peer(&world, peer, NULL));
+	n1->peers[0].prefixes_sent = 4;
+	assert_true(expect_peer(&world, peer, NULL));
+	peer->meta.generation = 2;
+	assert_false(expect_peer(&world, peer, NULL));
+	ready.generation = 2;
+	assert_true(expect_peer(&world, peer, NULL));
+	n1->peers[0].state = "Active";
+	assert_false(expect_peer(&world, peer, NULL));
+}
+
 static size_t count(const char *text, const char *word)
 {
 	size_t n = 0;
@@ -359,6 +389,7 @@ static void test_peer_of_many_nodes(void **state _unused_)
 	cleanup(node_reports_done) struct node_reports reports = { 0 };
 	cleanup(strbuf_done) struct strbuf got = { 0 };
 	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
+	bool counts_only;
 	char name[16];
 
 	for (int i = 0; i < 300; i++) {
@@ -366,7 +397,7 @@ static void test_peer_of_many_nodes(void **state _unused_)
 		add_session(&world, add_node(&world, name), "tor", i == 250 ? "Idle" : "Established", "");
 	}
 	assert_int_equal(node_reports_init(&reports, world_cluster(&world)), 0);
-	assert_int_equal(peer_status_patch(&got, peer, world_cluster(&world), &reports, 0), 0);
+	assert_int_equal(peer_status_patch(&got, peer, world_cluster(&world), &reports, 0, &counts_only), 0);
 	assert_int_equal(count(strbuf_text(&got), "\"name\":"), PEER_STATUS_NODES);
 	assert_non_null(strstr(strbuf_text(&got), "\"summary\":\"299/300\""));
 	assert_non_null(strstr(strbuf_text(&got),
@@ -392,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_peer_of_a_silent_node),
 		cmocka_unit_test(test_peer_of_no_node),
 		cmocka_unit_test(test_peer_of_many_nodes),
+		cmocka_unit_test(test_counts_of_a_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,23 @@ static void test_everything_that_is_new(void **state)
 	       "Service/shop now\nServiceIPPool/public itself now\nBGPPeer/tor soon unless as read (5)");
 }
 
+/* Each agent reads each version of it. */
+static void test_counts_of_a_peer_can_wait_longer(void **state)
+{
+	struct condition ready = { .type = "Ready",
+				   .status = CONDITION_FALSE,
+				   .reason = "NotEstablished",
+				   .message = "1 of 1 nodes have no session; node n1: it does not report "
+					      "this peer" };
+	struct fixture *fixture = *state;
+	struct bgp_peer *peer = world_peer(&fixture->world, "tor", "10.0.0.254");
+
+	peer->status_digest = 5;
+	peer->conditions = (struct conditions){ .items = &ready, .n = 1 };
+	fixture->busy = "public";
+	expect(fixture, "Service/shop now\nBGPPeer/tor lazy unless as read (5)");
+}
+
 static void test_conditions_can_wait(void **state)
 {
 	struct fixture *fixture = *state;
@@ -278,9 +295,13 @@ static void test_a_silent_node(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_everything_that_is_new),	     TEST(test_conditions_can_wait),
-		TEST(test_a_state_that_is_older_than_known), TEST(test_one_that_goes),
-		TEST(test_one_that_cannot_be_read),	     TEST(test_a_silent_node),
+		TEST(test_everything_that_is_new),
+		TEST(test_conditions_can_wait),
+		TEST(test_counts_of_a_peer_can_wait_longer),
+		TEST(test_a_state_that_is_older_than_known),
+		TEST(test_one_that_goes),
+		TEST(test_one_that_cannot_be_read),
+		TEST(test_a_silent_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
