@@ -157,6 +157,7 @@ void addressee_acknowledged(struct addressee *object, uint64_t version)
 {
 	object->busy = false;
 	object->failures = 0;
+	object->refusal_told = false;
 	object->acknowledged_version = version;
 }
 

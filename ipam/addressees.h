@@ -19,6 +19,7 @@ struct addressee {
 	bool busy;		       /* a write is under way */
 	uint64_t acknowledged_version; /* wait until the watch has shown it */
 	unsigned failures;	       /* since the last write that was acknowledged */
+	bool refusal_told;	       /* since then too: one that nothing of ours can mend */
 	uint64_t retry_msec, sent_msec;
 };
 

@@ -266,8 +266,9 @@ static void note_failure(struct item *item, struct addressee *object, const stru
 			reply->status != 409 && reply->status != 429;
 
 	loop_timer_set_earlier(outbox->due, addressee_failed(object, asked_msec, loop_now_msec()));
-	if (!for_good || object->failures > 1)
+	if (!for_good || object->refusal_told)
 		return; /* no answer: the API client tells of it */
+	object->refusal_told = true;
 	log_warn("%s %s%s%s: not written: %s; trying again, less and less often",
 		 object_kind_name(item->kind), item->meta.namespace, *item->meta.namespace ? "/" : "",
 		 item->meta.name, reply->message);

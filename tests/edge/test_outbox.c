@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ipam/outbox without an API server: what it lets go, and what it makes of a write that gets no answer.
- * Answers are for tests/cluster. */
+ * Answers: test_outbox_answers.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
