@@ -37,6 +37,8 @@ static struct {			/* the request under way */
 static unsigned n_calls;
 static bool reachable;
 static const char *says; /* what the report is about */
+static bool sampled;
+static uint32_t prefixes;
 
 uint64_t loop_now_msec(void)
 {
@@ -110,8 +112,17 @@ size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **re
 
 int report_collect(struct agent *agent _unused_, struct arena *arena, struct node_report *ret)
 {
+	struct lb_node_peer *peer = arena_array(arena, 1, sizeof(*peer));
+
+	*peer = (struct lb_node_peer){ .name = "tor",
+				       .address = "",
+				       .state = "Established",
+				       .prefixes_sent = prefixes,
+				       .last_error = "" };
 	*ret = (struct node_report){ .agent_version = "1",
-				     .peers = arena_array(arena, 0, sizeof(*ret->peers)),
+				     .sampled = sampled,
+				     .peers = peer,
+				     .n_peers = 1,
 				     .ready = true,
 				     .ready_reason = "Ready",
 				     .ready_message = says };
@@ -167,6 +178,11 @@ static void is_written(const char *text)
 		fail_msg("\"%s\" is not in %s", text, call.body);
 }
 
+static void is_written_before(const char *text)
+{
+	assert_non_null(strstr(call.body, text));
+}
+
 static void change(const char *text)
 {
 	says = text;
@@ -189,6 +205,8 @@ static int setup(void **state _unused_)
 	n_calls = 0;
 	reachable = true;
 	says = "";
+	sampled = false;
+	prefixes = 0;
 	timer.set = false;
 	call.answered = NULL;
 	agent = (struct agent){ .node = "n1", .store = store_new(), .accepted_known = true };
@@ -282,6 +300,29 @@ static void a_sign_of_life_is_written(void **state _unused_)
 	assert_int_equal(n_calls, 0);
 }
 
+/* Each Service changes them: on a few nodes they are written as everything is, of a thousand that would be a
+ * thousand writes for each. */
+static void counts_of_many_nodes_wait_for_a_sign_of_life(void **state _unused_)
+{
+	told("first");
+	prefixes = 7;
+	told("first");
+	sampled = true;
+	told("first");
+	is_written_before("\"prefixesSent\":7");
+	n_calls = 0;
+	prefixes = 8;
+	change("first");
+	pass(44000);
+	assert_int_equal(n_calls, 0);
+	pass(1000);
+	is_written("\"prefixesSent\":8");
+	answer(200);
+	prefixes = 9;
+	told("else");
+	is_written_before("\"prefixesSent\":9");
+}
+
 /* A write without an answer may have been executed: what stands there is not known, and what stood before is
  * written again although it was acknowledged last. */
 static void what_a_failed_write_left_is_not_known(void **state _unused_)
@@ -323,9 +364,10 @@ int main(void)
 {
 #define row(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		row(the_object_is_made_when_it_is_missing), row(what_is_missing_again_is_waited_for),
-		row(what_changes_is_written_once_a_second), row(a_sign_of_life_is_written),
-		row(what_a_failed_write_left_is_not_known), row(before_the_first_round_nothing_is_said),
+		row(the_object_is_made_when_it_is_missing),	   row(what_is_missing_again_is_waited_for),
+		row(what_changes_is_written_once_a_second),	   row(a_sign_of_life_is_written),
+		row(counts_of_many_nodes_wait_for_a_sign_of_life), row(what_a_failed_write_left_is_not_known),
+		row(before_the_first_round_nothing_is_said),
 	};
 
 	log_threshold = LOG_LEVEL_ERROR;

@@ -209,6 +209,13 @@ static void test_sampled(void **state _unused_)
 	assert_int_equal(object->lb_node.n_groups, 2);
 	assert_string_equal(object->lb_node.groups[0].services[0].name, "c/broken");
 	assert_string_equal(object->lb_node.groups[1].services[0].name, "a/mine");
+	/* what is worth a write: all but the counts */
+	object_free(object);
+	report.uncounted = true;
+	object = read_back(&report);
+	assert_int_equal(
+		object->lb_node.n_services + object->lb_node.n_programmed + object->lb_node.n_announced, 0);
+	assert_int_equal(object->lb_node.n_groups, 2);
 }
 
 static void many(struct node_report *report, size_t n, struct report_service *rows, char (*names)[300])

@@ -312,7 +312,7 @@ static void put_counts(struct strbuf *out, const struct node_report *report, siz
 {
 	size_t i, total = 0, programmed = 0, announced = 0;
 
-	for (i = 0; i < report->n_services; i++) {
+	for (i = 0; i < report->n_services && !report->uncounted; i++) {
 		if (report->services[i].releasing)
 			continue;
 		total++;
@@ -337,8 +337,9 @@ static void put_peers(struct strbuf *out, const struct node_report *report)
 		put_text(out, ",", "address", peer->address);
 		put_text(out, ",", "state", peer->state);
 		put_time(out, ",", "since", peer->since_sec);
-		strbuf_appendf(out, ",\"prefixesSent\":%u,\"prefixesReceived\":%u", peer->prefixes_sent,
-			       peer->prefixes_received);
+		strbuf_appendf(out, ",\"prefixesSent\":%u,\"prefixesReceived\":%u",
+			       report->uncounted ? 0 : peer->prefixes_sent,
+			       report->uncounted ? 0 : peer->prefixes_received);
 		put_text(out, ",", "lastError", peer->last_error);
 		strbuf_append(out, "}");
 	}

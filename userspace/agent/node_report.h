@@ -51,7 +51,8 @@ struct node_report {
 	const char *agent_version;
 	struct report_service *services; /* sorted in place by node_report_json() */
 	size_t n_services;
-	bool sampled; /* more than ROUTE_REPORT_ALL_NODES nodes */
+	bool sampled;	/* more than ROUTE_REPORT_ALL_NODES nodes */
+	bool uncounted; /* of Services and prefixes 0 is told: all that is worth a write of its own there */
 	const struct lb_node_peer *peers;
 	size_t n_peers;
 	const struct report_interface *interfaces;

@@ -251,6 +251,26 @@ static int write_object(struct reporter *reporter, const struct node *node)
 	return send_body(reporter, &call, &body, object_answered);
 }
 
+static uint64_t digest_of(const struct strbuf *status)
+{
+	return XXH64(strbuf_text(status), status->length, 1);
+}
+
+/* Each Service that comes or goes changes the counts of every node: with so many nodes that they do not name
+ * it these alone are no reason to write. The next sign of life has them. */
+static int put_status(struct strbuf *out, struct node_report *report, uint64_t *ret_digest)
+{
+	report->uncounted = report->sampled;
+	node_report_json(out, report);
+	*ret_digest = digest_of(out);
+	if (report->uncounted) {
+		strbuf_reset(out);
+		report->uncounted = false;
+		node_report_json(out, report);
+	}
+	return strbuf_failed(out) ? -ENOMEM : 0;
+}
+
 static int write_status(struct reporter *reporter)
 {
 	cleanup(strbuf_done) struct strbuf status = { 0 }, body = { 0 }, path = { 0 };
@@ -266,10 +286,9 @@ static int write_status(struct reporter *reporter)
 	if (r < 0)
 		return r;
 	date_ready(reporter, &report);
-	node_report_json(&status, &report);
-	if (strbuf_failed(&status))
-		return -ENOMEM;
-	digest = XXH64(strbuf_text(&status), status.length, 1);
+	r = put_status(&status, &report, &digest);
+	if (r < 0)
+		return r;
 	if (digest == reporter->written && loop_now_msec() < reporter->refresh_msec) {
 		rest(reporter, 0, status.length);
 		schedule(reporter, reporter->refresh_msec - loop_now_msec());
