@@ -8,6 +8,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/core/peers.h"
 #include "userspace/core/plan.h"
 #include "userspace/core/route_policy.h"
 
@@ -104,7 +105,7 @@ static bool has_peer(const struct bgp_advertisement *advertisement, const struct
 
 	for (i = 0; i < cluster->n_peers; i++)
 		if (route_policy_selects_peer(advertisement, cluster->peers[i]) &&
-		    selectors_match_any_or_empty(&cluster->peers[i]->node_selectors, &node->meta.labels))
+		    peer_selects_node(cluster->peers[i], node))
 			return true;
 	return false;
 }

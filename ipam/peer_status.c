@@ -10,6 +10,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
+#include "userspace/core/peers.h"
 
 #define ERROR_MAX 200 /* bytes of a node's last error: there may be a hundred of them */
 #define STATE_MAX 32
@@ -63,9 +64,9 @@ static size_t collect_sessions(const struct bgp_peer *peer, const struct cluster
 		const struct node *node = cluster->nodes[i];
 		const struct lb_node_peer *said;
 
-		if (!selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
-			continue;
 		said = find_peer(find_node(reports, node->meta.name), peer->meta.name);
+		if (peer->unusable ? !said : !peer_selects_node(peer, node))
+			continue;
 		sessions[n++] =
 			(struct session){ .node = node->meta.name,
 					  .peer = said,
@@ -108,15 +109,41 @@ static void append_session(struct strbuf *out, const struct session *session)
 	strbuf_append(out, "}");
 }
 
-static struct condition_want ready_condition(const struct session *sessions, size_t n, size_t n_established,
-					     struct strbuf *message)
+/* Of the newest version; those of the nodes' sessions are of the last good one. */
+static int64_t generation_of(const struct bgp_peer *peer)
+{
+	return peer->refused ? peer->refused_generation : peer->meta.generation;
+}
+
+static struct condition_want valid_condition(const struct bgp_peer *peer, struct strbuf *message)
+{
+	struct condition_want want = { .type = "Valid", .generation = generation_of(peer) };
+
+	want.status = peer->refused ? CONDITION_FALSE : CONDITION_TRUE;
+	want.reason = peer->refused ? "Refused" : "Valid";
+	if (peer->refused)
+		strbuf_appendf(message,
+			       "%s; nodes that have read its last good version go on with that, one that "
+			       "starts anew has no session by it",
+			       peer->refused);
+	want.message = strbuf_text(message);
+	return want;
+}
+
+static struct condition_want ready_condition(const struct bgp_peer *of, const struct session *sessions,
+					     size_t n, size_t n_established, struct strbuf *message)
 {
 	struct condition_want want = { .type = "Ready",
 				       .status = CONDITION_FALSE,
-				       .reason = "NotEstablished" };
+				       .reason = "NotEstablished",
+				       .generation = of->meta.generation };
 	const struct lb_node_peer *peer;
 
-	if (!n) {
+	if (of->unusable) {
+		want.status = CONDITION_UNKNOWN;
+		want.reason = "Refused";
+		strbuf_append(message, "it could not be read, so which nodes it selects is not known");
+	} else if (!n) {
 		want.reason = "NoNodes";
 		strbuf_append(message, "its nodeSelectors select no node");
 	} else if (n == n_established) {
@@ -146,25 +173,29 @@ static size_t count_established(const struct session *sessions, size_t n)
 static void append_status(struct strbuf *out, const struct bgp_peer *peer, const struct session *sessions,
 			  size_t n, int64_t now_sec, bool *ret_counts_only)
 {
-	cleanup(strbuf_done) struct strbuf message = { 0 };
+	cleanup(strbuf_done) struct strbuf message = { 0 }, refusal = { 0 };
 	size_t i, n_established = count_established(sessions, n);
-	struct condition_want ready = ready_condition(sessions, n, n_established, &message);
+	struct condition_want ready = ready_condition(peer, sessions, n, n_established, &message);
+	struct condition_want valid = valid_condition(peer, &refusal);
 
 	strbuf_appendf(out,
 		       "{\"status\":{\"summary\":\"%zu/%zu\",\"nodesSelected\":%zu,\"nodesEstablished\":%zu",
 		       n_established, n, n, n_established);
-	if (peer->meta.generation)
-		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, peer->meta.generation);
+	if (generation_of(peer))
+		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, generation_of(peer));
 	strbuf_append(out, ",\"nodes\":[");
 	for (i = 0; i < n && i < PEER_STATUS_NODES; i++) {
 		strbuf_append(out, i ? "," : "");
 		append_session(out, &sessions[i]);
 	}
 	strbuf_append(out, "],\"conditions\":[");
-	ready.generation = peer->meta.generation;
-	*ret_counts_only = condition_compare(&peer->conditions, &ready) == CONDITION_SAME;
+	*ret_counts_only = condition_compare(&peer->conditions, &ready) == CONDITION_SAME &&
+			   condition_compare(&peer->conditions, &valid) == CONDITION_SAME;
 	condition_json(out, &peer->conditions, &ready, now_sec);
+	strbuf_append(out, ",");
+	condition_json(out, &peer->conditions, &valid, now_sec);
 	strbuf_append(out, "]}}");
+	out->failed |= strbuf_failed(&message) || strbuf_failed(&refusal);
 }
 
 int peer_status_patch(struct strbuf *out, const struct bgp_peer *peer, const struct cluster *cluster,

@@ -295,11 +295,18 @@ static int reduce(struct object *object, const struct problem *why)
 						    .conditions = object->advertisement.conditions,
 						    .status_digest = object->advertisement.status_digest };
 		return object->advertisement.refused ? 0 : -ENOMEM;
+	case OBJECT_BGP_PEER:
+		object->peer = (struct bgp_peer){ .meta = meta,
+						  .unusable = true,
+						  .refused = arena_string(&object->arena, strbuf_text(&text)),
+						  .refused_generation = meta.generation,
+						  .conditions = object->peer.conditions,
+						  .status_digest = object->peer.status_digest };
+		return object->peer.refused ? 0 : -ENOMEM;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:
 	case OBJECT_SECRET:
-	case OBJECT_BGP_PEER:
 	case OBJECT_BFD_PROFILE:
 	case OBJECT_COMMUNITY:
 	case OBJECT_LB_NODE:

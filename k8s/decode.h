@@ -31,8 +31,8 @@ enum decode_result decode_item(const struct json *list, const struct json *item,
 /* What the others must go on knowing of an object that was refused, for it is there all the same: the
  * addresses in a Service's status (nobody else may get them), a ServiceIPPool's name and what is wrong with
  * it (the addresses it holds are unknown, so none is taken away), a BGPAdvertisement's existence (without
- * any, everything would be announced to every peer) and what is wrong with it. A source puts it where no last
- * good version is. *ret is NULL for the other kinds. 0 or -ENOMEM. */
+ * any, everything would be announced to every peer) and what is wrong with it, and what is wrong with a
+ * BGPPeer. A source puts it where no last good version is. *ret is NULL for the other kinds. 0 or -ENOMEM. */
 int decode_remains(const struct json *list, const struct json *item, struct object **ret);
 
 struct object_id { /* borrowed from the JSON */

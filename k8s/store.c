@@ -284,6 +284,14 @@ static void keep_advertisement(struct bgp_advertisement *kept, const struct bgp_
 	kept->status_digest = remains->status_digest;
 }
 
+static void keep_peer(struct bgp_peer *kept, const struct bgp_peer *remains)
+{
+	kept->refused = remains->refused;
+	kept->refused_generation = remains->refused_generation;
+	kept->conditions = remains->conditions;
+	kept->status_digest = remains->status_digest;
+}
+
 void store_keep(struct store *store, const struct object *object, struct object *remains)
 {
 	struct bodies *bodies = &store->kinds[object->kind];
@@ -304,6 +312,8 @@ void store_keep(struct store *store, const struct object *object, struct object 
 		keep_service(&kept->service, &remains->service);
 	if (object->kind == OBJECT_BGP_ADVERTISEMENT)
 		keep_advertisement(&kept->advertisement, &remains->advertisement);
+	if (object->kind == OBJECT_BGP_PEER)
+		keep_peer(&kept->peer, &remains->peer);
 	if (object->kind == OBJECT_SERVICE_IP_POOL) {
 		kept->pool.conditions = remains->pool.conditions;
 		kept->pool.status_digest = remains->pool.status_digest;

@@ -827,6 +827,58 @@ def test_peers_have_a_status(room, agents, fairway_plane):
         admin.delete('BGPPeer', 'walk-tor')
 
 
+def test_a_peers_refused_edit(agents, fairway_plane):
+    """Past the CRD, and refused by whoever reads it: sessions stay as they were, the status says why, and goes on telling of them"""
+    admin, one = fairway_plane.admin, agents[0]
+
+    def apply(**fields):
+        return admin.apply({'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'BGPPeer', 'metadata': {'name': 'walk-edit'}, 'spec': {
+            'myASN': 64513, 'peerASN': 64512, 'peerAddress': '10.0.0.1',
+            'nodeSelectors': [{'matchLabels': {'kubernetes.io/hostname': one.node}}], **fields}})['metadata']['generation']
+
+    def session(state):
+        one.client.apply({'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'LBNode', 'metadata': {'name': one.node}, 'status': {
+            'agentVersion': 'test', 'peers': [{'name': 'walk-edit', 'address': '10.0.0.1', 'state': state, 'prefixesSent': 3, 'prefixesReceived': 1,
+                                               'lastError': ''}]}}, 'lbagent', subresource='status')
+
+    def says(generation, summary, *expected):
+        """Returns Valid's message"""
+        def found():
+            status = admin.get('BGPPeer', 'walk-edit').get('status', {})
+            told = [(c['type'], c['status'], c['reason']) for c in status.get('conditions', [])]
+            if told == list(expected) and (status['summary'], status['observedGeneration']) == (summary, generation):
+                return status['conditions'][1]['message'] or 'fine'
+
+        return eventually(found, lambda: f'{summary} {expected} of {generation}: {admin.get("BGPPeer", "walk-edit").get("status")}')
+
+    up, down = ('Ready', 'True', 'Established'), ('Ready', 'False', 'NotEstablished')
+    valid, refused = ('Valid', 'True', 'Valid'), ('Valid', 'False', 'Refused')
+    admin.patch('Node', one.node, {'metadata': {'labels': {'kubernetes.io/hostname': one.node}}})
+    try:
+        good = apply()
+        session('Established')
+        says(good, '1/1', up, valid)
+        since = fairway_plane.audit_size()
+        bad = apply(holdTime='9s1us')
+        assert 'spec.holdTime' in says(bad, '1/1', up, refused)
+        session('Active')
+        says(bad, '0/1', down, refused)
+        assert 'spec.holdTime' in fairway_plane.kubectl('get', 'bgppeer', 'walk-edit', '-o', 'wide')
+        written = admin.get('BGPPeer', 'walk-edit')['metadata']['resourceVersion']
+        stays(lambda: admin.get('BGPPeer', 'walk-edit')['metadata']['resourceVersion'] == written, 'said once')
+        asked = [e for e in fairway_plane.audit(since) if e['user']['username'] == ACCOUNT and e['verb'] == 'patch' and
+                 e.get('objectRef', {}).get('name') == 'walk-edit']
+        assert asked and not [e for e in asked if e['responseStatus']['code'] == 409], asked
+        session('Established')
+        says(apply(holdTime='9s'), '1/1', up, valid)
+        # From the start: nobody knows which nodes it selects; one says that it has a session.
+        admin.gone('BGPPeer', 'walk-edit')
+        assert 'spec.holdTime' in says(apply(holdTime='9s1us'), '1/1', ('Ready', 'Unknown', 'Refused'), refused)
+        says(apply(), '1/1', up, valid)
+    finally:
+        admin.gone('BGPPeer', 'walk-edit')
+
+
 def test_advertisements_have_a_status(room, agents, fairway_plane):
     """A mistyped community or selector withdraws what was selected: who has only kubectl sees it"""
     admin, name = fairway_plane.admin, f'{room.namespace}-adv'

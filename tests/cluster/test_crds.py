@@ -271,7 +271,8 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
     ready = {'type': 'Ready', 'status': 'True', 'reason': 'Ready', 'message': '', 'lastTransitionTime': now}
     statuses = {
         'ServiceIPPool': {'assignedIPv4': 3, 'availableIPv4': 253, 'assignedIPv6': 0, 'availableIPv6': 9223372036854775807, 'conditions': [ready]},
-        'BGPPeer': {'summary': '2/3', 'nodesSelected': 3, 'nodesEstablished': 2, 'conditions': [{**ready, 'status': 'False', 'reason': 'NotEstablished'}],
+        'BGPPeer': {'summary': '2/3', 'nodesSelected': 3, 'nodesEstablished': 2, 'conditions': [{**ready, 'status': 'False', 'reason': 'NotEstablished'},
+                                                                                                         {**ready, 'type': 'Valid', 'reason': 'Valid'}],
                     'nodes': [{'name': 'n1', 'state': 'Active', 'since': now, 'prefixesSent': 0, 'prefixesReceived': 0, 'lastError': 'x'}]},
         'BGPAdvertisement': {'observedGeneration': 1, 'conditions': [{**ready, 'type': 'Valid', 'reason': 'Valid'},
                                                                      {**ready, 'type': 'Selecting', 'status': 'False', 'reason': 'NoServices'}]},
@@ -290,7 +291,7 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
         rows[kind] = row.split()[:-1]  # without its age
         admin.delete(kind, 'shown')
     assert rows == {'ServiceIPPool': ['shown', '["192.0.2.0/24"]', 'true', '3', '253', '0', '9223372036854775807', 'True', 'Ready'],
-                    'BGPPeer': ['shown', '192.0.2.1', '64512', '64513', '2/3', 'False'],
+                    'BGPPeer': ['shown', '192.0.2.1', '64512', '64513', '2/3', 'False', 'True'],
                     'BGPAdvertisement': ['shown', 'Service', '["tor"]', '32', '128', 'True', 'False'],
                     'LBNode': ['shown', 'True', '12', '11', '10', '0.1.0']}
     assert 'serviceippools.fairway.dev' in control_plane.kubectl('api-resources', '--categories=fairway', '-o', 'name')

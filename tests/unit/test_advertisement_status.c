@@ -205,6 +205,9 @@ static void test_nodes_and_peers(void **state _unused_)
 	far->node_selectors = world_selectors(&world, "rack=b");
 	advertisement->peers = world_words(&world, "far");
 	expect(&world, advertisement, VALID NO_PEERS);
+	*far = (struct bgp_peer){ .meta = far->meta,
+				  .unusable = true }; /* nobody knows which nodes it selects */
+	expect(&world, advertisement, VALID NO_PEERS);
 	advertisement->peers = world_words(&world, "far tor");
 	expect(&world, advertisement, VALID SELECTING);
 }

@@ -857,7 +857,8 @@ static void test_refused(void **state _unused_)
 static void test_remains(void **state)
 {
 	static const struct {
-		const char *text, *why; /* why: of a pool or an advertisement; "": another kind; NULL: nothing remains */
+		const char *text,
+			*why; /* why: of Fairway's own kinds; "": another kind; NULL: nothing remains */
 		size_t n_ingress;
 	} rows[] = {
 		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},"
@@ -872,10 +873,17 @@ static void test_remains(void **state)
 		  "spec.quota.perNamespace: not in 0..2147483647: -1", 0 },
 		{ "{\"apiVersion\":\"fairway.dev/"
 		  "v1alpha1\",\"kind\":\"BGPAdvertisement\",\"metadata\":{\"name\":\"a\"},"
-		  "\"spec\":{\"localPref\":-1},\"status\":{\"conditions\":[{\"type\":\"Valid\",\"status\":\"False\"}]}}",
+		  "\"spec\":{\"localPref\":-1},\"status\":{\"conditions\":[{\"type\":\"Valid\",\"status\":"
+		  "\"False\"}]}}",
 		  "spec.localPref: not in 0..4294967295: -1", 0 },
 		{ "{\"apiVersion\":\"fairway.dev/"
-		  "v1alpha1\",\"kind\":\"BGPPeer\",\"metadata\":{\"name\":\"a\"}}",
+		  "v1alpha1\",\"kind\":\"BGPPeer\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"myASN\":0,"
+		  "\"nodeSelectors\":[{\"matchLabels\":{\"a\":\"b\"}}],\"bfdProfile\":\"fast\"},"
+		  "\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+		  "spec.myASN: not in 1..4294967295: 0", 0 },
+		{ "{\"apiVersion\":\"fairway.dev/"
+		  "v1alpha1\",\"kind\":\"BFDProfile\",\"metadata\":{\"name\":\"a\"},"
+		  "\"spec\":{\"minimumTtl\":-1}}",
 		  NULL, 0 },
 		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"A B\"}}", NULL, 0 },
 	};
@@ -900,6 +908,13 @@ static void test_remains(void **state)
 			assert_int_equal(object->advertisement.conditions.n, 1);
 			assert_true(object->advertisement.status_digest != 0);
 			assert_int_equal(object->advertisement.aggregation_length, 0); /* nothing of the spec */
+		}
+		if (object->kind == OBJECT_BGP_PEER) {
+			assert_string_equal(object->peer.refused, rows[i].why);
+			assert_int_equal(object->peer.conditions.n, 1);
+			assert_true(object->peer.status_digest != 0);
+			assert_null(object->peer.bfd_profile); /* nothing of the spec */
+			assert_int_equal(object->peer.node_selectors.n, 0);
 		}
 		if (object->kind == OBJECT_SERVICE) {
 			assert_int_equal(object->service.type, SERVICE_LOAD_BALANCER);

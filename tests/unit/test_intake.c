@@ -18,7 +18,7 @@
 struct fixture {
 	struct store *store;
 	struct intake intake;
-	struct intake_list services, pools, nodes, slices, advertisements, lb_nodes;
+	struct intake_list services, pools, nodes, slices, advertisements, peers, lb_nodes;
 };
 
 static int setup(void **state)
@@ -31,6 +31,7 @@ static int setup(void **state)
 	fixture->nodes.kind = OBJECT_NODE;
 	fixture->slices.kind = OBJECT_ENDPOINT_SLICE;
 	fixture->advertisements.kind = OBJECT_BGP_ADVERTISEMENT;
+	fixture->peers.kind = OBJECT_BGP_PEER;
 	fixture->lb_nodes.kind = OBJECT_LB_NODE;
 	*state = fixture;
 	return 0;
@@ -45,6 +46,7 @@ static int teardown(void **state)
 	intake_list_done(&fixture->nodes);
 	intake_list_done(&fixture->slices);
 	intake_list_done(&fixture->advertisements);
+	intake_list_done(&fixture->peers);
 	intake_list_done(&fixture->lb_nodes);
 	intake_done(&fixture->intake);
 	store_free(fixture->store);
@@ -61,6 +63,7 @@ static int act(struct fixture *fixture, struct intake_list *list, const char *te
 		[OBJECT_ENDPOINT_SLICE] =
 			"{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\"}",
 		[OBJECT_LB_NODE] = "{\"kind\":\"LBNodeList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
+		[OBJECT_BGP_PEER] = "{\"kind\":\"BGPPeerList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_BGP_ADVERTISEMENT] =
 			"{\"kind\":\"BGPAdvertisementList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_SERVICE_IP_POOL] =
@@ -403,6 +406,47 @@ static void test_refused_advertisement(void **state)
 	problems_are(fixture, "");
 }
 
+#define PEER(uid, version, hold_time, condition)                                                             \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid "\",\"generation\":" version                          \
+	",\"resourceVersion\":\"" version "\"},\"spec\":{\"myASN\":64513,\"peerASN\":64512,\"peerAddress\":" \
+	"\"192.0.2.1\",\"holdTime\":\"" hold_time "\"},\"status\":{\"conditions\":[{\"type\":\"" condition   \
+	"\",\"status\":\"True\"}]}}"
+
+static const struct bgp_peer *peer(const struct fixture *fixture)
+{
+	return &store_find(fixture->store, OBJECT_BGP_PEER, "", "a")->peer;
+}
+
+/* An edit that breaks a peer takes no session down, and its status can be written: it would be a conflict
+ * without the version of the refused one. */
+static void test_refused_peer(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t digest;
+
+	put(fixture, &fixture->peers, PEER("1", "1", "9s", "A"));
+	digest = peer(fixture)->status_digest;
+	put(fixture, &fixture->peers, PEER("1", "2", "9s1us", "B"));
+	assert_false(peer(fixture)->unusable);
+	assert_int_equal(peer(fixture)->hold_time_sec, 9);
+	assert_int_equal(peer(fixture)->my_asn, 64513);
+	assert_int_equal(peer(fixture)->meta.generation, 1);
+	assert_int_equal(peer(fixture)->meta.resource_version, 2);
+	assert_non_null(strstr(peer(fixture)->refused, "spec.holdTime: "));
+	assert_int_equal(peer(fixture)->refused_generation, 2);
+	assert_string_equal(peer(fixture)->conditions.items[0].type, "B");
+	assert_true(peer(fixture)->status_digest != digest);
+	assert_true(changed(fixture));
+	put(fixture, &fixture->peers, PEER("1", "3", "9s", "B"));
+	assert_null(peer(fixture)->refused);
+	problems_are(fixture, "");
+	/* Made anew under its name, it has no last good version. */
+	put(fixture, &fixture->peers, PEER("2", "4", "9s1us", "B"));
+	assert_true(peer(fixture)->unusable);
+	assert_int_equal(peer(fixture)->my_asn, 0);
+	assert_int_equal(peer(fixture)->refused_generation, 4);
+}
+
 /* It does not stay in force when it goes: nothing would take its finalizer away, and its namespace would stay
  * too. */
 static void test_refused_and_deleted(void **state)
@@ -545,6 +589,7 @@ int main(void)
 		TEST(test_refused_and_written),
 		TEST(test_refused_pool_and_written),
 		TEST(test_refused_advertisement),
+		TEST(test_refused_peer),
 		TEST(test_refused_and_deleted),
 		TEST(test_a_list_removes_what_it_does_not_name),
 		TEST(test_one_object_alone),

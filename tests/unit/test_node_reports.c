@@ -294,6 +294,10 @@ static bool expect_peer(struct world *world, const struct bgp_peer *peer, const 
 	return counts_only;
 }
 
+#define VALID(generation)                                                                                    \
+	",{\"type\":\"Valid\",\"status\":\"True\",\"reason\":\"Valid\",\"message\":\"\"" generation          \
+	",\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}"
+
 static void test_peer(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
@@ -315,7 +319,8 @@ static void test_peer(void **state _unused_)
 		    "\"False\","
 		    "\"reason\":\"NotEstablished\",\"message\":\"2 of 3 nodes have no session; node n2: "
 		    "Active, Hold Timer Expired\","
-		    "\"observedGeneration\":4,\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}");
+		    "\"observedGeneration\":4,\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}" VALID(
+			    ",\"observedGeneration\":4"));
 }
 
 static void test_peer_of_a_silent_node(void **state _unused_)
@@ -331,7 +336,7 @@ static void test_peer_of_a_silent_node(void **state _unused_)
 		    "{\"name\":\"n1\",\"state\":\"Unknown\"}],\"conditions\":[{\"type\":\"Ready\",\"status\":"
 		    "\"False\",\"reason\":\"NotEstablished\",\"message\":\"1 of 1 nodes have no session; "
 		    "node n1: it "
-		    "does not report this peer\",\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}");
+		    "does not report this peer\",\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}" VALID(""));
 }
 
 static void test_peer_of_no_node(void **state _unused_)
@@ -346,7 +351,55 @@ static void test_peer_of_no_node(void **state _unused_)
 		    "0\",\"nodesSelected\":0,\"nodesEstablished\":0,\"nodes\":[],\"conditions\":["
 		    "{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"NoNodes\",\"message\":\"its "
 		    "nodeSelectors select no node\","
-		    "\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}");
+		    "\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}" VALID(""));
+}
+
+#define REFUSED                                                                                              \
+	",{\"type\":\"Valid\",\"status\":\"False\",\"reason\":\"Refused\",\"message\":\"spec.holdTime: not " \
+	"whole "                                                                                             \
+	"seconds: 9s1us; nodes that have read its last good version go on with that, one that starts anew "  \
+	"has no session by "                                                                                 \
+	"it\",\"observedGeneration\":5,\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}]}}"
+
+/* Its sessions are those of the last good version; what is wrong is of the newest. */
+static void test_peer_of_a_refused_edit(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
+
+	peer->meta.generation = 4;
+	peer->refused = "spec.holdTime: not whole seconds: 9s1us";
+	peer->refused_generation = 5;
+	add_session(&world, add_node(&world, "n1"), "tor", "Established", "");
+	expect_peer(&world, peer,
+		    "{\"status\":{\"summary\":\"1/1\",\"nodesSelected\":1,\"nodesEstablished\":1,"
+		    "\"observedGeneration\":5,\"nodes\":[{\"name\":\"n1\",\"state\":\"Established\","
+		    "\"prefixesSent\":3,\"prefixesReceived\":1,\"since\":\"2024-01-31T12:00:00Z\"}],"
+		    "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"Established\","
+		    "\"message\":\"every selected node has its session\",\"observedGeneration\":4,"
+		    "\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}" REFUSED);
+}
+
+/* Refused from the start, for this reader: nodes that have an older version may have sessions. */
+static void test_peer_that_cannot_be_read(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
+
+	*peer = (struct bgp_peer){ .meta = peer->meta,
+				   .unusable = true,
+				   .refused = "spec.holdTime: not whole seconds: 9s1us",
+				   .refused_generation = 5 };
+	peer->meta.generation = 5;
+	add_session(&world, add_node(&world, "n1"), "tor", "Established", "");
+	add_session(&world, add_node(&world, "n2"), "other", "Established", "");
+	expect_peer(&world, peer,
+		    "{\"status\":{\"summary\":\"1/1\",\"nodesSelected\":1,\"nodesEstablished\":1,"
+		    "\"observedGeneration\":5,\"nodes\":[{\"name\":\"n1\",\"state\":\"Established\","
+		    "\"prefixesSent\":3,\"prefixesReceived\":1,\"since\":\"2024-01-31T12:00:00Z\"}],"
+		    "\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\",\"reason\":\"Refused\","
+		    "\"message\":\"it could not be read, so which nodes it selects is not known\","
+		    "\"observedGeneration\":5,\"lastTransitionTime\":\"2024-01-31T12:01:40Z\"}" REFUSED);
 }
 
 /* A session that turns is told soon; prefixes, which are counted with each Service, are not. */
@@ -355,20 +408,25 @@ static void test_counts_of_a_peer(void **state _unused_)
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
 	struct lb_node *n1 = add_node(&world, "n1");
-	struct condition ready = { .type = "Ready",
-				   .status = CONDITION_TRUE,
-				   .reason = "Established",
-				   .message = "every selected node has its session" };
+	struct condition conditions[] = {
+		{ .type = "Ready",
+		  .status = CONDITION_TRUE,
+		  .reason = "Established",
+		  .message = "every selected node has its session" },
+		{ .type = "Valid", .status = CONDITION_TRUE, .reason = "Valid", .message = "" },
+	};
 
 	add_session(&world, n1, "tor", "Established", "");
 	assert_false(expect_peer(&world, peer, NULL)); /* nothing stands there */
-	peer->conditions = (struct conditions){ .items = &ready, .n = 1 };
+	peer->conditions = (struct conditions){ .items = conditions, .n = 2 };
 	assert_true(expect_peer(&world, peer, NULL));
 	n1->peers[0].prefixes_sent = 4;
 	assert_true(expect_peer(&world, peer, NULL));
 	peer->meta.generation = 2;
 	assert_false(expect_peer(&world, peer, NULL));
-	ready.generation = 2;
+	conditions[0].generation = 2;
+	assert_false(expect_peer(&world, peer, NULL));
+	conditions[1].generation = 2;
 	assert_true(expect_peer(&world, peer, NULL));
 	n1->peers[0].state = "Active";
 	assert_false(expect_peer(&world, peer, NULL));
@@ -422,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_of_a_silent_node),
 		cmocka_unit_test(test_peer_of_no_node),
+		cmocka_unit_test(test_peer_of_a_refused_edit),
+		cmocka_unit_test(test_peer_that_cannot_be_read),
 		cmocka_unit_test(test_peer_of_many_nodes),
 		cmocka_unit_test(test_counts_of_a_peer),
 	};

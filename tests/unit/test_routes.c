@@ -12,6 +12,7 @@
 #include "tests/unit/routes_text.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/core/peers.h"
 #include "userspace/core/rendezvous.h"
 
 #define CLUSTER POLICY_CLUSTER
@@ -180,6 +181,24 @@ static void test_unusable_peers(void **state _unused_)
 		if (strncmp(problems, "BGPPeer/bad ", 12) || !strstr(problems, rows[i].problem))
 			fail_msg("%s: problems are \"%s\"", field, problems);
 	}
+}
+
+/* Who read it has told what is wrong: once is enough. */
+static void test_peer_that_was_refused(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	const char *problems;
+	struct bgp_peer *peer;
+
+	simple_world(&world);
+	peer = world_peer(&world, "bad", "192.168.0.253");
+	peer->unusable = true;
+	assert_false(peer_selects_node(peer, node_of(&world, "n1")));
+	assert_string_equal(routes_of(&world, "n1", &problems), "192.0.2.10/32 ServiceIP tor web/shop\n");
+	assert_string_equal(problems, "");
+	*peer = (struct bgp_peer){ .meta = peer->meta, .unusable = true };
+	assert_string_equal(routes_of(&world, "n1", &problems), "192.0.2.10/32 ServiceIP tor web/shop\n");
+	assert_string_equal(problems, "");
 }
 
 static void test_peer_stays_without_its_bfd_profile(void **state _unused_)
@@ -867,6 +886,7 @@ int main(void)
 		cmocka_unit_test(test_one_advertisement_of_any_type_selects_alone),
 		cmocka_unit_test(test_peer_node_selectors),
 		cmocka_unit_test(test_unusable_peers),
+		cmocka_unit_test(test_peer_that_was_refused),
 		cmocka_unit_test(test_peer_stays_without_its_bfd_profile),
 		cmocka_unit_test(test_two_peers_with_one_neighbour),
 		cmocka_unit_test(test_one_as_number_per_node),

@@ -175,16 +175,18 @@ static void test_everything_that_is_new(void **state)
 /* Each agent reads each version of it. */
 static void test_counts_of_a_peer_can_wait_longer(void **state)
 {
-	struct condition ready = { .type = "Ready",
-				   .status = CONDITION_FALSE,
-				   .reason = "NotEstablished",
-				   .message = "1 of 1 nodes have no session; node n1: it does not report "
-					      "this peer" };
+	struct condition conditions[] = {
+		{ .type = "Ready",
+		  .status = CONDITION_FALSE,
+		  .reason = "NotEstablished",
+		  .message = "1 of 1 nodes have no session; node n1: it does not report this peer" },
+		{ .type = "Valid", .status = CONDITION_TRUE, .reason = "Valid", .message = "" },
+	};
 	struct fixture *fixture = *state;
 	struct bgp_peer *peer = world_peer(&fixture->world, "tor", "10.0.0.254");
 
 	peer->status_digest = 5;
-	peer->conditions = (struct conditions){ .items = &ready, .n = 1 };
+	peer->conditions = (struct conditions){ .items = conditions, .n = 2 };
 	fixture->busy = "public";
 	expect(fixture, "Service/shop now\nBGPPeer/tor lazy unless as read (5)");
 }

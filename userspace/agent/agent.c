@@ -12,6 +12,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
+#include "userspace/core/peers.h"
 #include "userspace/io/run_dir.h"
 #include "userspace/io/tcp_listen.h"
 
@@ -188,7 +189,7 @@ static void peer_ends_collect(struct agent *agent, const struct cluster *cluster
 	agent->n_peers = 0;
 	for (i = 0; ret->addresses && ret->interfaces && node && i < cluster->n_peers; i++) {
 		peer = cluster->peers[i];
-		if (!selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+		if (!peer_selects_node(peer, node))
 			continue;
 		agent->n_peers++;
 		if (peer->peer_address.family != ADDR_NONE)

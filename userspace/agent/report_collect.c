@@ -11,6 +11,7 @@
 #include "userspace/agent/targets.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/core/peers.h"
 #include "userspace/core/service_names.h"
 
 /* --- services ------------------------------------------------------------------------------------- */
@@ -150,7 +151,7 @@ static size_t add_unusable_peers(const struct collector *collector, const struct
 			problems_find(&collector->agent->problems, "BGPPeer", peer->meta.name);
 
 		if (!problem || is_configured(views, n_views, peer->meta.name) ||
-		    !selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+		    !peer_selects_node(peer, node))
 			continue;
 		peers[n++] = (struct lb_node_peer){ .name = peer->meta.name,
 						    .address = "",

@@ -95,11 +95,12 @@ bool object_is_remains(const struct object *object)
 		return object->pool.refused != NULL;
 	case OBJECT_BGP_ADVERTISEMENT:
 		return object->advertisement.unusable;
+	case OBJECT_BGP_PEER:
+		return object->peer.unusable;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:
 	case OBJECT_SECRET:
-	case OBJECT_BGP_PEER:
 	case OBJECT_BFD_PROFILE:
 	case OBJECT_COMMUNITY:
 	case OBJECT_LB_NODE:

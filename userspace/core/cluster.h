@@ -218,6 +218,10 @@ enum dynamic_asn { DYNAMIC_ASN_NONE, DYNAMIC_ASN_INTERNAL, DYNAMIC_ASN_EXTERNAL 
 
 struct bgp_peer {
 	struct meta meta;
+	bool unusable; /* refused when decoded, see decode_remains(): whom it is about and which nodes it
+			* selects is unknown, so no session is configured by it */
+	const char *refused; /* as a Service's */
+	int64_t refused_generation;
 	uint32_t my_asn, peer_asn, local_asn; /* 0: unset */
 	enum dynamic_asn dynamic_asn;
 	struct addr peer_address;  /* ADDR_NONE if interface */

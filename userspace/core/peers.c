@@ -31,6 +31,11 @@ bool peer_is_internal(const struct bgp_peer *peer)
 	       (peer->dynamic_asn == DYNAMIC_ASN_NONE && peer->peer_asn == peer->my_asn);
 }
 
+bool peer_selects_node(const struct bgp_peer *peer, const struct node *node)
+{
+	return !peer->unusable && selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels);
+}
+
 const char *peer_password(const struct cluster *cluster, const char *secret_namespace, const struct bgp_peer *peer,
 			  const char **ret_why)
 {
@@ -271,9 +276,9 @@ int peers_usable(struct arena *arena, const struct cluster *cluster, const struc
 		return -ENOMEM;
 	for (i = 0; i < cluster->n_peers; i++) {
 		peer = cluster->peers[i];
-		if (!peer_is_valid(&judge, peer) || !node)
-			continue;
-		if (!selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels))
+		if (peer->unusable || !peer_is_valid(&judge, peer) || !node)
+			continue; /* who reads objects tells of those that cannot be read */
+		if (!peer_selects_node(peer, node))
 			continue;
 		if (is_own_address(node, peer)) {
 			report(&judge, peer, "spec.peerAddress", "%s is an address of node %s itself: " NO_SESSION,

@@ -12,6 +12,9 @@
 /* iBGP: localPref is sent to these peers only. */
 bool peer_is_internal(const struct bgp_peer *);
 
+/* By its nodeSelectors; never if it could not be read. */
+bool peer_selects_node(const struct bgp_peer *, const struct node *);
+
 /* The AS number of the node's one BGP instance: that of its internal peers if there are any (an internal session can't be
  * had with another), else the one that most peers ask for, then the eldest's. The others get theirs by local-as.
  * 0 without peers. */
