@@ -37,6 +37,33 @@ def test_nodes_refuse_what_is_no_pod_cidr(lab, service):
             assert prefix.prefixlen > 0, f'{node} took a default route'
 
 
+def test_why_names_a_family_that_nobody_is_told_of(lab, service):
+    """Half of a dual-stack Service is an outage to clients of the other half: no step of it is fine."""
+    addresses = service('web/half', {'n1': 1})
+    lab.wait_announced(addresses, lab.nodes)
+
+    def why(node):
+        answer = lab.lbctl_json(node, 'why', 'svc/web/half')
+        return answer.get('broken'), answer.get('steps', [{'text': ''}])[-1]['text']
+
+    def says(node, broken, text):
+        wait_for(f'{node}: {broken} {text}', lambda: (found := why(node))[0] == broken and text in found[1] and found)
+
+    says('n1', '', f'{addresses[1]}/128 to tor-n1-v6: announced')
+    try:
+        lab.world.remove('BGPPeer', 'tor-n1-v6')
+        says('n1', 'announcement', f'{addresses[0]}/32 to tor-n1-v4: announced; PartlyAnnounced: IPv6 to no peer: no usable BGPPeer')
+        says('n2', '', f'{addresses[1]}/128 to tor-n2-v6: announced')
+        lab.put_peers('n1')
+        lab.world.fairway('BGPAdvertisement', 'six', {'peers': [f'tor-{node}-v6' for node in lab.nodes]})
+        says('n1', 'announcement', f'{addresses[1]}/128 to tor-n1-v6: announced; PartlyAnnounced: IPv4 to no peer: no BGPAdvertisement wants it')
+    finally:
+        lab.put_peers('n1')
+        lab.world.remove('BGPAdvertisement', 'six')
+    lab.wait_announced(addresses, lab.nodes)
+    says('n1', '', f'{addresses[0]}/32 to tor-n1-v4: announced')
+
+
 def test_five_hundred_services_come_and_go_without_a_session_noticing(lab, service):
     """The table is exact at both ends, and no session's uptime moves."""
     lab.world.pool('bulk', ['198.18.0.0/22', '2001:db8:2::/112'], autoAssign=False)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/world.h"
+#include "userspace/agent/node_report.h"
 #include "userspace/agent/why.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
@@ -170,23 +171,67 @@ static void own_selector_broken(struct scene *scene)
 	problems_add(&scene->problems, "Service/web/shop", "metadata", "rack=(a: announced from no node");
 }
 
-static void ipv6_nowhere(struct scene *scene)
+/* In both families, each with a route. */
+static void dual_stack(struct scene *scene)
 {
-	static struct frontend both[2];
+	static struct frontend frontends[2];
 	static struct frontend_state states[2];
+	static struct addr vips[2];
+	static struct route routes[2];
+	static struct route_row route_rows[2];
 
-	both[0] = both[1] = scene->frontend;
-	assert_int_equal(addr_parse("2001:db8::a", &both[1].addr), 0);
-	states[0] = states[1] = scene->state;
-	scene->plan.frontends = both;
+	for (size_t i = 0; i < 2; i++) {
+		vips[i] = scene->vip;
+		if (i)
+			assert_int_equal(addr_parse("2001:db8::a", &vips[i]), 0);
+		frontends[i] = scene->frontend;
+		frontends[i].addr = vips[i];
+		states[i] = scene->state;
+		routes[i] = (struct route){ .prefix = prefix_host(&vips[i]), .peer = "tor-a" };
+		route_rows[i] = scene->route_row;
+		route_rows[i].route = &routes[i];
+		scene->input.n_peers_in[i] = 1;
+	}
+	scene->plan.frontends = frontends;
 	scene->plan.n_frontends = 2;
+	scene->plan.vips = vips;
+	scene->plan.n_vips = 2;
 	scene->input.states = states;
+	scene->input.routes = route_rows;
+	scene->input.n_routes = 2;
 }
 
 static void ipv6_not_here(struct scene *scene)
 {
-	ipv6_nowhere(scene);
+	dual_stack(scene);
+	scene->input.n_routes = 1;
 	world_advertisement(&scene->world, "some");
+}
+
+static void ipv4_not_here(struct scene *scene)
+{
+	ipv6_not_here(scene);
+	scene->input.routes++;
+}
+
+static void ipv6_nowhere(struct scene *scene)
+{
+	ipv6_not_here(scene);
+	scene->input.n_peers_in[1] = 0;
+}
+
+static void ipv6_without_endpoints(struct scene *scene)
+{
+	ipv6_not_here(scene);
+	scene->plan.frontends[1].verdict = VERDICT_REJECT;
+	scene->plan.frontends[1].reason = "NoEndpoints";
+}
+
+static void ipv6_without_local_endpoints(struct scene *scene)
+{
+	ipv6_not_here(scene);
+	scene->plan.frontends[1].verdict = VERDICT_DROP;
+	scene->plan.frontends[1].reason = "NoLocalEndpoints";
 }
 
 static void bgpd_away(struct scene *scene)
@@ -227,9 +272,27 @@ static const struct {
 	  advertisement_broken },
 	{ "announcement", "; Service/web/shop: metadata: rack=(a: announced from no node",
 	  own_selector_broken },
-	{ "announcement", "announced; 2001:db8::a to no peer: no BGPPeer of this node has its family",
+	{ "", "192.0.2.10/32 to tor-a: announced; 2001:db8::a/128 to tor-a: announced", dual_stack },
+	{ "announcement",
+	  "192.0.2.10/32 to tor-a: announced; PartlyAnnounced: IPv6 to no peer: no usable BGPPeer of this "
+	  "node has "
+	  "it in addressFamilies; add it to one, or a peer that has it",
 	  ipv6_nowhere },
-	{ "", "announced; 2001:db8::a to no peer: no BGPAdvertisement wants it", ipv6_not_here },
+	{ "announcement",
+	  "announced; PartlyAnnounced: IPv6 to no peer: no BGPAdvertisement wants it of this node "
+	  "(serviceIPPools, peers, nodeSelectors, maxNextHops)",
+	  ipv6_not_here },
+	{ "announcement",
+	  "2001:db8::a/128 to tor-a: announced; PartlyAnnounced: IPv4 to no peer: no BGPAdvertisement wants "
+	  "it",
+	  ipv4_not_here },
+	{ "announcement", "PartlyAnnounced: IPv6 to no peer: no usable endpoint has an address of it",
+	  ipv6_without_endpoints },
+	{ "announcement",
+	  "PartlyAnnounced: IPv6 to no peer: externalTrafficPolicy Local, and no usable endpoint of it on "
+	  "this "
+	  "node",
+	  ipv6_without_local_endpoints },
 	{ "announcement", "FRR is not running", bgpd_away },
 	{ "announcement", "session is Active", session_down },
 };
@@ -249,7 +312,8 @@ static void the_first_broken_step_is_named(void **state _unused_)
 		scene.input.cluster = world_cluster(&scene.world);
 		why_decide(&scene.input, &why);
 		text = strbuf_text(&why.steps[why.n - 1].text);
-		if (strcmp(why_broken(&why), rows[i].broken) || !strstr(text, rows[i].says))
+		if (strcmp(why_broken(&why), rows[i].broken) || !strstr(text, rows[i].says) ||
+		    !strstr(rows[i].says, REPORT_PARTLY) != !strstr(text, REPORT_PARTLY))
 			fail_msg("row %zu: broken '%s', said '%s'; expected '%s', '%s'", i, why_broken(&why),
 				 text, rows[i].broken, rows[i].says);
 		view_why_json(&json, "n1", scene.service, &why, &scene.problems, "waiting \"x\"");

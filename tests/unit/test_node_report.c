@@ -357,12 +357,12 @@ static void test_judge(void **state _unused_)
 /* A Service in two families, each with what may keep one of them to itself. */
 static void test_judge_families(void **state _unused_)
 {
-	struct addr dual[] = { vip_v4, vip_v6 };
+	struct addr dual[] = { vip_v4, vip_v6, vip_v6 }; /* each family is told of once */
 	struct frontend frontends[] = {
 		{ .type = FRONTEND_LOAD_BALANCER, .addr = vip_v4, .verdict = VERDICT_FORWARD, .reason = "" },
 		{ .type = FRONTEND_LOAD_BALANCER, .addr = vip_v6, .verdict = VERDICT_FORWARD, .reason = "" },
 	};
-	struct service_plan of_both = { .frontends = frontends, .n_frontends = 2, .vips = dual, .n_vips = 2 };
+	struct service_plan of_both = { .frontends = frontends, .n_frontends = 2, .vips = dual, .n_vips = 3 };
 	const char *both[] = { "tor-a", "tor-b" };
 	static const struct {
 		const char *reason, *message;
@@ -427,6 +427,15 @@ static void test_judge_families(void **state _unused_)
 		  { 1, 1 },
 		  1,
 		  { "", "" } },
+		/* Both troubles: the session's comes first. */
+		{ "SessionDown",
+		  "no session with tor-b; IPv6 to no peer: no usable endpoint has an address of it",
+		  { false, true },
+		  { true, false },
+		  { true, false },
+		  { 2, 2 },
+		  1,
+		  { "", "NoEndpoints" } },
 		/* Nothing at all is announced: the families are not told apart. */
 		{ "SessionDown",
 		  "no session with tor-a, tor-b",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "userspace/agent/agent.h"
+#include "userspace/agent/report_collect.h"
 #include "userspace/agent/status.h"
 #include "userspace/agent/views.h"
 #include "userspace/agent/why.h"
@@ -186,6 +187,7 @@ static void answer_why(struct agent *agent, const struct http_request *request, 
 	input.routes = routes;
 	input.allocation = find_allocation(&allocations, row->service);
 	input.n_peers = frr_peers(agent->frr, &peers);
+	report_count_families(agent, cluster, input.n_peers_in);
 	why_decide(&input, &why);
 	source_view_append_trouble(&source, &trouble);
 	problems = service_problems(agent, row->service);

@@ -96,24 +96,38 @@ static void append_unrouted(const struct report_facts *facts, enum addr_family f
 			"maxNextHops)");
 }
 
-/* The families of its VIPs that nobody is told of, though somebody is of the other. */
+bool report_unrouted(const struct report_facts *facts, struct strbuf *message)
+{
+	bool seen[2] = { false };
+	size_t i;
+
+	for (i = 0; facts->plan && i < facts->plan->n_vips; i++) {
+		enum addr_family family = facts->plan->vips[i].family;
+		bool v6 = family == ADDR_IPV6;
+
+		if (!seen[v6] && !facts->wanted_in[v6])
+			append_unrouted(facts, family, message);
+		seen[v6] = true;
+	}
+	return (seen[0] && !facts->wanted_in[0]) || (seen[1] && !facts->wanted_in[1]);
+}
+
+/* The families of its VIPs that nobody is told of, though somebody is of the other. One that is wanted is the
+ * sessions' or bgpd's trouble, which is told. */
 static void judge_families(const struct report_facts *facts, struct report_service *row,
 			   struct strbuf *message)
 {
 	size_t i;
 
-	for (i = 0; i < row->n_vips && row->announced_to.n; i++) {
-		enum addr_family family = row->vips[i].family;
-		bool v6 = family == ADDR_IPV6;
+	if (!row->announced_to.n)
+		return;
+	for (i = 0; i < row->n_vips; i++) {
+		bool v6 = row->vips[i].family == ADDR_IPV6;
 
-		if (row->silent[v6] || facts->told_in[v6])
-			continue;
-		row->silent[v6] = true;
-		if (facts->wanted_in[v6])
-			continue; /* the sessions' or bgpd's trouble, which is told */
-		row->reason = *row->reason ? row->reason : "PartlyAnnounced";
-		append_unrouted(facts, family, message);
+		row->silent[v6] = !facts->told_in[v6];
 	}
+	if (report_unrouted(facts, message) && !*row->reason)
+		row->reason = REPORT_PARTLY;
 }
 
 static void judge_unprogrammed(const struct report_facts *facts, struct report_service *row,

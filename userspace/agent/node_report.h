@@ -26,6 +26,7 @@
 #define REPORT_VIPS_MAX	      16	   /* of one Service: what the decoder takes */
 #define REPORT_LIST_MAX	      64	   /* peers, interfaces */
 #define REPORT_MESSAGE_MAX    200
+#define REPORT_PARTLY	      "PartlyAnnounced"
 #define REPORT_HEARTBEAT_SEC  60 /* a report is written at least so often, changed or not */
 
 struct report_service {
@@ -89,5 +90,9 @@ struct report_facts {
 };
 /* 0 or -ENOMEM. The row borrows from the facts; its message is in the arena. */
 int report_judge(struct arena *, const struct report_facts *, struct report_service *ret);
+/* Of a Service that some peer is to be told of: is there a family of its VIPs that none is to be told of?
+ * Why, with the cure, is appended. Of the facts only plan, wanted_in and n_peers_in count. The reason is
+ * REPORT_PARTLY, unless more is wrong; `lbctl why` asks too. */
+bool report_unrouted(const struct report_facts *, struct strbuf *);
 
 #endif

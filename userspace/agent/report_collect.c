@@ -216,16 +216,17 @@ static int collect_interfaces(struct collector *collector)
 }
 
 /* Of what is configured: a peer that something is wrong with carries nothing. */
-static void count_families(struct collector *collector)
+void report_count_families(const struct agent *agent, const struct cluster *cluster, size_t ret[2])
 {
 	const struct frr_peer_view *views;
-	size_t i, n = frr_peers(collector->agent->frr, &views);
+	size_t i, n = frr_peers(agent->frr, &views);
 
+	ret[0] = ret[1] = 0;
 	for (i = 0; i < n; i++) {
-		const struct bgp_peer *peer = cluster_find_peer(collector->cluster, views[i].name);
+		const struct bgp_peer *peer = cluster_find_peer(cluster, views[i].name);
 
-		collector->n_peers_in[0] += peer && peer->ipv4;
-		collector->n_peers_in[1] += peer && peer->ipv6;
+		ret[0] += peer && peer->ipv4;
+		ret[1] += peer && peer->ipv6;
 	}
 }
 
@@ -275,7 +276,7 @@ int report_collect(struct agent *agent, struct arena *arena, struct node_report 
 		return -ENOMEM;
 	*ret = (struct node_report){ .agent_version = FAIRWAY_VERSION,
 				     .sampled = collector.cluster->n_nodes > ROUTE_REPORT_ALL_NODES };
-	count_families(&collector);
+	report_count_families(agent, collector.cluster, collector.n_peers_in);
 	r = collect_services(&collector);
 	if (r >= 0)
 		r = collect_peers(&collector);

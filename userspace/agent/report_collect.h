@@ -10,6 +10,9 @@
  * borrowed from the agent until the loop runs again. 0 or -ENOMEM. */
 int report_collect(struct agent *, struct arena *, struct node_report *ret);
 
+/* How many usable peers of this node carry IPv4, IPv6. */
+void report_count_families(const struct agent *, const struct cluster *, size_t ret[2]);
+
 /* Why the agent is not ready to take traffic (/readyz): NULL if it is. Static text. Once NULL it stays so. */
 const char *agent_unready(const struct agent *);
 

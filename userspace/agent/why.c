@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "userspace/agent/node_report.h"
 #include "userspace/agent/problem_log.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
@@ -213,36 +214,22 @@ static bool no_route(const struct why_input *in, struct strbuf *out)
 	return false;
 }
 
-static bool is_routed(const struct why_input *in, const struct addr *vip)
+/* A family that no peer is to be told of, beside one that some are: an outage to its clients, and the same
+ * that this node's LBNode says. */
+static bool both_families_are_routed(const struct why_input *in, struct strbuf *out)
 {
+	struct report_facts facts = { .plan = in->plan,
+				      .n_peers_in = { in->n_peers_in[0], in->n_peers_in[1] } };
+	cleanup(strbuf_done) struct strbuf why = { 0 };
 	size_t i;
 
 	for (i = 0; i < in->n_routes; i++)
-		if (prefix_contains(&in->routes[i].route->prefix, vip))
-			return true;
+		facts.wanted_in[in->routes[i].route->prefix.addr.family == ADDR_IPV6] = true;
+	if (!report_unrouted(&facts, &why))
+		return true;
+	strbuf_appendf(out, "; " REPORT_PARTLY ": %s", strbuf_text(&why));
+	out->failed |= strbuf_failed(&why);
 	return false;
-}
-
-/* A VIP that backends serve and no peer is told of, beside one that some are. An advertisement may want that
- * of this node (maxNextHops); without any it means that no peer carries the family. */
-static bool other_vips_are_routed(const struct why_input *in, struct strbuf *out)
-{
-	char text[ADDR_TEXT_MAX];
-	size_t i;
-
-	for (i = 0; i < in->plan->n_frontends; i++) {
-		const struct frontend *frontend = &in->plan->frontends[i];
-
-		if (frontend->type != FRONTEND_LOAD_BALANCER || frontend->verdict != VERDICT_FORWARD ||
-		    is_routed(in, &frontend->addr))
-			continue;
-		strbuf_appendf(out, "; %s to no peer: %s", addr_format(&frontend->addr, text),
-			       in->cluster->n_advertisements
-				       ? "no BGPAdvertisement wants it of this node"
-				       : "no BGPPeer of this node has its family in addressFamilies");
-		return in->cluster->n_advertisements > 0;
-	}
-	return true;
 }
 
 static bool step_announcement(const struct why_input *in, struct strbuf *out)
@@ -266,7 +253,7 @@ static bool step_announcement(const struct why_input *in, struct strbuf *out)
 			strbuf_append(out, "announced");
 		up += row->announced && text_equal(row->session, "Established");
 	}
-	return other_vips_are_routed(in, out) && up == in->n_routes;
+	return both_families_are_routed(in, out) && up == in->n_routes;
 }
 
 void why_decide(const struct why_input *in, struct why *ret)

@@ -21,6 +21,7 @@ struct why_input {
 	const struct route_row *routes; /* those of this service */
 	size_t n_routes;
 	size_t n_peers;		  /* that select this node */
+	size_t n_peers_in[2];	  /* … and carry IPv4, IPv6 */
 	const char *daemon_state; /* of FRR */
 	const struct problems *problems; /* all of the node, sorted */
 };

@@ -123,15 +123,18 @@ class Lab(Network):
                                         'detectMultiplier': frr.BFD_MULTIPLIER})
         for node in self.nodes:
             self.put_node(node)
-            for family, address in zip(('v4', 'v6'), self.router_addresses(node)):
-                w.fairway('BGPPeer', f'tor-{node}-{family}',
-                          {'myASN': frr.NODE_ASN, 'peerASN': frr.ROUTER_ASN, 'peerAddress': address, 'holdTime': '9s',
-                           'keepaliveTime': '3s', 'connectTime': '1s', 'bfdProfile': 'lab',
-                           'nodeSelectors': [{'matchLabels': {'kubernetes.io/hostname': node}}]})
+            self.put_peers(node)
         self.save_state()
 
     def put_node(self, node, **more):
         self.world.node(node, self.node_addresses(node), self.pod_cidrs(node), **more)
+
+    def put_peers(self, node):
+        for family, address in zip(('v4', 'v6'), self.router_addresses(node)):
+            self.world.fairway('BGPPeer', f'tor-{node}-{family}',
+                               {'myASN': frr.NODE_ASN, 'peerASN': frr.ROUTER_ASN, 'peerAddress': address, 'holdTime': '9s',
+                                'keepaliveTime': '3s', 'connectTime': '1s', 'bfdProfile': 'lab',
+                                'nodeSelectors': [{'matchLabels': {'kubernetes.io/hostname': node}}]})
 
     def start_controller(self):
         self.processes.start('lbcontroller', netns.enter(self.ns('control'), [
