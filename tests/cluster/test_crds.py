@@ -133,6 +133,7 @@ ONLY_THE_SERVER_TAKES = [
     pool('192.0.2.1\n-192.0.2.2'),  # other blanks than ours around the dash
     peer(holdTime='9s1us'),  # whole seconds are told by milliseconds
     advertisement(communities=['a\u0000b']),  # U+0000 in a text that is only compared
+    ('Community', {'communities': [{'name': 'a\u0000b', 'value': '64512:1'}]}),
 ]
 # The schema has one type for each field.
 ONLY_OUR_DECODERS_TAKE = [peer(holdTime=9), peer(passwordSecret='tor')]

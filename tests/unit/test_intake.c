@@ -18,7 +18,8 @@
 struct fixture {
 	struct store *store;
 	struct intake intake;
-	struct intake_list services, pools, nodes, slices, advertisements, peers, lb_nodes;
+	struct intake_list services, pools, nodes, slices, advertisements, peers, profiles, communities,
+		lb_nodes;
 };
 
 static int setup(void **state)
@@ -32,6 +33,8 @@ static int setup(void **state)
 	fixture->slices.kind = OBJECT_ENDPOINT_SLICE;
 	fixture->advertisements.kind = OBJECT_BGP_ADVERTISEMENT;
 	fixture->peers.kind = OBJECT_BGP_PEER;
+	fixture->profiles.kind = OBJECT_BFD_PROFILE;
+	fixture->communities.kind = OBJECT_COMMUNITY;
 	fixture->lb_nodes.kind = OBJECT_LB_NODE;
 	*state = fixture;
 	return 0;
@@ -47,6 +50,8 @@ static int teardown(void **state)
 	intake_list_done(&fixture->slices);
 	intake_list_done(&fixture->advertisements);
 	intake_list_done(&fixture->peers);
+	intake_list_done(&fixture->profiles);
+	intake_list_done(&fixture->communities);
 	intake_list_done(&fixture->lb_nodes);
 	intake_done(&fixture->intake);
 	store_free(fixture->store);
@@ -64,6 +69,9 @@ static int act(struct fixture *fixture, struct intake_list *list, const char *te
 			"{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\"}",
 		[OBJECT_LB_NODE] = "{\"kind\":\"LBNodeList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_BGP_PEER] = "{\"kind\":\"BGPPeerList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
+		[OBJECT_BFD_PROFILE] =
+			"{\"kind\":\"BFDProfileList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
+		[OBJECT_COMMUNITY] = "{\"kind\":\"CommunityList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_BGP_ADVERTISEMENT] =
 			"{\"kind\":\"BGPAdvertisementList\",\"apiVersion\":\"fairway.dev/v1alpha1\"}",
 		[OBJECT_SERVICE_IP_POOL] =
@@ -447,6 +455,38 @@ static void test_refused_peer(void **state)
 	assert_int_equal(peer(fixture)->refused_generation, 4);
 }
 
+#define PROFILE(uid, multiplier)                                                                             \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid "\"},\"spec\":{\"detectMultiplier\":" multiplier "}}"
+#define COMMUNITY(uid, value)                                                                                \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid                                                       \
+	"\"},\"spec\":{\"communities\":[{\"name\":\"blackhole\",\"value\":" value "}]}}"
+
+/* Nobody writes to these, so nothing need remain: the last good version stays, and goes with its object. */
+static void test_refused_without_a_status(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct object *object;
+
+	put(fixture, &fixture->profiles, PROFILE("1", "5"));
+	put(fixture, &fixture->communities, COMMUNITY("1", "\"64512:1\""));
+	assert_true(changed(fixture));
+	put(fixture, &fixture->profiles, PROFILE("1", "1"));
+	put(fixture, &fixture->communities, COMMUNITY("1", "\"64512:1\\u0000\""));
+	assert_false(changed(fixture));
+	object = store_find(fixture->store, OBJECT_BFD_PROFILE, "", "a");
+	assert_int_equal(object->bfd_profile.detect_multiplier, 5);
+	object = store_find(fixture->store, OBJECT_COMMUNITY, "", "a");
+	assert_string_equal(object->community.aliases[0].value, "64512:1");
+	put(fixture, &fixture->profiles, PROFILE("2", "1"));
+	put(fixture, &fixture->communities, COMMUNITY("2", "1"));
+	assert_true(changed(fixture));
+	assert_null(store_find(fixture->store, OBJECT_BFD_PROFILE, "", "a"));
+	assert_null(store_find(fixture->store, OBJECT_COMMUNITY, "", "a"));
+	problems_are(fixture, "BFDProfile/a: spec.detectMultiplier: not in 2..255: 1\n"
+			      "Community/a: spec.communities[0].value: not a string: 1\n"
+			      "Community/a: spec.communities[0].value: missing\n");
+}
+
 /* It does not stay in force when it goes: nothing would take its finalizer away, and its namespace would stay
  * too. */
 static void test_refused_and_deleted(void **state)
@@ -590,6 +630,7 @@ int main(void)
 		TEST(test_refused_pool_and_written),
 		TEST(test_refused_advertisement),
 		TEST(test_refused_peer),
+		TEST(test_refused_without_a_status),
 		TEST(test_refused_and_deleted),
 		TEST(test_a_list_removes_what_it_does_not_name),
 		TEST(test_one_object_alone),
