@@ -341,7 +341,7 @@ lb_inline __u32 lb_maglev_slot(__u32 hash, __u32 table_size)
 
 enum lb_backend_state { /* as enum backend_state */
 	LB_BACKEND_ACTIVE,
-	LB_BACKEND_DRAINING,
+	LB_BACKEND_DRAINING, /* flows go on; a SYN of a connection's client chooses anew */
 	LB_BACKEND_GONE, /* TCP flows go on; a UDP flow, and a SYN, choose anew */
 };
 

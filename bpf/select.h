@@ -203,14 +203,17 @@ lb_inline bool is_syn(__u8 tcp_flags)
 }
 
 /* A SYN on a flow that is over, or as good as over, is a new connection from the same port. One on an
- * embryonic flow is that flow's own, sent again. */
-lb_inline bool flow_is_over(__u64 control, __u8 tcp_flags, __u32 tick)
+ * embryonic flow is that flow's own, sent again. A connection whose end another node has seen (the router's
+ * next hops changed) stays open here for hours: where its pod is leaving, a new one must not go there, for
+ * the pod may be gone already and nobody able to say so (no API server). */
+lb_inline bool flow_is_over(__u64 control, const struct lb_backend *backend, __u8 tcp_flags, __u32 tick)
 {
-	__u8 idle = (tick - control) & ~LB_SEEN_EMBRYONIC;
+	__u8 apart = tick - control, idle = apart & ~LB_SEEN_EMBRYONIC;
 
 	if (!is_syn(tcp_flags))
 		return false;
-	return lb_control_state(control) == LB_CLOSING || idle >= SELECT_REOPEN_TICKS;
+	return lb_control_state(control) == LB_CLOSING || idle >= SELECT_REOPEN_TICKS ||
+	       (backend->state == LB_BACKEND_DRAINING && apart < LB_SEEN_EMBRYONIC);
 }
 
 /* Another CPU opened it while we waited for the lock, and it is good for this packet. */
@@ -220,7 +223,7 @@ lb_inline bool found_usable(const struct flow_open *open, __u32 tick)
 	struct lb_backend *backend = backend_entry(handle);
 
 	return open->found && backend && backend_serves(backend, handle, open->protocol, open->tcp_flags) &&
-	       !flow_is_over(open->value, open->tcp_flags, tick);
+	       !flow_is_over(open->value, backend, open->tcp_flags, tick);
 }
 
 /* A translated source port: from where the last search at this backend ended, so that a port comes up again
@@ -380,7 +383,7 @@ lb_inline bool select_established(const struct packet *packet, __u32 frontend, c
 	selection->backend = backend_entry(selection->handle);
 	if (!selection->backend ||
 	    !backend_serves(selection->backend, selection->handle, packet->protocol, packet->tcp_flags) ||
-	    flow_is_over(ref.value, packet->tcp_flags, set->tick))
+	    flow_is_over(ref.value, selection->backend, packet->tcp_flags, set->tick))
 		return false;
 	selection->reply_port = ref.ports >> 16;
 	if (!is_syn(packet->tcp_flags)) /* a SYN, and a SYN again, leave the flow embryonic */

@@ -203,6 +203,29 @@ static void test_gone_tcp_stays_in(int family)
 }
 BOTH(test_gone_tcp_stays)
 
+/* A connection stays at a leaving pod, and so does its SYN, sent again; the next connection from the same
+ * port, which may be one whose end another node has seen, does not come to it. */
+static void test_draining_tcp_in(int family)
+{
+	struct frame syn = web(40000, SYN), data = web(40000, ACK);
+	struct world_frontend frontend = fixture_frontend(FE_WEB, family);
+	uint32_t other = id_of(BE_OTHER, family);
+
+	assert_goes_to(&syn, "pod", family);
+	frontend.backends = &other;
+	world_set_choice(world, &frontend);
+	world->backends[id_of(BE_POD, family)].state = LB_BACKEND_DRAINING;
+	assert_goes_to(&syn, "pod", family);
+	assert_goes_to(&data, "pod", family);
+	world->settings->tick++;
+	assert_goes_to(&data, "pod", family);
+	assert_goes_to(&syn, "pod-other", family);
+	assert_goes_to(&data, "pod-other", family);
+	world->backends[id_of(BE_OTHER, family)].state = LB_BACKEND_ACTIVE;
+	assert_goes_to(&syn, "pod-other", family); /* a working one says itself what it makes of it */
+}
+BOTH(test_draining_tcp)
+
 static void test_table_switch_moves_no_flow_in(int family)
 {
 	uint16_t port = port_of_pod(family);
@@ -718,6 +741,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gone_udp_moves),
 		cmocka_unit_test(test_gone_tcp_stays),
+		cmocka_unit_test(test_draining_tcp),
 		cmocka_unit_test(test_table_switch_moves_no_flow),
 		cmocka_unit_test(test_other_life_of_a_backend),
 		cmocka_unit_test(test_other_life_of_a_frontend),
