@@ -147,7 +147,8 @@ static int may_go(struct ledger *ledger, const struct ledger_entry *entry,
 	strbuf_reset(&name);
 	strbuf_appendf(&name, "Service/%s/%s", entry->namespace, entry->name);
 	return problems_add(&ledger->overdue, strbuf_text(&name), "",
-			    "%s is given up after %d s although a node still names it: is its lbagent alive?",
+			    "%s is given up after %d s although a node still names it, or releases more than "
+			    "its LBNode has room to name: is its lbagent alive?",
 			    addr_format(&address->addr, text), RELEASE_PATIENCE_MSEC / 1000);
 }
 

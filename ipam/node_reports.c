@@ -36,6 +36,7 @@ static void add_node(struct node_reports *reports, const struct lb_node *node)
 	size_t i, j;
 
 	reports->sampled = reports->sampled || node->sampled || node->n_omitted;
+	reports->omits_releasing = reports->omits_releasing || node->n_omitted_releasing;
 	for (i = 0; i < node->n_groups; i++)
 		for (j = 0; j < node->groups[i].n_services; j++)
 			reports->items[reports->n_items++] =
@@ -111,7 +112,7 @@ static bool any_names(const struct node_reports *reports, const char *name, cons
 
 bool node_reports_list(const struct node_reports *reports, const char *name, const struct addr *addr)
 {
-	return any_names(reports, name, addr) || any_names(reports, "", addr);
+	return reports->omits_releasing || any_names(reports, name, addr) || any_names(reports, "", addr);
 }
 
 /* --- one Service --------------------------------------------------------------------------------------- */

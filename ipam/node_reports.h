@@ -34,6 +34,7 @@ struct node_reports {
 	const struct lb_node **nodes; /* those that count; by name */
 	size_t n_nodes;
 	bool sampled; /* a node leaves Services out that are as they should be, or found no room for */
+	bool omits_releasing;	   /* a node releases more than it has room to name */
 	struct node_report *items; /* by service, then node; one that nobody knows ("") first */
 	size_t n_items;
 };
@@ -43,7 +44,8 @@ void node_reports_done(struct node_reports *);
 
 /* Those about one Service: *ret_n of them from the returned one on. `name` is "namespace/name". */
 const struct node_report *node_reports_find(const struct node_reports *, const char *name, size_t *ret_n);
-/* Does a node still hold the address for this Service, or for one that it does not know? */
+/* Does a node still hold the address for this Service, or for one that it does not know? Any node may that
+ * releases more than it has room to name. */
 bool node_reports_list(const struct node_reports *, const char *name, const struct addr *);
 
 /* The two conditions of a Service that has these addresses. Texts live in the arena. 0 or -ENOMEM. */

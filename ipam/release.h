@@ -11,7 +11,7 @@
 
 struct release {
 	bool any_node; /* without any there is nobody to wait for */
-	bool named;    /* a node still names it */
+	bool named;    /* a node still names it, or may hold it and has no room to name it */
 	uint64_t given_msec, leaving_msec;
 	bool sampled; /* in a large cluster a node that has not seen yet that it leaves says nothing either */
 };

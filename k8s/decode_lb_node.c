@@ -150,6 +150,8 @@ void decode_lb_node(struct decoder *decoder, const struct json *root, struct obj
 	node->n_programmed = (size_t)field_number(decoder, services, "programmed", 0, COUNT_MAX, 0);
 	node->n_announced = (size_t)field_number(decoder, services, "announced", 0, COUNT_MAX, 0);
 	node->n_omitted = (size_t)field_number(decoder, services, "omitted", 0, COUNT_MAX, 0);
+	node->n_omitted_releasing =
+		(size_t)field_number(decoder, services, "omittedReleasing", 0, COUNT_MAX, 0);
 	node->heartbeat_sec =
 		(uint32_t)field_number(decoder, status, "heartbeatSeconds", 1, HEARTBEAT_MAX, 0);
 	node->sampled = field_bool(decoder, services, "sampled", false);

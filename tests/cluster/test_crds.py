@@ -337,8 +337,10 @@ def test_the_largest_report_of_a_node_is_taken(admin):
               for i in range(800)]
     peers = [{'name': 'p' * 253, 'address': '2001:db8:ffff:ffff:ffff:ffff:ffff:ffff', 'state': 'Established', 'since': '2026-01-01T00:00:00Z',
               'prefixesSent': 4294967295, 'prefixesReceived': 4294967295, 'lastError': 'e' * 200}] * 64
+    services = {'total': 10000, 'programmed': 10000, 'announced': 10000, 'omitted': 99200, 'sampled': True, 'omittedReleasing': 99200}
     obj = {'apiVersion': API, 'kind': 'LBNode', 'metadata': {'name': 'large'}}
     admin.create(obj)
-    admin.apply({**obj, 'status': {'agentVersion': '0.1.0', 'groups': groups, 'peers': peers}}, subresource='status')
-    assert len(admin.get('LBNode', 'large')['status']['groups']) == 800
+    admin.apply({**obj, 'status': {'agentVersion': '0.1.0', 'services': services, 'groups': groups, 'peers': peers}}, subresource='status')
+    status = admin.get('LBNode', 'large')['status']
+    assert len(status['groups']) == 800 and status['services'] == services
     admin.delete('LBNode', 'large')

@@ -69,7 +69,7 @@ static void test_lb_node(void **state _unused_)
 				     "status:\n"
 				     "  agentVersion: 0.1.0\n"
 				     "  heartbeatSeconds: 60\n"
-				     "  services: {total: 7, programmed: 6, announced: 5, omitted: 1, sampled: true}\n"
+				     "  services: {total: 7, programmed: 6, announced: 5, omitted: 3, omittedReleasing: 2, sampled: true}\n"
 				     "  groups:\n"
 				     "  - programmed: true\n"
 				     "    announcedTo: [tor-a]\n"
@@ -83,7 +83,8 @@ static void test_lb_node(void **state _unused_)
 	assert_int_equal(object->lb_node.n_services, 7);
 	assert_int_equal(object->lb_node.n_programmed, 6);
 	assert_int_equal(object->lb_node.n_announced, 5);
-	assert_int_equal(object->lb_node.n_omitted, 1);
+	assert_int_equal(object->lb_node.n_omitted, 3);
+	assert_int_equal(object->lb_node.n_omitted_releasing, 2);
 	assert_true(object->lb_node.sampled && object->lb_node.ready);
 	assert_string_equal(object->lb_node.ready_reason, "Fine");
 	assert_int_equal(object->lb_node.heartbeat_sec, 60);

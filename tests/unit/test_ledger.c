@@ -289,6 +289,29 @@ static void test_deleted_and_made_again(void **state)
 	assert_int_equal(story->ledger.overdue.n, 0); /* told once */
 }
 
+/* The namespace of many Services is deleted: a node has no room to name all that it releases. */
+static void test_omitted_by_a_node(void **state)
+{
+	struct story *story = *state;
+	struct lb_node *node;
+
+	add_service(story, "w/shop", "u", 5, "192.0.2.9");
+	node_names(story, "w/shop=192.0.2.9");
+	expect(story, "shop=192.0.2.9");
+	story->now_msec += 10000;
+	look_again(story);
+	world_node(&story->world, "n1", "10.0.0.1", NULL);
+	node = world_lb_node(&story->world, "n1");
+	node->sampled = true;
+	node->n_omitted = node->n_omitted_releasing = 7;
+	expect(story, " (192.0.2.9)");
+	story->now_msec += RELEASE_PATIENCE_MSEC - 1;
+	expect(story, " (192.0.2.9)");
+	node->n_omitted_releasing = 0; /* it still leaves out others, which are not on their way out */
+	expect(story, "");
+	assert_int_equal(story->ledger.overdue.n, 0);
+}
+
 /* Let go once, it stays so, whatever the status of a Service that is not gone yet says. */
 static void test_deleting_lets_go_once(void **state)
 {
@@ -696,6 +719,7 @@ int main(void)
 		STORY(test_taken_away),
 		STORY(test_type_changed),
 		STORY(test_deleted_and_made_again),
+		STORY(test_omitted_by_a_node),
 		STORY(test_deleting_lets_go_once),
 		STORY(test_deleted_after_it_was_refused),
 		STORY(test_shared),

@@ -254,6 +254,43 @@ static void test_bounds(void **state _unused_)
 	sampled = read_back(&report);
 	assert_int_equal(sampled->lb_node.groups[0].n_services, REPORT_EXCEPTIONS_MAX);
 	assert_int_equal(sampled->lb_node.n_omitted, N - REPORT_EXCEPTIONS_MAX);
+	assert_int_equal(sampled->lb_node.n_omitted_releasing, 0);
+	free(rows);
+	free(names);
+}
+
+/* What is released is the last to be left out, and is counted alone: addresses wait for it. */
+static void test_omitted_releasing(void **state _unused_)
+{
+	enum { N = 5000 };
+	static const struct {
+		size_t n_releasing, n_omitted_releasing;
+	} cases[] = { { 1500, 0 }, { REPORT_EXCEPTIONS_MAX, 0 }, { 2300, 300 } };
+	struct report_service *rows = calloc(N, sizeof(*rows));
+	char(*names)[300] = calloc(N, sizeof(*names));
+	struct node_report report = { .sampled = true };
+	cleanup(object_freep) struct object *full = NULL;
+
+	many(&report, N, rows, names);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		cleanup(object_freep) struct object *object = NULL;
+
+		many(&report, N, rows, names);
+		for (size_t j = 0; j < N; j++) {
+			rows[j].exception = true;
+			rows[j].releasing = j >= N - cases[i].n_releasing; /* the last by name */
+		}
+		object = read_back(&report);
+		assert_true(object->lb_node.groups[0].releasing);
+		assert_int_equal(object->lb_node.n_omitted, N - REPORT_EXCEPTIONS_MAX);
+		assert_int_equal(object->lb_node.n_omitted_releasing, cases[i].n_omitted_releasing);
+	}
+	for (size_t j = 0; j < N; j++)
+		rows[j].releasing = true;
+	report.sampled = false; /* the bytes bound it, too */
+	full = read_back(&report);
+	assert_in_range(full->lb_node.n_omitted, 1000, 2000);
+	assert_int_equal(full->lb_node.n_omitted_releasing, full->lb_node.n_omitted);
 	free(rows);
 	free(names);
 }
@@ -494,10 +531,15 @@ static void test_judge_refused(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_groups),	       cmocka_unit_test(test_peers_and_ready),
-		cmocka_unit_test(test_stable),	       cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_bounds),	       cmocka_unit_test(test_bodies),
-		cmocka_unit_test(test_judge),	       cmocka_unit_test(test_judge_refused),
+		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_peers_and_ready),
+		cmocka_unit_test(test_stable),
+		cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_omitted_releasing),
+		cmocka_unit_test(test_judge),
+		cmocka_unit_test(test_judge_refused),
 		cmocka_unit_test(test_judge_families),
 	};
 

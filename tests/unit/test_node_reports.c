@@ -262,6 +262,25 @@ static void test_who_names_it(void **state _unused_)
 	assert_false(node_reports_list(&reports, "w/shop", &three));
 }
 
+/* Who releases more than it has room to name may hold anything; who leaves out what is as it should be names
+ * all that it releases. */
+static void test_who_has_no_room_to_name_it(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	cleanup(node_reports_done) struct node_reports before = { 0 }, after = { 0 };
+	const struct addr one = address("192.0.2.1"), two = address("2001:db8::2");
+	struct lb_node *n1 = add_node(&world, "n1");
+
+	n1->sampled = true;
+	n1->n_omitted = 9;
+	assert_int_equal(node_reports_init(&before, world_cluster(&world)), 0);
+	assert_false(node_reports_list(&before, "w/shop", &one));
+	n1->n_omitted_releasing = 1;
+	assert_int_equal(node_reports_init(&after, world_cluster(&world)), 0);
+	assert_true(node_reports_list(&after, "w/shop", &one));
+	assert_true(node_reports_list(&after, "w/shop", &two));
+}
+
 /* --- peers --------------------------------------------------------------------------------------------- */
 
 static void add_session(struct world *world, struct lb_node *node, const char *peer, const char *state,
@@ -477,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_not_announced),
 		cmocka_unit_test(test_many_peers),
 		cmocka_unit_test(test_who_names_it),
+		cmocka_unit_test(test_who_has_no_room_to_name_it),
 		cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_peer_of_a_silent_node),
 		cmocka_unit_test(test_peer_of_no_node),

@@ -290,22 +290,33 @@ static bool is_named(const struct node_report *report, const struct report_servi
 	return row->reporter;
 }
 
-/* Returns how many should have been named and are not. */
-static size_t put_groups(struct strbuf *out, const struct node_report *report)
+struct omission { /* rows that should have been named and are not */
+	size_t n, n_releasing;
+};
+
+static void omit(struct omission *omission, const struct report_service *row)
+{
+	omission->n++;
+	omission->n_releasing += row->releasing;
+}
+
+static struct omission put_groups(struct strbuf *out, const struct node_report *report)
 {
 	const struct report_service *row, *last = NULL;
-	size_t i, omitted = 0, n_exceptions = 0, n_groups = 0;
+	struct omission omission = { 0 };
+	size_t i, n_exceptions = 0, n_groups = 0;
 	bool opens;
 
 	for (i = 0; i < report->n_services; i++) {
 		row = &report->services[i];
 		if (!is_named(report, row, &n_exceptions)) {
-			omitted += row->exception || row->releasing;
+			if (row->exception || row->releasing)
+				omit(&omission, row);
 			continue;
 		}
 		opens = !last || compare_states(last, row);
 		if (out->length > REPORT_BYTES_MAX || (opens && n_groups == REPORT_GROUPS_MAX)) {
-			omitted++;
+			omit(&omission, row);
 			continue;
 		}
 		if (opens) {
@@ -319,10 +330,10 @@ static size_t put_groups(struct strbuf *out, const struct node_report *report)
 		last = row;
 	}
 	strbuf_append(out, last ? "]}" : "");
-	return omitted;
+	return omission;
 }
 
-static void put_counts(struct strbuf *out, const struct node_report *report, size_t omitted)
+static void put_counts(struct strbuf *out, const struct node_report *report, const struct omission *omission)
 {
 	size_t i, total = 0, programmed = 0, announced = 0;
 
@@ -335,8 +346,11 @@ static void put_counts(struct strbuf *out, const struct node_report *report, siz
 	}
 	strbuf_appendf(out,
 		       "\"services\":{\"total\":%zu,\"programmed\":%zu,\"announced\":%zu,\"omitted\":%zu,"
-		       "\"sampled\":%s}",
-		       total, programmed, announced, omitted, report->sampled ? "true" : "false");
+		       "\"sampled\":%s",
+		       total, programmed, announced, omission->n, report->sampled ? "true" : "false");
+	if (omission->n_releasing)
+		strbuf_appendf(out, ",\"omittedReleasing\":%zu", omission->n_releasing);
+	strbuf_append(out, "}");
 }
 
 static void put_peers(struct strbuf *out, const struct node_report *report)
@@ -387,14 +401,14 @@ static void put_ready(struct strbuf *out, const struct node_report *report)
 void node_report_json(struct strbuf *out, struct node_report *report)
 {
 	cleanup(strbuf_done) struct strbuf groups = { 0 };
-	size_t omitted;
+	struct omission omission;
 
 	if (report->n_services)
 		qsort(report->services, report->n_services, sizeof(*report->services), compare_rows);
-	omitted = put_groups(&groups, report);
+	omission = put_groups(&groups, report);
 	put_text(out, "{", "agentVersion", report->agent_version);
 	strbuf_appendf(out, ",\"heartbeatSeconds\":%d,", REPORT_HEARTBEAT_SEC);
-	put_counts(out, report, omitted);
+	put_counts(out, report, &omission);
 	strbuf_append(out, ",\n\"groups\":[");
 	strbuf_append(out, strbuf_text(&groups));
 	strbuf_append(out, "]");

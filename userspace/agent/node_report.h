@@ -11,7 +11,8 @@
  * be is named only by nodes that `reporter` is true on (routes_book_is_reporter()); exceptions are named
  * always, up to REPORT_EXCEPTIONS_MAX. And the text never exceeds REPORT_BYTES_MAX. What finds no room is
  * counted as omitted; what matters most comes first: what is being released, what is not programmed, other
- * exceptions, the rest.
+ * exceptions, the rest. What is being released and found no room has a count of its own: so long lbcontroller
+ * takes no address that leaves for free.
  *
  * Equal reports give equal bytes, whatever the order of the rows: an unchanged node writes nothing. */
 #ifndef FAIRWAY_AGENT_NODE_REPORT_H

@@ -329,6 +329,7 @@ struct lb_node {
 	const char *agent_version;
 	size_t n_services, n_programmed, n_announced; /* of all services, also those that are not named */
 	size_t n_omitted; /* would have been named, had there been room */
+	size_t n_omitted_releasing; /* those of them that are releasing: any address that leaves may be theirs */
 	bool sampled;
 	struct lb_node_group *groups;
 	size_t n_groups;
