@@ -124,9 +124,10 @@ struct tally { /* what the nodes say about one Service */
 	const struct node_report *unannounced; /* programmed, but announced to nobody */
 	struct strings peers;		       /* announced to; sorted, each once, at most PEERS_IN_MESSAGE */
 	bool more_peers;
-	bool told_in[2];		     /* IPv4, IPv6: some node announces this family to somebody */
-	const struct node_report *silent[2]; /* the first that does not, though it announces the other */
-	const struct node_report *unheard;   /* the first of an agent that is silent */
+	bool told_in[2]; /* IPv4, IPv6: some node announces this family to somebody */
+	const struct node_report
+		*unannounced_in[2];	   /* the first that does not, though it announces the other */
+	const struct node_report *unheard; /* the first of an agent that is silent */
 };
 
 static bool names_all(const struct lb_node_service *service, const struct addr *addresses, size_t n_addresses)
@@ -183,9 +184,9 @@ static void count_report(struct tally *tally, const struct node_report *report, 
 		return;
 	}
 	for (family = 0; family < 2; family++) {
-		tally->told_in[family] |= !report->group->silent[family];
-		if (report->group->silent[family] && !tally->silent[family])
-			tally->silent[family] = report;
+		tally->told_in[family] |= !report->group->unannounced[family];
+		if (report->group->unannounced[family] && !tally->unannounced_in[family])
+			tally->unannounced_in[family] = report;
 	}
 }
 
@@ -265,21 +266,21 @@ static void append_peers(struct strbuf *message, const struct tally *tally)
 }
 
 /* Each address that no node announces to anybody, and why the first node does not. Returns how many. */
-static size_t append_silent(struct strbuf *message, const struct tally *tally, const struct addr *addresses,
-			    size_t n_addresses)
+static size_t append_unannounced(struct strbuf *message, const struct tally *tally,
+				 const struct addr *addresses, size_t n_addresses)
 {
 	char text[ADDR_TEXT_MAX];
 	size_t i, n = 0;
 
 	for (i = 0; i < n_addresses; i++) {
 		bool v6 = addresses[i].family == ADDR_IPV6;
-		const struct node_report *silent = tally->silent[v6];
+		const struct node_report *first = tally->unannounced_in[v6];
 
-		if (!silent || tally->told_in[v6])
+		if (!first || tally->told_in[v6])
 			continue;
 		strbuf_appendf(message, "%s%s is not announced (node %s: %s)", n++ ? "; " : "",
-			       addr_format(&addresses[i], text), silent->node->meta.name,
-			       silent->group->message);
+			       addr_format(&addresses[i], text), first->node->meta.name,
+			       first->group->message);
 	}
 	return n;
 }
@@ -290,10 +291,10 @@ static struct condition_want judge_announced(const struct node_reports *reports,
 					     const struct addr *addresses, size_t n_addresses,
 					     struct strbuf *message)
 {
-	const struct node_report *silent = tally->unannounced;
+	const struct node_report *first = tally->unannounced;
 	struct condition_want want = { .type = CONDITION_ANNOUNCED, .status = CONDITION_FALSE };
 
-	if (tally->peers.n && append_silent(message, tally, addresses, n_addresses)) {
+	if (tally->peers.n && append_unannounced(message, tally, addresses, n_addresses)) {
 		want.reason = "PartlyAnnounced";
 		strbuf_append(message, "; the other ");
 		append_peers(message, tally);
@@ -301,11 +302,10 @@ static struct condition_want judge_announced(const struct node_reports *reports,
 		want.status = CONDITION_TRUE;
 		want.reason = "Announced";
 		append_peers(message, tally);
-	} else if (silent) {
-		want.reason = condition_reason_or(silent->group->reason, "NotAnnounced");
-		if (*silent->group->message)
-			strbuf_appendf(message, "node %s: %s", silent->node->meta.name,
-				       silent->group->message);
+	} else if (first) {
+		want.reason = condition_reason_or(first->group->reason, "NotAnnounced");
+		if (*first->group->message)
+			strbuf_appendf(message, "node %s: %s", first->node->meta.name, first->group->message);
 		else
 			strbuf_append(
 				message,

@@ -62,12 +62,12 @@ static void decode_entries(struct decoder *decoder, const struct json *parent, s
 	}
 }
 
-static void decode_silent(struct decoder *decoder, const struct json *parent, bool silent[2])
+static void decode_unannounced(struct decoder *decoder, const struct json *parent, bool unannounced[2])
 {
 	const struct strings families = field_strings(decoder, parent, "unannouncedFamilies", MAX_NAMES);
 
-	silent[0] = strings_contain(&families, "IPv4");
-	silent[1] = strings_contain(&families, "IPv6");
+	unannounced[0] = strings_contain(&families, "IPv4");
+	unannounced[1] = strings_contain(&families, "IPv6");
 }
 
 static void decode_groups(struct decoder *decoder, const struct json *status, struct lb_node *node)
@@ -85,7 +85,7 @@ static void decode_groups(struct decoder *decoder, const struct json *status, st
 		group->programmed = field_bool(decoder, entry, "programmed", false);
 		group->releasing = field_bool(decoder, entry, "releasing", false);
 		group->announced_to = field_strings(decoder, entry, "announcedTo", MAX_NAMES);
-		decode_silent(decoder, entry, group->silent);
+		decode_unannounced(decoder, entry, group->unannounced);
 		group->reason = field_text_or(decoder, entry, "reason", "");
 		group->message = field_text_or(decoder, entry, "message", "");
 		decode_entries(decoder, entry, group);

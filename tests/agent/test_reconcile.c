@@ -394,7 +394,7 @@ static void report_is(struct agent *agent, const char *expected)
 	assert_string_equal(strbuf_text(&got), expected);
 }
 
-/* What LBNode would say of web/shop's families: "to tor tor6, silent 4 6: REASON: MESSAGE". */
+/* What LBNode would say of web/shop's families: "to tor tor6, unannounced 4 6: REASON: MESSAGE". */
 static void families_are(struct agent *agent, const char *expected)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
@@ -409,8 +409,8 @@ static void families_are(struct agent *agent, const char *expected)
 	strbuf_append(&got, "to");
 	for (i = 0; i < row->announced_to.n; i++)
 		strbuf_appendf(&got, " %s", row->announced_to.items[i]);
-	if (row->silent[0] || row->silent[1])
-		strbuf_appendf(&got, ", silent%s%s", row->silent[0] ? " 4" : "", row->silent[1] ? " 6" : "");
+	if (row->unannounced[0] || row->unannounced[1])
+		strbuf_appendf(&got, ", unannounced%s%s", row->unannounced[0] ? " 4" : "", row->unannounced[1] ? " 6" : "");
 	strbuf_appendf(&got, ": %s: %s", row->reason, row->message);
 	assert_string_equal(strbuf_text(&got), expected);
 }
@@ -656,7 +656,7 @@ static void a_family_that_no_peer_carries_is_told(void **state)
 		   "[{addresses: [\"fd00:10:244:1::5\"], nodeName: n1}]}\n");
 	until(agent, "want[192.0.2.10/32 ] ");
 	frr_follows(agent);
-	families_are(agent, "to tor, silent 6: PartlyAnnounced: IPv6 to no peer: no usable BGPPeer of this "
+	families_are(agent, "to tor, unannounced 6: PartlyAnnounced: IPv6 to no peer: no usable BGPPeer of this "
 			    "node has it in "
 			    "addressFamilies; add it to one, or a peer that has it");
 	put(agent, "{apiVersion: fairway.dev/v1alpha1, kind: BGPPeer, metadata: {name: tor6}, spec: {myASN: "
@@ -665,21 +665,21 @@ static void a_family_that_no_peer_carries_is_told(void **state)
 	until(agent, "want[192.0.2.10/32 2001:db8::a/128 ] ");
 	add_session("tor6", "Active");
 	frr_follows(agent);
-	families_are(agent, "to tor, silent 6: SessionDown: no session with tor6");
+	families_are(agent, "to tor, unannounced 6: SessionDown: no session with tor6");
 	sessions[1].state = "Established";
 	families_are(agent, "to tor tor6: : ");
 	sessions[0].state = "Idle"; /* and the other way round */
-	families_are(agent, "to tor6, silent 4: SessionDown: no session with tor");
+	families_are(agent, "to tor6, unannounced 4: SessionDown: no session with tor");
 	sessions[0].state = "Established";
 	strcpy(announced, "192.0.2.10/32 "); /* not in bgpd yet */
 	families_are(agent,
-		     "to tor, silent 6: NotInBGP: bgpd does not announce it yet to tor6 (FRR is connected)");
+		     "to tor, unannounced 6: NotInBGP: bgpd does not announce it yet to tor6 (FRR is connected)");
 	put(agent, "{apiVersion: fairway.dev/v1alpha1, kind: BGPAdvertisement, metadata: {name: four}, spec: "
 		   "{peers: "
 		   "[tor]}}\n");
 	settle(agent);
 	frr_follows(agent);
-	families_are(agent, "to tor, silent 6: PartlyAnnounced: IPv6 to no peer: no BGPAdvertisement wants "
+	families_are(agent, "to tor, unannounced 6: PartlyAnnounced: IPv6 to no peer: no BGPAdvertisement wants "
 			    "it of this node "
 			    "(serviceIPPools, peers, nodeSelectors, maxNextHops)");
 }

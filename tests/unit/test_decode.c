@@ -91,9 +91,9 @@ static void test_lb_node(void **state _unused_)
 	assert_false(object->lb_node.silent);
 	assert_int_equal(object->lb_node.n_groups, 2);
 	assert_true(object->lb_node.groups[1].releasing && !object->lb_node.groups[1].programmed);
-	assert_true(!object->lb_node.groups[1].silent[0] && object->lb_node.groups[1].silent[1]);
+	assert_true(!object->lb_node.groups[1].unannounced[0] && object->lb_node.groups[1].unannounced[1]);
 	group = &object->lb_node.groups[0];
-	assert_true(!group->silent[0] && !group->silent[1]); /* an older agent's */
+	assert_true(!group->unannounced[0] && !group->unannounced[1]); /* an older agent's */
 	assert_int_equal(group->n_services, 4);
 	assert_string_equal(group->services[0].name, "web/shop");
 	assert_int_equal(group->services[0].n_vips, 2);

@@ -90,8 +90,8 @@ static void test_groups(void **state _unused_)
 	rows[3].message = "table \"full\"\x1b[31m";
 	rows[4].releasing = true;
 	rows[4].reason = "Releasing";
-	rows[5].silent[1] = true;
-	rows[6].silent[0] = rows[6].silent[1] = true;
+	rows[5].unannounced[1] = true;
+	rows[6].unannounced[0] = rows[6].unannounced[1] = true;
 	object = read_back(&report);
 	node = &object->lb_node;
 	assert_string_equal(node->meta.name, "n1");
@@ -118,11 +118,11 @@ static void test_groups(void **state _unused_)
 	assert_int_equal(node->groups[2].services[0].n_vips, 2);
 	assert_true(addr_equal(&node->groups[2].services[0].vips[1], &vip_v6));
 	assert_string_equal(node->groups[2].services[1].name, "web/z");
-	assert_false(node->groups[2].silent[0] || node->groups[2].silent[1]);
+	assert_false(node->groups[2].unannounced[0] || node->groups[2].unannounced[1]);
 	assert_string_equal(node->groups[3].services[0].name, "web/half");
-	assert_true(!node->groups[3].silent[0] && node->groups[3].silent[1]);
+	assert_true(!node->groups[3].unannounced[0] && node->groups[3].unannounced[1]);
 	assert_string_equal(node->groups[4].services[0].name, "web/neither");
-	assert_true(node->groups[4].silent[0] && node->groups[4].silent[1]);
+	assert_true(node->groups[4].unannounced[0] && node->groups[4].unannounced[1]);
 	assert_string_equal(node->groups[5].message, "no session with tor-b");
 	assert_true(node->ready);
 }
@@ -403,7 +403,7 @@ static void test_judge_families(void **state _unused_)
 	const char *both[] = { "tor-a", "tor-b" };
 	static const struct {
 		const char *reason, *message;
-		bool silent[2], wanted_in[2], told_in[2];
+		bool unannounced[2], wanted_in[2], told_in[2];
 		size_t n_peers_in[2], n_announced;
 		const char *frontend_reason[2];
 	} cases[] = {
@@ -454,7 +454,7 @@ static void test_judge_families(void **state _unused_)
 		  { 2, 2 },
 		  2,
 		  { "", "NoLocalEndpoints" } },
-		/* The session that would carry it is down: that is the reason, and it is silent all the same.
+		/* The session that would carry it is down: that is the reason, and it is unannounced all the same.
 		 */
 		{ "SessionDown",
 		  "no session with tor-b",
@@ -506,8 +506,8 @@ static void test_judge_families(void **state _unused_)
 		row = judged(&arena, &facts);
 		assert_string_equal(row.reason, cases[i].reason);
 		assert_string_equal(row.message, cases[i].message);
-		assert_int_equal(row.silent[0], cases[i].silent[0]);
-		assert_int_equal(row.silent[1], cases[i].silent[1]);
+		assert_int_equal(row.unannounced[0], cases[i].unannounced[0]);
+		assert_int_equal(row.unannounced[1], cases[i].unannounced[1]);
 		assert_false(row.exception); /* its reporters tell it, in large clusters too */
 	}
 }

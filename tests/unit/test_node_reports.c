@@ -133,16 +133,16 @@ static void test_announced_in_part(void **state _unused_)
 	expect_announced(&world, "True/Announced: to tor");
 	one->message = "IPv6 to no peer: none has it";
 	two->message = "IPv6 to no peer";
-	one->silent[1] = two->silent[1] = true;
+	one->unannounced[1] = two->unannounced[1] = true;
 	expect_announced(
 		&world, "False/PartlyAnnounced: 2001:db8::1 is not announced (node n1: IPv6 to no peer: none "
 			"has it); the other to tor");
-	one->silent[1] = false; /* maxNextHops: it is enough that one node does */
+	one->unannounced[1] = false; /* maxNextHops: it is enough that one node does */
 	expect_announced(&world, "True/Announced: to tor");
-	one->silent[0] = true; /* … and another the other half */
+	one->unannounced[0] = true; /* … and another the other half */
 	expect_announced(&world, "True/Announced: to tor");
-	two->silent[0] = true;
-	two->silent[1] = false;
+	two->unannounced[0] = true;
+	two->unannounced[1] = false;
 	two->announced_to = world_words(&world, "tor-b");
 	expect_announced(&world,
 			 "False/PartlyAnnounced: 192.0.2.1 is not announced (node n1: IPv6 to no peer: none "
@@ -158,7 +158,7 @@ static void test_who_tells_of_the_halves(void **state _unused_)
 	struct lb_node_group *one = world_report(&world, n1, true, "tor", "w/shop=192.0.2.1,2001:db8::1");
 
 	n1->sampled = n2->sampled = true; /* of a large cluster no other node names it */
-	one->silent[1] = true;
+	one->unannounced[1] = true;
 	one->message = "IPv6 to no peer";
 	expect_announced(
 		&world, "False/PartlyAnnounced: 2001:db8::1 is not announced (node n1: IPv6 to no peer); the "

@@ -124,7 +124,7 @@ static void judge_families(const struct report_facts *facts, struct report_servi
 	for (i = 0; i < row->n_vips; i++) {
 		bool v6 = row->vips[i].family == ADDR_IPV6;
 
-		row->silent[v6] = !facts->told_in[v6];
+		row->unannounced[v6] = !facts->told_in[v6];
 	}
 	if (report_unrouted(facts, message) && !*row->reason)
 		row->reason = REPORT_PARTLY;
@@ -208,7 +208,7 @@ static int compare_states(const struct report_service *a, const struct report_se
 	if (!order)
 		order = strcmp(a->message, b->message);
 	if (!order)
-		order = (a->silent[0] - b->silent[0]) * 2 + (a->silent[1] - b->silent[1]);
+		order = (a->unannounced[0] - b->unannounced[0]) * 2 + (a->unannounced[1] - b->unannounced[1]);
 	return order ? order : compare_strings(&a->announced_to, &b->announced_to);
 }
 
@@ -259,9 +259,11 @@ static void open_group(struct strbuf *out, const struct report_service *row)
 		json_append_string(out, row->announced_to.items[i]);
 	}
 	strbuf_append(out, "]");
-	if (row->silent[0] || row->silent[1])
-		strbuf_appendf(out, ",\"unannouncedFamilies\":[%s%s%s]", row->silent[0] ? "\"IPv4\"" : "",
-			       row->silent[0] && row->silent[1] ? "," : "", row->silent[1] ? "\"IPv6\"" : "");
+	if (row->unannounced[0] || row->unannounced[1])
+		strbuf_appendf(out, ",\"unannouncedFamilies\":[%s%s%s]",
+			       row->unannounced[0] ? "\"IPv4\"" : "",
+			       row->unannounced[0] && row->unannounced[1] ? "," : "",
+			       row->unannounced[1] ? "\"IPv6\"" : "");
 	put_text(out, ",", "reason", row->reason);
 	put_text(out, ",", "message", row->message);
 	strbuf_append(out, ",\"services\":[");

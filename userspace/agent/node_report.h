@@ -39,8 +39,8 @@ struct report_service {
 	bool exception; /* not as it should be, and nothing that is told of the node as a whole explains it */
 	bool reporter;	/* named here also if all is well, see above */
 	struct strings announced_to; /* sorted */
-	bool silent[2]; /* IPv4, IPv6: something is announced, but no peer is told of its VIP of that family
-			 */
+	/* IPv4, IPv6: something is announced, but no peer is told of its VIP of that family. */
+	bool unannounced[2];
 	const char *reason;  /* static text, "" if all is well */
 	const char *message; /* never NULL */
 };

@@ -307,7 +307,7 @@ struct lb_node_group { /* services of equal state */
 	bool programmed;
 	bool releasing;		     /* withdrawn or on its way out, but something of it still stands on this node */
 	struct strings announced_to; /* BGPPeers, sorted: Established, and bgpd originates to them what they should get */
-	bool silent[2]; /* IPv4, IPv6: VIPs of this family are told to none of them */
+	bool unannounced[2]; /* IPv4, IPv6: VIPs of this family are told to none of them */
 	const char *reason, *message; /* why not all is as wanted, in the words of a condition; "" if it is */
 	struct lb_node_service *services; /* sorted by name */
 	size_t n_services;
