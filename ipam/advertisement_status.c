@@ -80,8 +80,9 @@ static const struct {
 	[LACK_POOLS] = { "NoPools", "neither serviceIPPools nor serviceIPPoolSelectors select a "
 				    "ServiceIPPool that exists" },
 	[LACK_NODES] = { "NoNodes", "its nodeSelectors select no node" },
-	[LACK_PEERS] = { "NoPeers", "no BGPPeer that it selects has one of its nodes: see its peers and "
-				    "nodeSelectors, and those of the BGPPeers" },
+	[LACK_PEERS] = { "NoPeers",
+			 "no usable BGPPeer that it selects has one of its nodes: see its peers and "
+			 "nodeSelectors, and those of the BGPPeers" },
 	[LACK_SERVICES] = { "NoServices",
 			    "no Service that its serviceSelectors select has an address of its pools" },
 };
@@ -105,7 +106,7 @@ static bool has_peer(const struct bgp_advertisement *advertisement, const struct
 
 	for (i = 0; i < cluster->n_peers; i++)
 		if (route_policy_selects_peer(advertisement, cluster->peers[i]) &&
-		    peer_selects_node(cluster->peers[i], node))
+		    peer_selects_node(cluster->peers[i], node) && peer_is_sound(cluster->peers[i]))
 			return true;
 	return false;
 }

@@ -4,7 +4,9 @@
  *
  *   Valid      it can be used as it is: it was read, its communities are known, the pools and peers that it
  *              names exist
- *   Selecting  it selects something: nodes, peers of them, pools, and a Service that has an address of theirs
+ *   Selecting  it selects something: nodes, peers of them that can have a session (by their own fields:
+ * Secrets are the agents'), and, unless it announces PodCIDRs, pools and a Service that has an address of
+ * theirs
  *
  * Neither counts anything: each version of the object is sent to every agent. */
 #ifndef FAIRWAY_IPAM_ADVERTISEMENT_STATUS_H

@@ -144,7 +144,8 @@ static void test_refused(void **state _unused_)
 	"Selecting False/NoServices: no Service that its serviceSelectors select has an address of its "     \
 	"pools\n"
 #define NO_PEERS                                                                                             \
-	"Selecting False/NoPeers: no BGPPeer that it selects has one of its nodes: see its peers and "       \
+	"Selecting False/NoPeers: no usable BGPPeer that it selects has one of its nodes: see its peers "    \
+	"and "                                                                                               \
 	"nodeSelectors, and "                                                                                \
 	"those of the BGPPeers\n"
 
@@ -212,12 +213,41 @@ static void test_nodes_and_peers(void **state _unused_)
 	expect(&world, advertisement, VALID SELECTING);
 }
 
+/* Peers with which no node can have a session. Of their Secrets the controller knows nothing. */
+static void test_unusable_peers(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	struct bgp_advertisement *advertisement = furnish(&world, NULL);
+	struct bgp_peer *tor = world_peer(&world, "only", "10.0.0.8"), sound = *tor;
+
+	advertisement->peers = world_words(&world, "only");
+	tor->password_secret = "only";
+	expect(&world, advertisement, VALID SELECTING);
+	tor->vrf = "red";
+	expect(&world, advertisement, VALID NO_PEERS);
+	*tor = sound;
+	tor->my_asn = 0;
+	expect(&world, advertisement, VALID NO_PEERS);
+	*tor = sound;
+	tor->hold_time_sec = 2;
+	expect(&world, advertisement, VALID NO_PEERS);
+	*tor = sound;
+	tor->peer_address = (struct addr){ 0 };
+	expect(&world, advertisement, VALID NO_PEERS);
+	*tor = sound;
+	tor->ipv4 = tor->ipv6 = false;
+	expect(&world, advertisement, VALID NO_PEERS);
+	tor->ipv6 = true;
+	expect(&world, advertisement, VALID SELECTING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole_body), cmocka_unit_test(test_valid),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_pools),
-		cmocka_unit_test(test_services),   cmocka_unit_test(test_nodes_and_peers),
+		cmocka_unit_test(test_whole_body),     cmocka_unit_test(test_valid),
+		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_services),       cmocka_unit_test(test_nodes_and_peers),
+		cmocka_unit_test(test_unusable_peers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

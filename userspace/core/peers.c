@@ -115,7 +115,6 @@ static bool asns_are_valid(struct judge *judge, const struct bgp_peer *peer)
 static bool transport_is_valid(struct judge *judge, const struct bgp_peer *peer)
 {
 	char text[ADDR_TEXT_MAX];
-	const char *why;
 
 	if (peer->vrf && *peer->vrf) {
 		report(judge, peer, "spec.vrf", "%s: peers in a VRF are not supported yet; " NO_SESSION, peer->vrf);
@@ -129,12 +128,6 @@ static bool transport_is_valid(struct judge *judge, const struct bgp_peer *peer)
 	    peer->source_address.family != peer->peer_address.family) {
 		report(judge, peer, "spec.sourceAddress", "%s is not of peerAddress' family: " NO_SESSION,
 		       addr_format(&peer->source_address, text));
-		return false;
-	}
-	if (peer->password_secret && *peer->password_secret && !peer_password(judge->cluster, judge->secret_namespace, peer, &why)) {
-		report(judge, peer, "spec.passwordSecret", "Secret %s/%s %s: " NO_SESSION,
-		       judge->secret_namespace ? judge->secret_namespace : FAIRWAY_NAMESPACE,
-		       peer->password_secret, why);
 		return false;
 	}
 	return true;
@@ -155,15 +148,43 @@ static bool timers_are_valid(struct judge *judge, const struct bgp_peer *peer)
 	return true;
 }
 
+static bool families_are_valid(struct judge *judge, const struct bgp_peer *peer)
+{
+	if (peer->ipv4 || peer->ipv6)
+		return true;
+	report(judge, peer, "spec.addressFamilies", "empty: " NO_SESSION);
+	return false;
+}
+
+static bool fields_are_valid(struct judge *judge, const struct bgp_peer *peer)
+{
+	return where_is_valid(judge, peer) && asns_are_valid(judge, peer) && transport_is_valid(judge, peer) &&
+	       timers_are_valid(judge, peer) && families_are_valid(judge, peer);
+}
+
+bool peer_is_sound(const struct bgp_peer *peer)
+{
+	struct judge quiet = { 0 };
+
+	return !peer->unusable && fields_are_valid(&quiet, peer);
+}
+
+static bool password_is_valid(struct judge *judge, const struct bgp_peer *peer)
+{
+	const char *why;
+
+	if (!peer->password_secret || !*peer->password_secret ||
+	    peer_password(judge->cluster, judge->secret_namespace, peer, &why))
+		return true;
+	report(judge, peer, "spec.passwordSecret", "Secret %s/%s %s: " NO_SESSION,
+	       judge->secret_namespace ? judge->secret_namespace : FAIRWAY_NAMESPACE, peer->password_secret, why);
+	return false;
+}
+
 static bool peer_is_valid(struct judge *judge, const struct bgp_peer *peer)
 {
-	bool valid = where_is_valid(judge, peer) && asns_are_valid(judge, peer) && transport_is_valid(judge, peer) &&
-		     timers_are_valid(judge, peer);
+	bool valid = fields_are_valid(judge, peer) && password_is_valid(judge, peer);
 
-	if (valid && !peer->ipv4 && !peer->ipv6) {
-		report(judge, peer, "spec.addressFamilies", "empty: " NO_SESSION);
-		valid = false;
-	}
 	if (peer->bfd_profile && *peer->bfd_profile && !cluster_find_bfd_profile(judge->cluster, peer->bfd_profile))
 		report(judge, peer, "spec.bfdProfile", "BFDProfile/%s not found: the session goes on without BFD, so a "
 		       "dead path shows after the hold time only", peer->bfd_profile);

@@ -15,6 +15,10 @@ bool peer_is_internal(const struct bgp_peer *);
 /* By its nodeSelectors; never if it could not be read. */
 bool peer_selects_node(const struct bgp_peer *, const struct node *);
 
+/* By its own fields it can have a session. What other peers, the node and its Secret may still forbid is
+ * peers_usable()'s. */
+bool peer_is_sound(const struct bgp_peer *);
+
 /* The AS number of the node's one BGP instance: that of its internal peers if there are any (an internal session can't be
  * had with another), else the one that most peers ask for, then the eldest's. The others get theirs by local-as.
  * 0 without peers. */
