@@ -72,6 +72,7 @@ static bool send_next(struct event_sender *sender, struct item *item)
 	*item = (struct item){ .sender = sender, .token = write.token, .again = write.again };
 	if (api_send(sender->api, &call, on_reply, item, &item->request) < 0) {
 		event_book_answer(sender->book, write.token, EVENT_LATER, now_msec);
+		loop_timer_set_earlier(sender->due, EVENT_RETRY_MSEC);
 		return false;
 	}
 	sender->n_sent++;
