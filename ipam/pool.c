@@ -169,7 +169,7 @@ static int pool_init(struct pool *pool, struct arena *arena, const struct servic
 	}
 	for (i = 0; i < spec->addresses.n; i++)
 		read_entry(pool, i, &why);
-	if (spec->refused) {
+	if (spec->unusable) {
 		pool->unreadable = true;
 		strbuf_append(&why, spec->refused);
 	} else if (!spec->addresses.n)

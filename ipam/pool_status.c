@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
 
@@ -82,6 +83,28 @@ static struct condition_want exhausted_condition(const struct pool_usage *usage)
 	return want;
 }
 
+/* Of the newest version; the other conditions are of the one in force. */
+static int64_t generation_of(const struct service_ip_pool *pool)
+{
+	return pool->refused ? pool->refused_generation : pool->meta.generation;
+}
+
+static struct condition_want valid_condition(const struct service_ip_pool *pool, struct strbuf *message)
+{
+	if (pool->refused)
+		strbuf_appendf(
+			message, "%s; %s", pool->refused,
+			pool->unusable
+				? "it gives no address, and what Services hold stays"
+				: "its last good version is in force until lbcontroller starts anew; then "
+				  "it gives no address");
+	return (struct condition_want){ .type = "Valid",
+					.status = pool->refused ? CONDITION_FALSE : CONDITION_TRUE,
+					.reason = pool->refused ? "Refused" : "Valid",
+					.message = strbuf_text(message),
+					.generation = generation_of(pool) };
+}
+
 /* --- patches ------------------------------------------------------------------------------------------- */
 
 static void append_condition(struct strbuf *out, const char *before, const struct service_ip_pool *pool,
@@ -95,17 +118,22 @@ static void append_condition(struct strbuf *out, const char *before, const struc
 int pool_status_patch(struct strbuf *out, const struct service_ip_pool *pool, const struct pool_usage *usage,
 		      int64_t now_sec)
 {
+	cleanup(strbuf_done) struct strbuf refusal = { 0 };
+	struct condition_want valid = valid_condition(pool, &refusal);
+
 	strbuf_appendf(out, "{\"status\":{\"assignedIPv4\":%" PRIu64 ",\"availableIPv4\":%" PRIu64,
 		       usage->assigned_v4, usage->available_v4);
 	strbuf_appendf(out, ",\"assignedIPv6\":%" PRIu64 ",\"availableIPv6\":%" PRIu64,
 		       as_integer(usage->assigned_v6), as_integer(usage->available_v6));
-	if (pool->meta.generation)
-		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, pool->meta.generation);
+	if (generation_of(pool))
+		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, generation_of(pool));
 	append_condition(out, ",\"conditions\":[", pool, ready_condition(usage), now_sec);
 	append_condition(out, ",", pool, conflict_condition(usage), now_sec);
 	append_condition(out, ",", pool, exhausted_condition(usage), now_sec);
+	strbuf_append(out, ",");
+	condition_json(out, &pool->conditions, &valid, now_sec);
 	strbuf_append(out, "]}}");
-	return strbuf_failed(out) ? -ENOMEM : 0;
+	return strbuf_failed(out) || strbuf_failed(&refusal) ? -ENOMEM : 0;
 }
 
 int pool_finalizer_patch(struct strbuf *out, const struct service_ip_pool *pool,
@@ -117,9 +145,9 @@ int pool_finalizer_patch(struct strbuf *out, const struct service_ip_pool *pool,
 	const char *separator = "";
 	size_t i;
 
-	/* One that is being deleted may get no new finalizers. What one holds that could not be decoded is unknown: it keeps its
-	 * own until somebody deletes it. */
-	if (wanted == there || (wanted && pool->meta.deleting) || (pool->refused && !pool->meta.deleting))
+	/* One that is being deleted may get no new finalizers. What one holds that could not be decoded is
+	 * unknown: it keeps its own until somebody deletes it. */
+	if (wanted == there || (wanted && pool->meta.deleting) || (pool->unusable && !pool->meta.deleting))
 		return 0;
 	strbuf_appendf(out, "{\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\",\"finalizers\":[",
 		       pool->meta.resource_version);

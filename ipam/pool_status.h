@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a ServiceIPPool's status and finalizer should be (PURE). The controller alone writes the whole status.
- */
+ *
+ * Ready, Conflict and Exhausted are of the version in force, Valid of the newest: an edit that was refused
+ * takes no address away, and whoever wrote it must see that it is not followed. */
 #ifndef FAIRWAY_IPAM_POOL_STATUS_H
 #define FAIRWAY_IPAM_POOL_STATUS_H
 

@@ -281,6 +281,8 @@ static int reduce(struct object *object, const struct problem *why)
 		return service->refused ? 0 : -ENOMEM;
 	case OBJECT_SERVICE_IP_POOL:
 		object->pool = (struct service_ip_pool){ .meta = meta,
+							 .unusable = true,
+							 .refused_generation = meta.generation,
 							 .conditions = object->pool.conditions,
 							 .status_digest = object->pool.status_digest };
 		object->pool.refused = arena_string(&object->arena, strbuf_text(&text));

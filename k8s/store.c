@@ -292,6 +292,14 @@ static void keep_peer(struct bgp_peer *kept, const struct bgp_peer *remains)
 	kept->status_digest = remains->status_digest;
 }
 
+static void keep_pool(struct service_ip_pool *kept, const struct service_ip_pool *remains)
+{
+	kept->refused = remains->refused;
+	kept->refused_generation = remains->refused_generation;
+	kept->conditions = remains->conditions;
+	kept->status_digest = remains->status_digest;
+}
+
 void store_keep(struct store *store, const struct object *object, struct object *remains)
 {
 	struct bodies *bodies = &store->kinds[object->kind];
@@ -314,10 +322,8 @@ void store_keep(struct store *store, const struct object *object, struct object 
 		keep_advertisement(&kept->advertisement, &remains->advertisement);
 	if (object->kind == OBJECT_BGP_PEER)
 		keep_peer(&kept->peer, &remains->peer);
-	if (object->kind == OBJECT_SERVICE_IP_POOL) {
-		kept->pool.conditions = remains->pool.conditions;
-		kept->pool.status_digest = remains->pool.status_digest;
-	}
+	if (object->kind == OBJECT_SERVICE_IP_POOL)
+		keep_pool(&kept->pool, &remains->pool);
 	arena_done(&kept->later);
 	kept->later = remains->arena;
 	remains->arena = (struct arena){ 0 };

@@ -365,22 +365,29 @@ static void test_refused_pool_and_written(void **state)
 	const struct object *pool;
 	uint64_t digest;
 
-	put(fixture, &fixture->pools, POOL("5", "", "1", "1"));
+	put(fixture, &fixture->pools, POOL("5", ",\"generation\":5", "1", "1"));
 	digest = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a")->pool.status_digest;
-	put(fixture, &fixture->pools, POOL("6", "", "-1", "2"));
+	put(fixture, &fixture->pools, POOL("6", ",\"generation\":6", "-1", "2"));
 	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
 	assert_false(object_is_remains(pool));
 	assert_int_equal(pool->pool.quota_per_namespace, 1);
+	assert_string_equal(pool->pool.refused, "spec.quota.perNamespace: not in 0..2147483647: -1");
+	assert_int_equal(pool->pool.refused_generation, 6);
+	assert_int_equal(pool->meta.generation, 5); /* of the version in force */
 	assert_int_equal(pool->meta.resource_version, 6);
 	assert_true(pool->pool.status_digest != digest);
 	assert_true(changed(fixture));
-	put(fixture, &fixture->pools, POOL("7", "", "-1", "2")); /* nothing new */
+	put(fixture, &fixture->pools, POOL("7", ",\"generation\":6", "-1", "2")); /* nothing new */
 	assert_false(changed(fixture));
 	assert_int_equal(pool->meta.resource_version, 7);
 	put(fixture, &fixture->pools,
 	    POOL("8", ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"", "-1", "2"));
 	assert_true(pool->meta.deleting);
 	assert_int_equal(pool->pool.quota_per_namespace, 1);
+	put(fixture, &fixture->pools, POOL("9", "", "2", "2"));
+	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
+	assert_null(pool->pool.refused);
+	assert_int_equal(pool->pool.quota_per_namespace, 2);
 }
 
 /* An edit that breaks an advertisement leaves its last good version in force, and what is wrong with it is

@@ -385,19 +385,29 @@ static void test_pool_conditions(void **state)
 	const struct service_ip_pool *pool = world_pool(&fixture->world, "p", "192.0.2.0/30");
 	struct pool_usage usage = usage_of(1, 3, 0, 0);
 
-	expect_pool(pool, &usage, "Ready=True/Ready Conflict=False/NoConflict Exhausted=False/AddressesFree");
+	expect_pool(
+		pool, &usage,
+		"Ready=True/Ready Conflict=False/NoConflict Exhausted=False/AddressesFree Valid=True/Valid");
 	usage = usage_of(4, 0, 0, 0);
-	expect_pool(pool, &usage, "Ready=False/Exhausted Conflict=False/NoConflict Exhausted=True/Exhausted");
+	expect_pool(
+		pool, &usage,
+		"Ready=False/Exhausted Conflict=False/NoConflict Exhausted=True/Exhausted Valid=True/Valid");
 	usage = usage_of(4, 0, 1, 1); /* one family is left */
-	expect_pool(pool, &usage, "Ready=True/Ready Conflict=False/NoConflict Exhausted=True/Exhausted");
+	expect_pool(pool, &usage,
+		    "Ready=True/Ready Conflict=False/NoConflict Exhausted=True/Exhausted Valid=True/Valid");
 	usage = usage_of(4, 0, 1, 0);
-	expect_pool(pool, &usage, "Ready=False/Exhausted Conflict=False/NoConflict Exhausted=True/Exhausted");
+	expect_pool(
+		pool, &usage,
+		"Ready=False/Exhausted Conflict=False/NoConflict Exhausted=True/Exhausted Valid=True/Valid");
 	usage.ready = false;
 	usage.reason = "Conflict";
-	expect_pool(pool, &usage, "Ready=False/Conflict Conflict=True/Conflict Exhausted=Unknown/NotReady");
+	expect_pool(
+		pool, &usage,
+		"Ready=False/Conflict Conflict=True/Conflict Exhausted=Unknown/NotReady Valid=True/Valid");
 	usage.reason = "Disabled";
-	expect_pool(pool, &usage,
-		    "Ready=False/Disabled Conflict=False/NoConflict Exhausted=Unknown/NotReady");
+	expect_pool(
+		pool, &usage,
+		"Ready=False/Disabled Conflict=False/NoConflict Exhausted=Unknown/NotReady Valid=True/Valid");
 }
 
 /* The API server's integers end where int64 does. */
@@ -412,6 +422,35 @@ static void test_pool_status_bodies(void **state)
 	assert_int_equal(pool_status_patch(&body, pool, &usage, NOW), 0);
 	assert_non_null(strstr(strbuf_text(&body), "\"assignedIPv6\":1,\"availableIPv6\":9223372036854775807,"
 						   "\"observedGeneration\":2,\"conditions\":["));
+}
+
+/* A refused edit takes nothing away, and is told: what works stays Ready. */
+static void test_pool_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(strbuf_done) struct strbuf body = { 0 }, anew = { 0 };
+	struct service_ip_pool *pool = world_pool(&fixture->world, "p", "192.0.2.0/30");
+	struct pool_usage usage = usage_of(1, 3, 0, 0);
+
+	pool->meta.generation = 2;
+	pool->refused = "spec.quota: not a map";
+	pool->refused_generation = 3;
+	expect_pool(pool, &usage,
+		    "Ready=True/Ready Conflict=False/NoConflict Exhausted=False/AddressesFree "
+		    "Valid=False/Refused");
+	assert_int_equal(pool_status_patch(&body, pool, &usage, NOW), 0);
+	assert_non_null(strstr(strbuf_text(&body), "\"observedGeneration\":3,\"conditions\":["));
+	assert_non_null(
+		strstr(strbuf_text(&body), "\"reason\":\"Ready\",\"message\":\"\",\"observedGeneration\":2"));
+	assert_non_null(
+		strstr(strbuf_text(&body),
+		       "\"message\":\"spec.quota: not a map; its last good version is in force until "
+		       "lbcontroller starts anew; then it gives no address\",\"observedGeneration\":3"));
+	pool->unusable = true;
+	assert_int_equal(pool_status_patch(&anew, pool, &usage, NOW), 0);
+	assert_non_null(strstr(strbuf_text(&anew),
+			       "\"message\":\"spec.quota: not a map; it gives no address, and "
+			       "what Services hold stays\""));
 }
 
 static void expect_finalizers(const struct service_ip_pool *pool, const struct pool_usage *usage,
@@ -436,10 +475,10 @@ static void test_pool_finalizer(void **state)
 		"{\"metadata\":{\"resourceVersion\":\"9\",\"finalizers\":[\"fairway.dev/pool-in-use\"]}}");
 	pool->meta.finalizers = world_words(&fixture->world, "a.example/b fairway.dev/pool-in-use");
 	expect_finalizers(pool, &used, "");
-	pool->refused = "spec.addresses: not a list"; /* nothing is known to be used: and nothing is known to
-							 be free */
+	pool->unusable = true; /* nothing is known to be used: and nothing is known to be free */
 	expect_finalizers(pool, &free_again, "");
-	pool->refused = NULL;
+	pool->unusable = false;
+	pool->refused = "spec.quota: not a map"; /* an edit: the last good version is known */
 	expect_finalizers(pool, &free_again,
 			  "{\"metadata\":{\"resourceVersion\":\"9\",\"finalizers\":[\"a.example/b\"]}}");
 	pool->meta.finalizers = world_words(&fixture->world, "a.example/b");
@@ -467,6 +506,7 @@ int main(void)
 		TEST(test_cleaning_a_problem),
 		TEST(test_pool_conditions),
 		TEST(test_pool_status_bodies),
+		TEST(test_pool_refused),
 		TEST(test_pool_finalizer),
 	};
 

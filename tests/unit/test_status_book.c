@@ -155,8 +155,12 @@ static void test_refused_pool(void **state _unused_)
 		char text[200];
 
 		world_pool(&fixture.world, "p", "192.0.2.0/29");
-		if (rows[i].refused)
-			world_pool(&fixture.world, "other", "")->refused = rows[i].refused;
+		if (rows[i].refused) {
+			struct service_ip_pool *other = world_pool(&fixture.world, "other", "");
+
+			other->unusable = true;
+			other->refused = rows[i].refused;
+		}
 		world_service(&fixture.world, "w/a");
 		add_entry(&fixture, "a", "", "203.0.113.1");
 		problems_add(&fixture.problems, rows[i].problem, "", "broken");

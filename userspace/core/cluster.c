@@ -92,7 +92,7 @@ bool object_is_remains(const struct object *object)
 	case OBJECT_SERVICE:
 		return object->service.unusable;
 	case OBJECT_SERVICE_IP_POOL:
-		return object->pool.refused != NULL;
+		return object->pool.unusable;
 	case OBJECT_BGP_ADVERTISEMENT:
 		return object->advertisement.unusable;
 	case OBJECT_BGP_PEER:

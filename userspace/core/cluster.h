@@ -204,7 +204,9 @@ struct service_allocation {
 
 struct service_ip_pool {
 	struct meta meta;
-	const char *refused; /* why it was when decoded, see decode_remains(): what it holds is unknown. NULL: it was not */
+	bool unusable; /* refused when decoded, see decode_remains(): what it holds is unknown */
+	const char *refused; /* as a Service's */
+	int64_t refused_generation;
 	struct strings addresses; /* text: "CIDR" or "a-b" */
 	bool auto_assign, avoid_buggy_ips, disabled;
 	struct service_allocation allocation;

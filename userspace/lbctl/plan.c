@@ -104,7 +104,7 @@ static int report_allocations(const struct cluster *cluster, const struct alloca
 		const struct pool_usage *pool = &allocations->pools[i];
 		struct meta meta = { .namespace = "", .name = pool->name };
 
-		if (cluster_find_pool(cluster, pool->name)->refused)
+		if (cluster_find_pool(cluster, pool->name)->unusable)
 			continue; /* told when it was read */
 		if (!pool->ready && !text_equal(pool->reason, "Disabled"))
 			r = problems_add_object(problems, OBJECT_SERVICE_IP_POOL, &meta, "spec.addresses",
