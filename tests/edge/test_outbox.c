@@ -181,17 +181,10 @@ static void run_until_idle(struct fixture *fixture)
 /* Leadership is lost while a write and an Event wait in the API client's queue. */
 static void test_nothing_leaves_when_leadership_is_lost_meanwhile(void **state)
 {
-	const struct event event = { .kind = OBJECT_SERVICE,
-				     .namespace = "w",
-				     .name = "shop",
-				     .uid = "u",
-				     .reason = "R",
-				     .action = "A",
-				     .note = "n" };
 	struct fixture *fixture = *state;
 
 	fixture->leads = true;
-	assert_int_equal(event_book_tell(fixture->book, &event, loop_now_msec(), 1), 0);
+	tell_event(fixture);
 	outbox_send(fixture->outbox); /* the Event */
 	round_wants(fixture, &shop);
 	assert_int_equal(outbox_counts(fixture->outbox).n_under_way, 1);
@@ -201,7 +194,7 @@ static void test_nothing_leaves_when_leadership_is_lost_meanwhile(void **state)
 	assert_int_equal(outbox_counts(fixture->outbox).unanswered, 1);
 	assert_int_equal(api_state(fixture->api).n_requests, 0);
 	fixture->leads = true; /* as it would have been */
-	assert_int_equal(event_book_tell(fixture->book, &event, loop_now_msec(), 1), 0);
+	tell_event(fixture);
 	round_wants(fixture, &other);
 	run_until_idle(fixture);
 	assert_true(api_state(fixture->api).n_requests > 0);
