@@ -50,16 +50,13 @@ static int judge_valid(const struct bgp_advertisement *advertisement, const stru
 	bool usable;
 	int r;
 
-	*ret = (struct condition_want){ .type = "Valid", .status = CONDITION_FALSE };
-	if (advertisement->refused) {
-		ret->reason = "Refused";
-		strbuf_appendf(
-			message,
-			"%s; nodes that have read its last good version go on with that, one that starts "
-			"anew announces nothing by it",
-			advertisement->refused);
+	*ret = condition_valid(
+		&advertisement->meta,
+		"nodes that have read its last good version go on with that, one that starts anew announces "
+		"nothing by it",
+		message);
+	if (advertisement->meta.refused)
 		return 0;
-	}
 	r = route_policy_check(cluster, advertisement, &problems, &usable);
 	if (r < 0)
 		return r;
@@ -181,7 +178,7 @@ static struct condition_want judge_selecting(const struct bgp_advertisement *adv
 	struct condition_want want = { .type = "Selecting", .status = CONDITION_UNKNOWN };
 	enum lack lack;
 
-	if (advertisement->refused) {
+	if (advertisement->meta.refused) {
 		want.reason = "Refused";
 		want.message = "it could not be read";
 		return want;
@@ -195,17 +192,11 @@ static struct condition_want judge_selecting(const struct bgp_advertisement *adv
 
 /* ------------------------------------------------------------------------------------------------------- */
 
-/* Of the version that is judged. */
-static int64_t generation_of(const struct bgp_advertisement *advertisement)
-{
-	return advertisement->refused ? advertisement->refused_generation : advertisement->meta.generation;
-}
-
 static void append_condition(struct strbuf *out, const char *before,
 			     const struct bgp_advertisement *advertisement, struct condition_want want,
 			     int64_t now_sec)
 {
-	want.generation = generation_of(advertisement);
+	want.generation = meta_newest_generation(&advertisement->meta);
 	strbuf_append(out, before);
 	condition_json(out, &advertisement->conditions, &want, now_sec);
 }
@@ -221,8 +212,9 @@ int advertisement_status_patch(struct strbuf *out, const struct bgp_advertisemen
 		return r;
 	valid.message = strbuf_text(&message);
 	strbuf_append(out, "{\"status\":{");
-	if (generation_of(advertisement))
-		strbuf_appendf(out, "\"observedGeneration\":%" PRId64 ",", generation_of(advertisement));
+	if (meta_newest_generation(&advertisement->meta))
+		strbuf_appendf(out, "\"observedGeneration\":%" PRId64 ",",
+			       meta_newest_generation(&advertisement->meta));
 	append_condition(out, "\"conditions\":[", advertisement, valid, now_sec);
 	append_condition(out, ",", advertisement, selecting, now_sec);
 	strbuf_append(out, "]}}");

@@ -97,3 +97,14 @@ void condition_json(struct strbuf *out, const struct conditions *seen, const str
 	if (strbuf_failed(&message))
 		out->failed = true;
 }
+
+struct condition_want condition_valid(const struct meta *meta, const char *instead, struct strbuf *message)
+{
+	if (meta->refused)
+		strbuf_appendf(message, "%s; %s", meta->refused, instead);
+	return (struct condition_want){ .type = "Valid",
+					.status = meta->refused ? CONDITION_FALSE : CONDITION_TRUE,
+					.reason = meta->refused ? "Refused" : "Valid",
+					.message = strbuf_text(message),
+					.generation = meta_newest_generation(meta) };
+}

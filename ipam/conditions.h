@@ -25,6 +25,10 @@ enum condition_change condition_compare(const struct conditions *seen, const str
 void condition_json(struct strbuf *, const struct conditions *seen, const struct condition_want *,
 		    int64_t now_sec);
 
+/* Valid: was the newest version read? `instead`: what is in force if not. The words go into `message`, which
+ * is borrowed. */
+struct condition_want condition_valid(const struct meta *, const char *instead, struct strbuf *message);
+
 const char *condition_status_name(enum condition_status); /* "True" … */
 /* Kubernetes refuses a whole status for one bad reason: `reason` if it is a good one, else `fallback`. */
 const char *condition_reason_or(const char *reason, const char *fallback);

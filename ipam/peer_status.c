@@ -109,27 +109,6 @@ static void append_session(struct strbuf *out, const struct session *session)
 	strbuf_append(out, "}");
 }
 
-/* Of the newest version; those of the nodes' sessions are of the last good one. */
-static int64_t generation_of(const struct bgp_peer *peer)
-{
-	return peer->refused ? peer->refused_generation : peer->meta.generation;
-}
-
-static struct condition_want valid_condition(const struct bgp_peer *peer, struct strbuf *message)
-{
-	struct condition_want want = { .type = "Valid", .generation = generation_of(peer) };
-
-	want.status = peer->refused ? CONDITION_FALSE : CONDITION_TRUE;
-	want.reason = peer->refused ? "Refused" : "Valid";
-	if (peer->refused)
-		strbuf_appendf(message,
-			       "%s; nodes that have read its last good version go on with that, one that "
-			       "starts anew has no session by it",
-			       peer->refused);
-	want.message = strbuf_text(message);
-	return want;
-}
-
 static struct condition_want ready_condition(const struct bgp_peer *of, const struct session *sessions,
 					     size_t n, size_t n_established, struct strbuf *message)
 {
@@ -176,13 +155,16 @@ static void append_status(struct strbuf *out, const struct bgp_peer *peer, const
 	cleanup(strbuf_done) struct strbuf message = { 0 }, refusal = { 0 };
 	size_t i, n_established = count_established(sessions, n);
 	struct condition_want ready = ready_condition(peer, sessions, n, n_established, &message);
-	struct condition_want valid = valid_condition(peer, &refusal);
+	struct condition_want valid = condition_valid(&peer->meta,
+						      "nodes that have read its last good version go on with "
+						      "that, one that starts anew has no session by it",
+						      &refusal);
 
 	strbuf_appendf(out,
 		       "{\"status\":{\"summary\":\"%zu/%zu\",\"nodesSelected\":%zu,\"nodesEstablished\":%zu",
 		       n_established, n, n, n_established);
-	if (generation_of(peer))
-		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, generation_of(peer));
+	if (meta_newest_generation(&peer->meta))
+		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, meta_newest_generation(&peer->meta));
 	strbuf_append(out, ",\"nodes\":[");
 	for (i = 0; i < n && i < PEER_STATUS_NODES; i++) {
 		strbuf_append(out, i ? "," : "");

@@ -171,7 +171,7 @@ static int pool_init(struct pool *pool, struct arena *arena, const struct servic
 		read_entry(pool, i, &why);
 	if (spec->unusable) {
 		pool->unreadable = true;
-		strbuf_append(&why, spec->refused);
+		strbuf_append(&why, spec->meta.refused);
 	} else if (!spec->addresses.n)
 		strbuf_append(&why, "spec.addresses is empty");
 	qsort(pool->ranges, pool->n_ranges, sizeof(*pool->ranges), range_compare);

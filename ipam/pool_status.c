@@ -83,28 +83,6 @@ static struct condition_want exhausted_condition(const struct pool_usage *usage)
 	return want;
 }
 
-/* Of the newest version; the other conditions are of the one in force. */
-static int64_t generation_of(const struct service_ip_pool *pool)
-{
-	return pool->refused ? pool->refused_generation : pool->meta.generation;
-}
-
-static struct condition_want valid_condition(const struct service_ip_pool *pool, struct strbuf *message)
-{
-	if (pool->refused)
-		strbuf_appendf(
-			message, "%s; %s", pool->refused,
-			pool->unusable
-				? "it gives no address, and what Services hold stays"
-				: "its last good version is in force until lbcontroller starts anew; then "
-				  "it gives no address");
-	return (struct condition_want){ .type = "Valid",
-					.status = pool->refused ? CONDITION_FALSE : CONDITION_TRUE,
-					.reason = pool->refused ? "Refused" : "Valid",
-					.message = strbuf_text(message),
-					.generation = generation_of(pool) };
-}
-
 /* --- patches ------------------------------------------------------------------------------------------- */
 
 static void append_condition(struct strbuf *out, const char *before, const struct service_ip_pool *pool,
@@ -119,14 +97,19 @@ int pool_status_patch(struct strbuf *out, const struct service_ip_pool *pool, co
 		      int64_t now_sec)
 {
 	cleanup(strbuf_done) struct strbuf refusal = { 0 };
-	struct condition_want valid = valid_condition(pool, &refusal);
+	struct condition_want valid =
+		condition_valid(&pool->meta,
+				pool->unusable ? "it gives no address, and what Services hold stays"
+					       : "its last good version is in force until lbcontroller "
+						 "starts anew; then it gives no address",
+				&refusal);
 
 	strbuf_appendf(out, "{\"status\":{\"assignedIPv4\":%" PRIu64 ",\"availableIPv4\":%" PRIu64,
 		       usage->assigned_v4, usage->available_v4);
 	strbuf_appendf(out, ",\"assignedIPv6\":%" PRIu64 ",\"availableIPv6\":%" PRIu64,
 		       as_integer(usage->assigned_v6), as_integer(usage->available_v6));
-	if (generation_of(pool))
-		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, generation_of(pool));
+	if (meta_newest_generation(&pool->meta))
+		strbuf_appendf(out, ",\"observedGeneration\":%" PRId64, meta_newest_generation(&pool->meta));
 	append_condition(out, ",\"conditions\":[", pool, ready_condition(usage), now_sec);
 	append_condition(out, ",", pool, conflict_condition(usage), now_sec);
 	append_condition(out, ",", pool, exhausted_condition(usage), now_sec);

@@ -91,10 +91,10 @@ static int look(const struct service *service, struct service_problem *ret)
 	cleanup(strbuf_done) struct strbuf message = { 0 };
 	int r;
 
-	if (service->refused) {
+	if (service->meta.refused) {
 		ret->reason = "Refused";
-		ret->generation = service->refused_generation;
-		strbuf_append_escaped(&message, service->refused, MESSAGE_BYTES);
+		ret->generation = service->meta.refused_generation;
+		strbuf_append_escaped(&message, service->meta.refused, MESSAGE_BYTES);
 		strbuf_append(&message, service->unusable
 						? "; nothing of it is served, its addresses stay its own"
 						: "; the last good version stays in force");

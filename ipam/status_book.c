@@ -92,7 +92,7 @@ static int stand_in_pool(const struct cluster *cluster, struct arena *arena, str
 		return -ENOMEM;
 	pool->meta = (struct meta){ .namespace = "", .name = "", .uid = "", .created_sec = INT64_MAX };
 	pool->unusable = true;
-	pool->refused = "in a file that cannot be read";
+	pool->meta.refused = "in a file that cannot be read";
 	for (i = 0; i < cluster->n_pools; i++)
 		pools[i] = cluster->pools[i];
 	pools[i] = pool;

@@ -264,47 +264,40 @@ static int reduce(struct object *object, const struct problem *why)
 	cleanup(strbuf_done) struct strbuf text = { 0 };
 
 	strbuf_appendf(&text, "%s%s%s", why->field, *why->field ? ": " : "", why->message);
-	if (strbuf_failed(&text))
+	meta.refused = strbuf_failed(&text) ? NULL : arena_string(&object->arena, strbuf_text(&text));
+	if (!meta.refused)
 		return -ENOMEM;
+	meta.refused_generation = meta.generation;
 	switch (object->kind) {
 	case OBJECT_SERVICE:
 		/* Who has addresses in a status was of the type, whatever its spec says now. */
 		*service = (struct service){ .meta = meta,
 					     .unusable = true,
-					     .refused = arena_string(&object->arena, strbuf_text(&text)),
-					     .refused_generation = meta.generation,
 					     .type = SERVICE_LOAD_BALANCER,
 					     .load_balancer_class = service->load_balancer_class,
 					     .ingress = service->ingress,
 					     .n_ingress = service->n_ingress,
 					     .conditions = service->conditions };
-		return service->refused ? 0 : -ENOMEM;
+		return 0;
 	case OBJECT_SERVICE_IP_POOL:
 		object->pool = (struct service_ip_pool){ .meta = meta,
 							 .unusable = true,
-							 .refused_generation = meta.generation,
 							 .conditions = object->pool.conditions,
 							 .status_digest = object->pool.status_digest };
-		object->pool.refused = arena_string(&object->arena, strbuf_text(&text));
-		return object->pool.refused ? 0 : -ENOMEM;
+		return 0;
 	case OBJECT_BGP_ADVERTISEMENT:
 		object->advertisement =
 			(struct bgp_advertisement){ .meta = meta,
 						    .unusable = true,
-						    .refused =
-							    arena_string(&object->arena, strbuf_text(&text)),
-						    .refused_generation = meta.generation,
 						    .conditions = object->advertisement.conditions,
 						    .status_digest = object->advertisement.status_digest };
-		return object->advertisement.refused ? 0 : -ENOMEM;
+		return 0;
 	case OBJECT_BGP_PEER:
 		object->peer = (struct bgp_peer){ .meta = meta,
 						  .unusable = true,
-						  .refused = arena_string(&object->arena, strbuf_text(&text)),
-						  .refused_generation = meta.generation,
 						  .conditions = object->peer.conditions,
 						  .status_digest = object->peer.status_digest };
-		return object->peer.refused ? 0 : -ENOMEM;
+		return 0;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:

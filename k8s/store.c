@@ -272,30 +272,22 @@ static void keep_service(struct service *kept, const struct service *remains)
 	kept->ingress = remains->ingress;
 	kept->n_ingress = remains->n_ingress;
 	kept->conditions = remains->conditions;
-	kept->refused = remains->refused;
-	kept->refused_generation = remains->refused_generation;
 }
 
 static void keep_advertisement(struct bgp_advertisement *kept, const struct bgp_advertisement *remains)
 {
-	kept->refused = remains->refused;
-	kept->refused_generation = remains->refused_generation;
 	kept->conditions = remains->conditions;
 	kept->status_digest = remains->status_digest;
 }
 
 static void keep_peer(struct bgp_peer *kept, const struct bgp_peer *remains)
 {
-	kept->refused = remains->refused;
-	kept->refused_generation = remains->refused_generation;
 	kept->conditions = remains->conditions;
 	kept->status_digest = remains->status_digest;
 }
 
 static void keep_pool(struct service_ip_pool *kept, const struct service_ip_pool *remains)
 {
-	kept->refused = remains->refused;
-	kept->refused_generation = remains->refused_generation;
 	kept->conditions = remains->conditions;
 	kept->status_digest = remains->status_digest;
 }
@@ -316,6 +308,8 @@ void store_keep(struct store *store, const struct object *object, struct object 
 	kept->meta.finalizers = remains->meta.finalizers;
 	kept->meta.deleting = remains->meta.deleting;
 	kept->meta.deletion_sec = remains->meta.deletion_sec;
+	kept->meta.refused = remains->meta.refused;
+	kept->meta.refused_generation = remains->meta.refused_generation;
 	if (object->kind == OBJECT_SERVICE)
 		keep_service(&kept->service, &remains->service);
 	if (object->kind == OBJECT_BGP_ADVERTISEMENT)

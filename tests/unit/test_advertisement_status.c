@@ -124,8 +124,8 @@ static void test_refused(void **state _unused_)
 	struct bgp_advertisement *advertisement = furnish(&world, NULL);
 
 	advertisement->meta.generation = 3;
-	advertisement->refused = "spec.localPref: not in 0..4294967295: -1";
-	advertisement->refused_generation = 4;
+	advertisement->meta.refused = "spec.localPref: not in 0..4294967295: -1";
+	advertisement->meta.refused_generation = 4;
 	expect(&world, advertisement,
 	       "Valid False/Refused: spec.localPref: not in 0..4294967295: -1; nodes that have read its last "
 	       "good version go on with that, one that starts anew announces nothing by it\n"

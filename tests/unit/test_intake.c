@@ -249,12 +249,12 @@ static void test_refused(void **state)
 	problems_are(fixture, "");
 	/* broken again: the last good version */
 	assert_true(changed(fixture));
-	assert_null(service(fixture, "a")->refused);
+	assert_null(service(fixture, "a")->meta.refused);
 	put(fixture, &fixture->services, SERVICE("a", "7", "0"));
 	assert_true(changed(fixture));
 	assert_int_equal(service(fixture, "a")->ports[0].port, 80);
 	assert_int_equal(service(fixture, "a")->meta.resource_version, 7);
-	assert_string_equal(service(fixture, "a")->refused, "spec.ports[0].port: not in 1..65535: 0");
+	assert_string_equal(service(fixture, "a")->meta.refused, "spec.ports[0].port: not in 1..65535: 0");
 	problems_are(fixture, "Service/web/a: spec.ports[0].port: not in 1..65535: 0; the last good version "
 			      "stays in force\n");
 	/* deleted and made anew, broken: the old one is gone */
@@ -340,7 +340,7 @@ static void test_refused_and_written(void **state)
 		assert_string_equal(kept->meta.finalizers.items[0], i ? "f3" : "f2");
 		assert_string_equal(kept->conditions.items[0].reason, i ? "C" : "B");
 		assert_int_equal(kept->ingress[0].addr.bytes[3], 2 + i);
-		assert_int_equal(kept->refused_generation, 6 + i);
+		assert_int_equal(kept->meta.refused_generation, 6 + i);
 		/* of the last good version */
 		assert_int_equal(kept->meta.generation, 5);
 		assert_string_equal(kept->meta.labels.items[0].value, "5");
@@ -350,7 +350,7 @@ static void test_refused_and_written(void **state)
 	put(fixture, &fixture->services, REFUSED_EDIT("7", "f3", "C", "192.0.2.3", "0"));
 	assert_false(changed(fixture)); /* the same once more, as a new list brings it */
 	put(fixture, &fixture->services, REFUSED_EDIT("8", "f3", "C", "192.0.2.3", "80"));
-	assert_null(service(fixture, "a")->refused);
+	assert_null(service(fixture, "a")->meta.refused);
 	problems_are(fixture, "");
 }
 
@@ -371,8 +371,8 @@ static void test_refused_pool_and_written(void **state)
 	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
 	assert_false(object_is_remains(pool));
 	assert_int_equal(pool->pool.quota_per_namespace, 1);
-	assert_string_equal(pool->pool.refused, "spec.quota.perNamespace: not in 0..2147483647: -1");
-	assert_int_equal(pool->pool.refused_generation, 6);
+	assert_string_equal(pool->pool.meta.refused, "spec.quota.perNamespace: not in 0..2147483647: -1");
+	assert_int_equal(pool->pool.meta.refused_generation, 6);
 	assert_int_equal(pool->meta.generation, 5); /* of the version in force */
 	assert_int_equal(pool->meta.resource_version, 6);
 	assert_true(pool->pool.status_digest != digest);
@@ -386,7 +386,7 @@ static void test_refused_pool_and_written(void **state)
 	assert_int_equal(pool->pool.quota_per_namespace, 1);
 	put(fixture, &fixture->pools, POOL("9", "", "2", "2"));
 	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
-	assert_null(pool->pool.refused);
+	assert_null(pool->pool.meta.refused);
 	assert_int_equal(pool->pool.quota_per_namespace, 2);
 }
 
@@ -406,8 +406,8 @@ static void test_refused_advertisement(void **state)
 	assert_int_equal(advertisement->local_pref, 100);
 	assert_int_equal(advertisement->meta.generation, 1);
 	assert_int_equal(advertisement->meta.resource_version, 2);
-	assert_string_equal(advertisement->refused, "spec.localPref: not in 0..4294967295: -1");
-	assert_int_equal(advertisement->refused_generation, 2);
+	assert_string_equal(advertisement->meta.refused, "spec.localPref: not in 0..4294967295: -1");
+	assert_int_equal(advertisement->meta.refused_generation, 2);
 	assert_string_equal(advertisement->conditions.items[0].type, "B");
 	assert_true(advertisement->status_digest != digest);
 	problems_are(
@@ -417,7 +417,7 @@ static void test_refused_advertisement(void **state)
 	changed(fixture);
 	put(fixture, &fixture->advertisements, ADVERTISEMENT("3", "100", "B"));
 	advertisement = &store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")->advertisement;
-	assert_null(advertisement->refused);
+	assert_null(advertisement->meta.refused);
 	problems_are(fixture, "");
 }
 
@@ -447,19 +447,19 @@ static void test_refused_peer(void **state)
 	assert_int_equal(peer(fixture)->my_asn, 64513);
 	assert_int_equal(peer(fixture)->meta.generation, 1);
 	assert_int_equal(peer(fixture)->meta.resource_version, 2);
-	assert_non_null(strstr(peer(fixture)->refused, "spec.holdTime: "));
-	assert_int_equal(peer(fixture)->refused_generation, 2);
+	assert_non_null(strstr(peer(fixture)->meta.refused, "spec.holdTime: "));
+	assert_int_equal(peer(fixture)->meta.refused_generation, 2);
 	assert_string_equal(peer(fixture)->conditions.items[0].type, "B");
 	assert_true(peer(fixture)->status_digest != digest);
 	assert_true(changed(fixture));
 	put(fixture, &fixture->peers, PEER("1", "3", "9s", "B"));
-	assert_null(peer(fixture)->refused);
+	assert_null(peer(fixture)->meta.refused);
 	problems_are(fixture, "");
 	/* Made anew under its name, it has no last good version. */
 	put(fixture, &fixture->peers, PEER("2", "4", "9s1us", "B"));
 	assert_true(peer(fixture)->unusable);
 	assert_int_equal(peer(fixture)->my_asn, 0);
-	assert_int_equal(peer(fixture)->refused_generation, 4);
+	assert_int_equal(peer(fixture)->meta.refused_generation, 4);
 }
 
 #define PROFILE(uid, multiplier)                                                                             \

@@ -387,8 +387,8 @@ static void test_peer_of_a_refused_edit(void **state _unused_)
 	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
 
 	peer->meta.generation = 4;
-	peer->refused = "spec.holdTime: not whole seconds: 9s1us";
-	peer->refused_generation = 5;
+	peer->meta.refused = "spec.holdTime: not whole seconds: 9s1us";
+	peer->meta.refused_generation = 5;
 	add_session(&world, add_node(&world, "n1"), "tor", "Established", "");
 	expect_peer(&world, peer,
 		    "{\"status\":{\"summary\":\"1/1\",\"nodesSelected\":1,\"nodesEstablished\":1,"
@@ -405,11 +405,9 @@ static void test_peer_that_cannot_be_read(void **state _unused_)
 	cleanup(world_done) struct world world = { 0 };
 	struct bgp_peer *peer = world_peer(&world, "tor", "10.0.0.1");
 
-	*peer = (struct bgp_peer){ .meta = peer->meta,
-				   .unusable = true,
-				   .refused = "spec.holdTime: not whole seconds: 9s1us",
-				   .refused_generation = 5 };
-	peer->meta.generation = 5;
+	*peer = (struct bgp_peer){ .meta = peer->meta, .unusable = true };
+	peer->meta.refused = "spec.holdTime: not whole seconds: 9s1us";
+	peer->meta.refused_generation = peer->meta.generation = 5;
 	add_session(&world, add_node(&world, "n1"), "tor", "Established", "");
 	add_session(&world, add_node(&world, "n2"), "other", "Established", "");
 	expect_peer(&world, peer,

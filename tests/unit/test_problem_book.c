@@ -80,8 +80,8 @@ static struct service *make(struct world *world, const char *name, const struct 
 	annotate(world, service, row->annotations);
 	service->source_ranges = world_words(world, row->source_ranges);
 	service->load_balancer_class = row->class;
-	service->refused = row->refused;
-	service->refused_generation = 8;
+	service->meta.refused = row->refused;
+	service->meta.refused_generation = 8;
 	service->meta.generation = 7;
 	service->unusable = row->unusable;
 	return service;

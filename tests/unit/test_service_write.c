@@ -433,8 +433,8 @@ static void test_pool_refused(void **state)
 	struct pool_usage usage = usage_of(1, 3, 0, 0);
 
 	pool->meta.generation = 2;
-	pool->refused = "spec.quota: not a map";
-	pool->refused_generation = 3;
+	pool->meta.refused = "spec.quota: not a map";
+	pool->meta.refused_generation = 3;
 	expect_pool(pool, &usage,
 		    "Ready=True/Ready Conflict=False/NoConflict Exhausted=False/AddressesFree "
 		    "Valid=False/Refused");
@@ -478,7 +478,7 @@ static void test_pool_finalizer(void **state)
 	pool->unusable = true; /* nothing is known to be used: and nothing is known to be free */
 	expect_finalizers(pool, &free_again, "");
 	pool->unusable = false;
-	pool->refused = "spec.quota: not a map"; /* an edit: the last good version is known */
+	pool->meta.refused = "spec.quota: not a map"; /* an edit: the last good version is known */
 	expect_finalizers(pool, &free_again,
 			  "{\"metadata\":{\"resourceVersion\":\"9\",\"finalizers\":[\"a.example/b\"]}}");
 	pool->meta.finalizers = world_words(&fixture->world, "a.example/b");

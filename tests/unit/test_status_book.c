@@ -159,7 +159,7 @@ static void test_refused_pool(void **state _unused_)
 			struct service_ip_pool *other = world_pool(&fixture.world, "other", "");
 
 			other->unusable = true;
-			other->refused = rows[i].refused;
+			other->meta.refused = rows[i].refused;
 		}
 		world_service(&fixture.world, "w/a");
 		add_entry(&fixture, "a", "", "203.0.113.1");

@@ -251,7 +251,7 @@ static void test_one_that_cannot_be_read(void **state)
 	struct fixture *fixture = *state;
 
 	fixture->shop->unusable = true;
-	fixture->shop->refused = "spec: x";
+	fixture->shop->meta.refused = "spec: x";
 	fixture->shop->load_balancer_class = "fairway.dev/lb";
 	fixture->busy = "public";
 	expect(fixture, "Service/shop soon");

@@ -86,6 +86,11 @@ int object_compare(const struct object *a, const struct object *b)
 	return meta_compare(&a->meta, b->meta.namespace, b->meta.name);
 }
 
+int64_t meta_newest_generation(const struct meta *meta)
+{
+	return meta->refused ? meta->refused_generation : meta->generation;
+}
+
 bool object_is_remains(const struct object *object)
 {
 	switch (object->kind) {

@@ -67,7 +67,14 @@ struct meta {
 	uint64_t resource_version;
 	struct strings finalizers;
 	struct labels labels, annotations;
+	/* Why its newest version was refused, "FIELD: WHAT"; NULL: it was not, or its kind keeps no remains. Then, unless the
+	 * object is `unusable`, this is the last good version: see store_keep(). */
+	const char *refused;
+	int64_t refused_generation; /* metadata.generation of that */
 };
+
+/* metadata.generation of the newest version, the refused one too. */
+int64_t meta_newest_generation(const struct meta *);
 
 enum condition_status { CONDITION_UNKNOWN, CONDITION_FALSE, CONDITION_TRUE };
 
@@ -116,10 +123,6 @@ struct ingress_address { /* status.loadBalancer.ingress[] */
 struct service {
 	struct meta meta;
 	bool unusable; /* refused when decoded, see decode_remains(): it has no port and is nobody's, but keeps its addresses */
-	/* Why its newest version was refused, "FIELD: WHAT"; NULL: it was not. Then, unless it is unusable, this is the last
-	 * good version: see store_keep(). */
-	const char *refused;
-	int64_t refused_generation; /* metadata.generation of that */
 	enum service_type type;
 	bool headless;		  /* clusterIP: None */
 	struct addr cluster_ips[2]; /* in order of ip_families; ADDR_NONE: none */
@@ -205,8 +208,6 @@ struct service_allocation {
 struct service_ip_pool {
 	struct meta meta;
 	bool unusable; /* refused when decoded, see decode_remains(): what it holds is unknown */
-	const char *refused; /* as a Service's */
-	int64_t refused_generation;
 	struct strings addresses; /* text: "CIDR" or "a-b" */
 	bool auto_assign, avoid_buggy_ips, disabled;
 	struct service_allocation allocation;
@@ -222,8 +223,6 @@ struct bgp_peer {
 	struct meta meta;
 	bool unusable; /* refused when decoded, see decode_remains(): whom it is about and which nodes it
 			* selects is unknown, so no session is configured by it */
-	const char *refused; /* as a Service's */
-	int64_t refused_generation;
 	uint32_t my_asn, peer_asn, local_asn; /* 0: unset */
 	enum dynamic_asn dynamic_asn;
 	struct addr peer_address;  /* ADDR_NONE if interface */
@@ -262,8 +261,6 @@ struct bgp_advertisement {
 	struct meta meta;
 	bool unusable; /* refused when decoded, see decode_remains(): it selects nothing, and like any other ends the rule that
 			* without advertisements everything is announced */
-	const char *refused; /* as a Service's */
-	int64_t refused_generation;
 	enum advertisement_type type;
 	struct strings pools;
 	struct selectors pool_selectors, service_selectors, node_selectors;
