@@ -28,16 +28,6 @@ static bool is_repeated(const struct service *service, size_t i)
 	return false;
 }
 
-/* A Service has one address of each family: a further one is not kept, but stays taken in this run. */
-static int import_surplus(struct run *run, struct claim *claim, const struct addr *addr)
-{
-	int r = run_hold(run, claim, addr);
-
-	if (r == 0)
-		run_leave(run, claim, addr);
-	return r;
-}
-
 /* An address of ours: kept, or lost with a reason. */
 static int import_own(struct run *run, struct claim *claim, const struct addr *addr)
 {
@@ -48,7 +38,7 @@ static int import_own(struct run *run, struct claim *claim, const struct addr *a
 	int r = 0;
 
 	if (claim->held[family_slot(addr->family)].family != ADDR_NONE)
-		return import_surplus(run, claim, addr);
+		return 0; /* see import_surplus() */
 	if (!deleting && !pool_book_owner(&run->book, addr)) {
 		/* Which addresses an entry meant that cannot be read is unknown: better one kept too long than a typing
 		 * error in a pool that takes addresses from running Services. */
@@ -81,6 +71,28 @@ static int import_status(struct run *run, struct claim *claim)
 		r = claim->ours ? import_own(run, claim, addr) : run_hold(run, claim, addr);
 	}
 	return r;
+}
+
+/* A Service has one address of each family: a further one is not kept, but stays taken in this run. Only when all that is
+ * kept is known: one who gives an address up takes it from nobody who shares it. */
+static int import_surplus(struct run *run, struct claim *claim)
+{
+	const struct service *service = claim->service;
+	size_t i;
+	int r;
+
+	for (i = 0; claim->ours && i < service->n_ingress; i++) {
+		const struct addr *addr = &service->ingress[i].addr;
+
+		if (addr->family == ADDR_NONE || claim->held[family_slot(addr->family)].family == ADDR_NONE ||
+		    used_find(&run->used, addr))
+			continue;
+		r = run_hold(run, claim, addr);
+		if (r < 0)
+			return r;
+		run_leave(run, claim, addr);
+	}
+	return 0;
 }
 
 /* --- phase two: requests ------------------------------------------------------------------------------- */
@@ -361,6 +373,8 @@ int allocate(const struct cluster *cluster, bool default_class, struct allocatio
 	r = run_init(&run, cluster, default_class);
 	for (i = 0; i < run.n_claims && r == 0; i++)
 		r = import_status(&run, &run.claims[i]);
+	for (i = 0; i < run.n_claims && r == 0; i++)
+		r = import_surplus(&run, &run.claims[i]);
 	for (i = 0; i < run.n_claims && r == 0; i++)
 		r = resolve(&run, &run.claims[i]);
 	if (r == 0)

@@ -541,6 +541,15 @@ static void test_sharing(void **state _unused_)
 		{ "two in one status without the right: the older keeps, the other is new",
 		  "pool p 192.0.2.0/28\nsvc x/1 created=2 status=192.0.2.5 port=80\nsvc x/2 created=1 status=192.0.2.5 port=81\n",
 		  "x/1 p 192.0.2.0 - AddressInUse\nx/2 p 192.0.2.5 kept -\n", "in use by the older x/2" },
+		{ "one who moves on, a write of it on its way, takes nothing from those who share on",
+		  "pool p 192.0.2.0/28\nsvc x/1 created=1 status=192.0.2.5 port=80 key=k\nsvc x/2 created=2 status=192.0.2.7,192.0.2.5 port=81\n"
+		  "svc x/3 created=3 status=192.0.2.5 port=82 key=k\nsvc x/4 created=4 port=81 key=k\nsvc x/5 created=5 ips=192.0.2.5 port=83\n",
+		  "x/1 p 192.0.2.5 kept -\nx/2 p 192.0.2.7 kept -\nx/3 p 192.0.2.5 kept -\nx/4 p 192.0.2.5 - -\n"
+		  "x/5 - - - AddressInUse\n", NULL },
+		{ "nor if it is the oldest",
+		  "pool p 192.0.2.0/28\nsvc x/1 created=1 status=192.0.2.7,192.0.2.5 port=80\nsvc x/2 created=2 status=192.0.2.5 port=81 key=k\n"
+		  "svc x/3 created=3 status=192.0.2.5 port=82 key=k\n",
+		  "x/1 p 192.0.2.7 kept -\nx/2 p 192.0.2.5 kept -\nx/3 p 192.0.2.5 kept -\n", NULL },
 		{ "two in one status with the right",
 		  "pool p 192.0.2.0/28\nsvc x/1 status=192.0.2.5 port=80 key=k\nsvc x/2 status=192.0.2.5 port=81 key=k\n",
 		  "x/1 p 192.0.2.5 kept -\nx/2 p 192.0.2.5 kept -\npool p 1/15 0/0 -\n", NULL },
