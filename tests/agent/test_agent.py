@@ -227,8 +227,9 @@ def test_a_leaving_pods_refusal_is_kept_from_the_client(bench):
     """Policy Local; the pod's socket is closed, its endpoint still serves while it terminates. Another node has a ready one."""
     vips = ['203.0.113.21', '2001:db8:ff::21']
     bench.service('web/leaving', vips, policy='Local', ports=[('http', 80, 8090, 'TCP')])
-    bench.world.pod_set('leaving', services=['web/leaving'], ip4=POD4, ip6=POD6, node='n1', ready=True, terminating=True)
+    # The ready one first: a family whose slice lacked it would tell its client the truth.
     bench.world.pod_set('ready', services=['web/leaving'], ip4=REMOTE4, ip6=REMOTE6, node='n2', ready=True)
+    bench.world.pod_set('leaving', services=['web/leaving'], ip4=POD4, ip6=POD6, node='n1', ready=True, terminating=True)
     clients, listening = [], None
 
     def begin():
@@ -265,7 +266,7 @@ def test_a_leaving_pods_refusal_is_kept_from_the_client(bench):
         bench.world.service_remove('web/leaving')
         bench.world.pod_remove('leaving')
         bench.world.pod_remove('ready')
-    eventually(lambda: 'fairway_frontends 4\n' in bench.get('/metrics'), 'its frontends are deleted')
+        eventually(lambda: 'fairway_frontends 4\n' in bench.get('/metrics'), 'its frontends are deleted')
 
 
 def test_a_killed_agent_harms_no_flow(bench):
