@@ -5,11 +5,10 @@
 enum release_answer release_decide(const struct release *release, uint64_t now_msec, uint64_t *ret_until_msec)
 {
 	uint64_t overdue_msec = release->leaving_msec + RELEASE_PATIENCE_MSEC;
-	uint64_t since_msec = release->sampled && release->leaving_msec > release->given_msec
-				      ? release->leaving_msec
-				      : release->given_msec;
-	uint64_t reported_msec = since_msec + RELEASE_REPORT_MSEC;
+	uint64_t reported_msec = release->given_msec + RELEASE_REPORT_MSEC;
 
+	if (release->sampled && release->leaving_msec + RELEASE_SAMPLED_MSEC > reported_msec)
+		reported_msec = release->leaving_msec + RELEASE_SAMPLED_MSEC;
 	if (!release->any_node)
 		return RELEASE_NOW;
 	if (release->named) {

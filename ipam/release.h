@@ -8,12 +8,14 @@
 
 #define RELEASE_PATIENCE_MSEC 30000 /* a node that does not answer must not hold an address for ever */
 #define RELEASE_REPORT_MSEC   3000  /* a node names an address this long after it was given, at the latest */
+/* … and, where reports are sampled, this long after it leaves: not before REPORT_QUIET_MSEC */
+#define RELEASE_SAMPLED_MSEC 6000
 
 struct release {
 	bool any_node; /* without any there is nobody to wait for */
 	bool named;    /* a node still names it, or may hold it and has no room to name it */
 	uint64_t given_msec, leaving_msec;
-	bool sampled; /* in a large cluster a node that has not seen yet that it leaves says nothing either */
+	bool sampled; /* in a large cluster a node that holds it still may say nothing for a while */
 };
 
 enum release_answer { RELEASE_WAIT, RELEASE_NOW, RELEASE_OVERDUE };

@@ -39,6 +39,7 @@ static bool reachable;
 static const char *says; /* what the report is about */
 static bool sampled;
 static uint32_t prefixes;
+static const char *leaving; /* the service that is being released; NULL: none */
 
 uint64_t loop_now_msec(void)
 {
@@ -112,8 +113,17 @@ size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **re
 
 int report_collect(struct agent *agent _unused_, struct arena *arena, struct node_report *ret)
 {
+	static struct report_service row;
+	static struct addr addr;
 	struct lb_node_peer *peer = arena_array(arena, 1, sizeof(*peer));
 
+	assert_int_equal(addr_parse("192.0.2.1", &addr), 0);
+	row = (struct report_service){ .name = leaving ? leaving : "",
+				       .vips = &addr,
+				       .n_vips = 1,
+				       .releasing = true,
+				       .reason = "Releasing",
+				       .message = "" };
 	*peer = (struct lb_node_peer){ .name = "tor",
 				       .address = "",
 				       .state = "Established",
@@ -123,6 +133,8 @@ int report_collect(struct agent *agent _unused_, struct arena *arena, struct nod
 				     .sampled = sampled,
 				     .peers = peer,
 				     .n_peers = 1,
+				     .services = &row,
+				     .n_services = leaving ? 1 : 0,
 				     .ready = true,
 				     .ready_reason = "Ready",
 				     .ready_message = says };
@@ -207,6 +219,7 @@ static int setup(void **state _unused_)
 	says = "";
 	sampled = false;
 	prefixes = 0;
+	leaving = NULL;
 	timer.set = false;
 	call.answered = NULL;
 	agent = (struct agent){ .node = "n1", .store = store_new(), .accepted_known = true };
@@ -323,6 +336,41 @@ static void counts_of_many_nodes_wait_for_a_sign_of_life(void **state _unused_)
 	is_written_before("\"prefixesSent\":9");
 }
 
+/* On a thousand nodes a Service that goes would be two thousand writes. */
+static void what_is_released_at_once_is_not_told_by_many_nodes(void **state _unused_)
+{
+	told("first"); /* on a few nodes it is, at once */
+	leaving = "w/shop";
+	told("first");
+	is_written_before("w/shop=192.0.2.1");
+	leaving = NULL;
+	told("first");
+	sampled = true;
+	told("first");
+	n_calls = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		leaving = i % 2 ? "w/shop" : "w/other";
+		change("first");
+		pass(REPORT_QUIET_MSEC - 200);
+		leaving = NULL;
+		change("first");
+		pass(1100);
+		assert_int_equal(n_calls, 0);
+	}
+	leaving = "w/shop"; /* one that cannot go */
+	change("first");
+	pass(REPORT_QUIET_MSEC);
+	assert_int_equal(n_calls, 0);
+	pass(200);
+	is_written("w/shop=192.0.2.1");
+	answer(200);
+	leaving = NULL; /* having said so, it says the end, too */
+	told("first");
+	leaving = "w/shop"; /* what is new besides waits for nothing */
+	told("second");
+	is_written_before("w/shop=192.0.2.1");
+}
+
 /* A write without an answer may have been executed: what stands there is not known, and what stood before is
  * written again although it was acknowledged last. */
 static void what_a_failed_write_left_is_not_known(void **state _unused_)
@@ -364,9 +412,13 @@ int main(void)
 {
 #define row(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		row(the_object_is_made_when_it_is_missing),	   row(what_is_missing_again_is_waited_for),
-		row(what_changes_is_written_once_a_second),	   row(a_sign_of_life_is_written),
-		row(counts_of_many_nodes_wait_for_a_sign_of_life), row(what_a_failed_write_left_is_not_known),
+		row(the_object_is_made_when_it_is_missing),
+		row(what_is_missing_again_is_waited_for),
+		row(what_changes_is_written_once_a_second),
+		row(a_sign_of_life_is_written),
+		row(what_is_released_at_once_is_not_told_by_many_nodes),
+		row(counts_of_many_nodes_wait_for_a_sign_of_life),
+		row(what_a_failed_write_left_is_not_known),
 		row(before_the_first_round_nothing_is_said),
 	};
 

@@ -36,9 +36,10 @@ static const struct {
 	{ "given a moment ago: the nodes have not reported yet", true, false, 49000, 50000, 50000,
 	  RELEASE_WAIT, 52000, false },
 	{ "they would have by now", true, false, 49000, 50000, 52000, RELEASE_NOW, 52000, false },
-	{ "nodes of a large cluster may not have seen yet that it goes", true, false, 0, 50000, 50000,
-	  RELEASE_WAIT, 53000, true },
-	{ "they have by now", true, false, 0, 50000, 53000, RELEASE_NOW, 53000, true },
+	{ "nodes of a large cluster may not have seen yet that it goes, or not told", true, false, 0, 50000,
+	  50000, RELEASE_WAIT, 56000, true },
+	{ "to the last moment", true, false, 0, 50000, 55999, RELEASE_WAIT, 56000, true },
+	{ "they have by now", true, false, 0, 50000, 56000, RELEASE_NOW, 56000, true },
 };
 
 static void test_release(void **state _unused_)

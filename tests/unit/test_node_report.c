@@ -216,6 +216,14 @@ static void test_sampled(void **state _unused_)
 	assert_int_equal(
 		object->lb_node.n_services + object->lb_node.n_programmed + object->lb_node.n_announced, 0);
 	assert_int_equal(object->lb_node.n_groups, 2);
+	/* and what is on its way out */
+	object_free(object);
+	rows[1].releasing = true; /* a/mine, as the rows are sorted now */
+	report.without_releasing = true;
+	object = read_back(&report);
+	assert_int_equal(object->lb_node.n_groups, 1);
+	assert_string_equal(object->lb_node.groups[0].services[0].name, "c/broken");
+	assert_int_equal(object->lb_node.n_omitted + object->lb_node.n_omitted_releasing, 0);
 }
 
 static void many(struct node_report *report, size_t n, struct report_service *rows, char (*names)[300])
@@ -454,7 +462,8 @@ static void test_judge_families(void **state _unused_)
 		  { 2, 2 },
 		  2,
 		  { "", "NoLocalEndpoints" } },
-		/* The session that would carry it is down: that is the reason, and it is unannounced all the same.
+		/* The session that would carry it is down: that is the reason, and it is unannounced all the
+		 * same.
 		 */
 		{ "SessionDown",
 		  "no session with tor-b",

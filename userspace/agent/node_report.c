@@ -311,6 +311,8 @@ static struct omission put_groups(struct strbuf *out, const struct node_report *
 
 	for (i = 0; i < report->n_services; i++) {
 		row = &report->services[i];
+		if (row->releasing && report->without_releasing)
+			continue;
 		if (!is_named(report, row, &n_exceptions)) {
 			if (row->exception || row->releasing)
 				omit(&omission, row);

@@ -28,7 +28,8 @@
 #define REPORT_LIST_MAX	      64	   /* peers, interfaces */
 #define REPORT_MESSAGE_MAX    200
 #define REPORT_PARTLY	      "PartlyAnnounced"
-#define REPORT_HEARTBEAT_SEC  60 /* a report is written at least so often, changed or not */
+#define REPORT_QUIET_MSEC     3000 /* in a large cluster what is released is told so late */
+#define REPORT_HEARTBEAT_SEC  60   /* a report is written at least so often, changed or not */
 
 struct report_service {
 	const char *name; /* "namespace/name"; "": whose it was is not known any more */
@@ -55,6 +56,7 @@ struct node_report {
 	size_t n_services;
 	bool sampled;	/* more than ROUTE_REPORT_ALL_NODES nodes */
 	bool uncounted; /* of Services and prefixes 0 is told: all that is worth a write of its own there */
+	bool without_releasing; /* nothing is told of what is being released */
 	const struct lb_node_peer *peers;
 	size_t n_peers;
 	const struct report_interface *interfaces;

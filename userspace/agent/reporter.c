@@ -41,6 +41,7 @@ struct reporter {
 	uint64_t refresh_msec; /* an unchanged status is written again then, as a sign of life */
 	uint64_t written,
 		sending; /* digests of the status that stands there, and of the one under way; 0: none */
+	uint64_t releasing_msec; /* since when nothing is new but what is being released; 0: something is */
 	size_t sending_length;
 	bool missing;	    /* there is no object to write to: make it first */
 	bool made;	    /* that was just done */
@@ -256,19 +257,59 @@ static uint64_t digest_of(const struct strbuf *status)
 	return XXH64(strbuf_text(status), status->length, 1);
 }
 
+/* Of the report with these two left out, or not. */
+static uint64_t digest_without(struct strbuf *scratch, struct node_report *report, bool counts,
+			       bool releasing)
+{
+	strbuf_reset(scratch);
+	report->uncounted = counts;
+	report->without_releasing = releasing;
+	node_report_json(scratch, report);
+	report->uncounted = report->without_releasing = false;
+	return digest_of(scratch);
+}
+
 /* Each Service that comes or goes changes the counts of every node: with so many nodes that they do not name
  * it these alone are no reason to write. The next sign of life has them. */
-static int put_status(struct strbuf *out, struct node_report *report, uint64_t *ret_digest)
+static uint64_t put_status(struct strbuf *out, struct node_report *report)
 {
-	report->uncounted = report->sampled;
-	node_report_json(out, report);
-	*ret_digest = digest_of(out);
-	if (report->uncounted) {
+	uint64_t digest = digest_without(out, report, report->sampled, false);
+
+	if (report->sampled) {
 		strbuf_reset(out);
-		report->uncounted = false;
 		node_report_json(out, report);
 	}
-	return strbuf_failed(out) ? -ENOMEM : 0;
+	return digest;
+}
+
+/* And each that goes is released by every node within a second or two: two writes of each, if the first were
+ * not left out. lbcontroller knows that nodes are silent so long (release.h). */
+static bool only_releases(struct reporter *reporter, struct node_report *report)
+{
+	cleanup(strbuf_done) struct strbuf scratch = { 0 };
+
+	if (!report->sampled || digest_without(&scratch, report, true, true) != reporter->written ||
+	    strbuf_failed(&scratch)) {
+		reporter->releasing_msec = 0;
+		return false;
+	}
+	if (!reporter->releasing_msec)
+		reporter->releasing_msec = loop_now_msec();
+	return true;
+}
+
+/* When the status is to be written if it stays as it is. */
+static uint64_t write_at_msec(struct reporter *reporter, struct node_report *report, uint64_t digest)
+{
+	uint64_t at_msec = 0;
+
+	if (digest == reporter->written) {
+		reporter->releasing_msec = 0;
+		at_msec = reporter->refresh_msec;
+	} else if (only_releases(reporter, report)) {
+		at_msec = reporter->releasing_msec + REPORT_QUIET_MSEC;
+	}
+	return at_msec < reporter->refresh_msec ? at_msec : reporter->refresh_msec;
 }
 
 static int write_status(struct reporter *reporter)
@@ -277,7 +318,7 @@ static int write_status(struct reporter *reporter)
 	struct api_call call = { .method = "PATCH", .content_type = "application/apply-patch+yaml" };
 	cleanup(arena_done) struct arena arena = { 0 };
 	struct node_report report;
-	uint64_t digest;
+	uint64_t digest, at_msec;
 	int r;
 
 	r = report_collect(reporter->agent, &arena, &report);
@@ -286,14 +327,16 @@ static int write_status(struct reporter *reporter)
 	if (r < 0)
 		return r;
 	date_ready(reporter, &report);
-	r = put_status(&status, &report, &digest);
-	if (r < 0)
-		return r;
-	if (digest == reporter->written && loop_now_msec() < reporter->refresh_msec) {
+	digest = put_status(&status, &report);
+	if (strbuf_failed(&status))
+		return -ENOMEM;
+	at_msec = write_at_msec(reporter, &report, digest);
+	if (loop_now_msec() < at_msec) {
 		rest(reporter, 0, status.length);
-		schedule(reporter, reporter->refresh_msec - loop_now_msec());
+		schedule(reporter, at_msec - loop_now_msec());
 		return 0;
 	}
+	reporter->releasing_msec = 0;
 	node_report_status_body(&body, reporter->agent->node, strbuf_text(&status), (int64_t)time(NULL));
 	reporter->sending = digest;
 	reporter->sending_length = body.length;

@@ -4,6 +4,8 @@
  *
  * The first change is written 100 ms after it (so that bgpd's answer is in it), then at most once per second
  * and one second more for each 100 kB of the report; so long it is not even looked whether something changed.
+ * In a large cluster (`sampled`) what is being released is no reason to write before REPORT_QUIET_MSEC: by
+ * then it is gone as a rule, and no node wrote about it.
  * An unchanged report is written again within REPORT_HEARTBEAT_SEC, with the time of that: who is not heard
  * of is not alive, and somebody may have removed it. A write that fails is repeated, with what is true by
  * then. The object is created when it is missing, owned by the Node, so that it goes with it. Before the
