@@ -2,3 +2,4 @@
 UNIT_TESTS += $(sort $(wildcard tests/unit/test_*.c))
 UNIT_HELPER_SRCS += tests/unit/world.c
 UNIT_HELPER_SRCS += tests/unit/routes_text.c
+UNIT_HELPER_SRCS += tests/unit/decode_text.c
