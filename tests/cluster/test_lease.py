@@ -9,13 +9,13 @@ import time
 import pytest
 
 from fwcluster import rules
+from fwcluster.asked import asked
 from fwcluster.install import NAMESPACE, Controller, leader, wait_leader
 from fwcluster.room import Room
 from fwlab.waiting import eventually
 
 LEASE_SECONDS = 15  # what the Lease says of itself; checked below
 PATIENCE = LEASE_SECONDS + 15
-ACCOUNT = f'system:serviceaccount:{NAMESPACE}:lbcontroller'
 
 
 @pytest.fixture
@@ -68,9 +68,8 @@ def writes(plane, since):
     """(time it was received, credential, Lease or not, holder written) of each write of the controllers, in that order. Writes of the
     Lease count if they were granted; of others also those that the server refused: nobody may even try who does not lead."""
     found = []
-    for event in plane.audit(since):
-        if event['user']['username'] != ACCOUNT or event['verb'] not in ('create', 'update', 'patch', 'delete') or \
-                event['stage'] != 'ResponseComplete':
+    for event in asked(plane, since):
+        if event['stage'] != 'ResponseComplete':
             continue
         is_lease = event['objectRef']['resource'] == 'leases'
         if is_lease and event['responseStatus']['code'] >= 300:

@@ -88,13 +88,16 @@ class Room:
     def gone(self, name, patience=20.0):
         self.admin.gone('Service', name, self.namespace, patience)
 
-    def allocated(self, name, status='True', reason=None, patience=20.0):
-        """Waits for the condition fairway.dev/Allocated; returns it."""
+    def wait_condition(self, name, kind, status, reason=None, patience=20.0):
+        """Waits for the condition fairway.dev/KIND of a Service, None: whatever it is; returns it."""
         def found():
-            condition = rules.condition(self.get(name), 'fairway.dev/Allocated')
+            condition = rules.condition(self.get(name), f'fairway.dev/{kind}')
             return condition if condition and status in (None, condition['status']) and reason in (None, condition['reason']) else None
 
-        return eventually(found, lambda: f'{self.namespace}/{name} Allocated={status} {reason or ""}: {self.get(name)["status"]}', patience)
+        return eventually(found, lambda: f'{self.namespace}/{name} {kind}={status} {reason or ""}: {self.get(name)["status"]}', patience)
+
+    def allocated(self, name, status='True', reason=None, patience=20.0):
+        return self.wait_condition(name, 'Allocated', status, reason, patience)
 
     def addresses(self, name, patience=20.0):
         self.allocated(name, patience=patience)

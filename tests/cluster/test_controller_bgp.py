@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status that lbcontroller writes into the objects of BGP."""
+import json
+
+from fwcluster.asked import asked
+from fwlab.waiting import eventually, stays
+
+
+def test_peers_have_a_status(room, agents, fairway_plane):
+    admin = fairway_plane.admin
+    admin.apply({'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'BGPPeer', 'metadata': {'name': 'walk-tor'},
+                 'spec': {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '10.0.0.1'}})
+    try:
+        one = agents[0]
+        one.client.apply({'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'LBNode', 'metadata': {'name': one.node}, 'status': {
+            'agentVersion': 'test', 'peers': [{'name': 'walk-tor', 'address': '10.0.0.1', 'state': 'Established',
+                                               'since': '2026-01-01T00:00:00Z', 'prefixesSent': 3, 'prefixesReceived': 1, 'lastError': ''}]}},
+            'lbagent', subresource='status')
+        status = eventually(lambda: admin.get('BGPPeer', 'walk-tor').get('status'), 'the peer has a status')
+        assert 'walk-n1' in json.dumps(status) and 'Established' in json.dumps(status), status
+        assert 'Established' in fairway_plane.kubectl('get', 'bgppeers', '-o', 'yaml')
+    finally:
+        admin.delete('BGPPeer', 'walk-tor')
+
+
+def test_a_peers_refused_edit(agents, fairway_plane):
+    """Past the CRD, and refused by whoever reads it: sessions stay as they were, the status says why, and goes on telling of them"""
+    admin, one = fairway_plane.admin, agents[0]
+
+    def apply(**fields):
+        return admin.apply({'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'BGPPeer', 'metadata': {'name': 'walk-edit'}, 'spec': {
+            'myASN': 64513, 'peerASN': 64512, 'peerAddress': '10.0.0.1',
+            'nodeSelectors': [{'matchLabels': {'kubernetes.io/hostname': one.node}}], **fields}})['metadata']['generation']
+
+    def session(state):
+        one.client.apply({'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'LBNode', 'metadata': {'name': one.node}, 'status': {
+            'agentVersion': 'test', 'peers': [{'name': 'walk-edit', 'address': '10.0.0.1', 'state': state, 'prefixesSent': 3, 'prefixesReceived': 1,
+                                               'lastError': ''}]}}, 'lbagent', subresource='status')
+
+    def says(generation, summary, *expected):
+        """Returns Valid's message"""
+        def found():
+            status = admin.get('BGPPeer', 'walk-edit').get('status', {})
+            told = [(c['type'], c['status'], c['reason']) for c in status.get('conditions', [])]
+            if told == list(expected) and (status['summary'], status['observedGeneration']) == (summary, generation):
+                return status['conditions'][1]['message'] or 'fine'
+
+        return eventually(found, lambda: f'{summary} {expected} of {generation}: {admin.get("BGPPeer", "walk-edit").get("status")}')
+
+    up, down = ('Ready', 'True', 'Established'), ('Ready', 'False', 'NotEstablished')
+    valid, refused = ('Valid', 'True', 'Valid'), ('Valid', 'False', 'Refused')
+    admin.patch('Node', one.node, {'metadata': {'labels': {'kubernetes.io/hostname': one.node}}})
+    try:
+        good = apply()
+        session('Established')
+        says(good, '1/1', up, valid)
+        since = fairway_plane.audit_size()
+        bad = apply(holdTime='9s1us')
+        assert 'spec.holdTime' in says(bad, '1/1', up, refused)
+        session('Active')
+        says(bad, '0/1', down, refused)
+        assert 'spec.holdTime' in fairway_plane.kubectl('get', 'bgppeer', 'walk-edit', '-o', 'wide')
+        written = admin.get('BGPPeer', 'walk-edit')['metadata']['resourceVersion']
+        stays(lambda: admin.get('BGPPeer', 'walk-edit')['metadata']['resourceVersion'] == written, 'said once')
+        patches = asked(fairway_plane, since, ['patch'], 'walk-edit')
+        assert patches and not [e for e in patches if e['responseStatus']['code'] == 409], patches
+        session('Established')
+        says(apply(holdTime='9s'), '1/1', up, valid)
+        # From the start: nobody knows which nodes it selects; one says that it has a session.
+        admin.gone('BGPPeer', 'walk-edit')
+        assert 'spec.holdTime' in says(apply(holdTime='9s1us'), '1/1', ('Ready', 'Unknown', 'Refused'), refused)
+        says(apply(), '1/1', up, valid)
+    finally:
+        admin.gone('BGPPeer', 'walk-edit')
+
+
+def test_advertisements_have_a_status(room, agents, fairway_plane):
+    """A mistyped community or selector withdraws what was selected: who has only kubectl sees it"""
+    admin, name = fairway_plane.admin, f'{room.namespace}-adv'
+
+    def custom(kind, name, spec):
+        return {'apiVersion': 'fairway.dev/v1alpha1', 'kind': kind, 'metadata': {'name': name}, 'spec': spec}
+
+    def says(spec, *expected):
+        """Applied, its conditions are (type, status, reason), of this generation; returns the messages."""
+        generation = admin.apply(custom('BGPAdvertisement', name, spec))['metadata']['generation']
+
+        def found():
+            status = admin.get('BGPAdvertisement', name).get('status', {})
+            told = [(c['type'], c['status'], c['reason']) for c in status.get('conditions', [])]
+            return ' '.join(c['message'] for c in status['conditions']) or ' ' if told == list(expected) and status['observedGeneration'] == generation else None
+
+        return eventually(found, lambda: f'{expected} of generation {generation}: {admin.get("BGPAdvertisement", name).get("status")}')
+
+    valid, selecting = ('Valid', 'True', 'Valid'), ('Selecting', 'True', 'Selecting')
+    pool = room.pool()
+    made = [('BGPPeer', 'walk-adv'), ('BGPAdvertisement', name), ('Community', 'walk-adv')]
+    try:
+        admin.apply(custom('BGPPeer', 'walk-adv', {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '10.0.0.1'}))
+        says({'serviceIPPools': [pool]}, valid, ('Selecting', 'False', 'NoServices'))
+        room.service('shop', metadata={'labels': {'tier': 'front'}})
+        room.addresses('shop')
+        says({'serviceIPPools': [pool]}, valid, selecting)
+        says({'serviceIPPools': [pool], 'serviceSelectors': [{'matchLabels': {'tier': 'frnt'}}]}, valid, ('Selecting', 'False', 'NoServices'))
+        assert 'walk-gone' in says({'serviceIPPools': [pool], 'peers': ['walk-gone']}, ('Valid', 'False', 'PeerNotFound'), ('Selecting', 'False', 'NoPeers'))
+        assert 'custmer' in says({'communities': ['custmer'], 'serviceIPPools': [pool]}, ('Valid', 'False', 'UnknownCommunity'), selecting)
+        head, row = fairway_plane.kubectl('get', 'bgpadv', name).splitlines()
+        assert row[head.index('VALID'):].split()[:2] == ['False', 'True'], head + row
+        assert 'custmer' in fairway_plane.kubectl('get', 'bgpadv', name, '-o', 'wide')
+        admin.apply(custom('Community', 'walk-adv', {'communities': [{'name': 'custmer', 'value': '64512:7'}]}))
+        eventually(lambda: 'UnknownCommunity' not in json.dumps(admin.get('BGPAdvertisement', name)['status']), 'the alias is known now')
+        # Past the CRD, and refused by whoever reads it: the verdict is of the version that stands there.
+        assert 'spec.communities' in says({'communities': ['a\0b']}, ('Valid', 'False', 'Refused'), ('Selecting', 'Unknown', 'Refused'))
+        written = admin.get('BGPAdvertisement', name)['metadata']['resourceVersion']
+        stays(lambda: admin.get('BGPAdvertisement', name)['metadata']['resourceVersion'] == written, 'said once')
+        says({'serviceIPPools': [pool]}, valid, selecting)
+    finally:
+        for kind, name in made:
+            admin.gone(kind, name)
