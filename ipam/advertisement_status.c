@@ -198,7 +198,7 @@ static void append_condition(struct strbuf *out, const char *before,
 {
 	want.generation = meta_newest_generation(&advertisement->meta);
 	strbuf_append(out, before);
-	condition_json(out, &advertisement->conditions, &want, now_sec);
+	condition_json(out, &advertisement->meta.conditions, &want, now_sec);
 }
 
 int advertisement_status_patch(struct strbuf *out, const struct bgp_advertisement *advertisement,

@@ -51,7 +51,7 @@ static bool is_to_follow(const struct service *service, bool default_class)
 {
 	return service_is_ours(service, default_class) ||
 	       (service->unusable && service->meta.deleting &&
-		conditions_find(&service->conditions, CONDITION_ALLOCATED));
+		conditions_find(&service->meta.conditions, CONDITION_ALLOCATED));
 }
 
 static int follow(struct ledger *ledger, size_t *cursor, const struct service *service, bool default_class,

@@ -171,11 +171,11 @@ static void append_status(struct strbuf *out, const struct bgp_peer *peer, const
 		append_session(out, &sessions[i]);
 	}
 	strbuf_append(out, "],\"conditions\":[");
-	*ret_counts_only = condition_compare(&peer->conditions, &ready) == CONDITION_SAME &&
-			   condition_compare(&peer->conditions, &valid) == CONDITION_SAME;
-	condition_json(out, &peer->conditions, &ready, now_sec);
+	*ret_counts_only = condition_compare(&peer->meta.conditions, &ready) == CONDITION_SAME &&
+			   condition_compare(&peer->meta.conditions, &valid) == CONDITION_SAME;
+	condition_json(out, &peer->meta.conditions, &ready, now_sec);
 	strbuf_append(out, ",");
-	condition_json(out, &peer->conditions, &valid, now_sec);
+	condition_json(out, &peer->meta.conditions, &valid, now_sec);
 	strbuf_append(out, "]}}");
 	out->failed |= strbuf_failed(&message) || strbuf_failed(&refusal);
 }

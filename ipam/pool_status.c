@@ -90,7 +90,7 @@ static void append_condition(struct strbuf *out, const char *before, const struc
 {
 	want.generation = pool->meta.generation;
 	strbuf_append(out, before);
-	condition_json(out, &pool->conditions, &want, now_sec);
+	condition_json(out, &pool->meta.conditions, &want, now_sec);
 }
 
 int pool_status_patch(struct strbuf *out, const struct service_ip_pool *pool, const struct pool_usage *usage,
@@ -114,7 +114,7 @@ int pool_status_patch(struct strbuf *out, const struct service_ip_pool *pool, co
 	append_condition(out, ",", pool, conflict_condition(usage), now_sec);
 	append_condition(out, ",", pool, exhausted_condition(usage), now_sec);
 	strbuf_append(out, ",");
-	condition_json(out, &pool->conditions, &valid, now_sec);
+	condition_json(out, &pool->meta.conditions, &valid, now_sec);
 	strbuf_append(out, "]}}");
 	return strbuf_failed(out) || strbuf_failed(&refusal) ? -ENOMEM : 0;
 }

@@ -40,7 +40,7 @@ void problem_book_done(struct problem_book *book)
 static bool is_ours(const struct service *service, bool default_class)
 {
 	return service->unusable ? text_equal(service->load_balancer_class, FAIRWAY_CLASS) ||
-					   conditions_find(&service->conditions, CONDITION_ALLOCATED)
+					   conditions_find(&service->meta.conditions, CONDITION_ALLOCATED)
 				 : service_is_ours(service, default_class);
 }
 

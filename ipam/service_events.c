@@ -137,14 +137,14 @@ int service_notes_copy(const struct service_notes *notes, struct service_notes *
 
 static bool seen_with(const struct service *service, const char *type, const char *reason)
 {
-	const struct condition *seen = conditions_find(&service->conditions, type);
+	const struct condition *seen = conditions_find(&service->meta.conditions, type);
 
 	return seen && text_equal(seen->reason, reason);
 }
 
 bool service_problem_is_new(const struct service *service, const struct service_problem *problem)
 {
-	return condition_compare(&service->conditions,
+	return condition_compare(&service->meta.conditions,
 				 &(struct condition_want){ .type = CONDITION_PROBLEM,
 							   .status = CONDITION_TRUE,
 							   .reason = problem->reason,
@@ -162,7 +162,7 @@ static bool says_no_node(const char *reason)
 
 static bool has_become_unavailable(const struct service *service, const struct service_state *state)
 {
-	const struct condition *seen = conditions_find(&service->conditions, CONDITION_ANNOUNCED);
+	const struct condition *seen = conditions_find(&service->meta.conditions, CONDITION_ANNOUNCED);
 
 	return says_no_node(state->announced.reason) && !(seen && says_no_node(seen->reason));
 }

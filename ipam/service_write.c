@@ -134,14 +134,14 @@ static void append_conditions(struct strbuf *out, const struct service *service,
 	size_t i;
 
 	for (i = 0; i < wanted->n; i++) {
-		if (condition_compare(&service->conditions, &wanted->conditions[i]) == CONDITION_SAME)
+		if (condition_compare(&service->meta.conditions, &wanted->conditions[i]) == CONDITION_SAME)
 			continue;
 		strbuf_append(out, separator);
-		condition_json(out, &service->conditions, &wanted->conditions[i], now_sec);
+		condition_json(out, &service->meta.conditions, &wanted->conditions[i], now_sec);
 		separator = ",";
 	}
-	for (i = 0; i < service->conditions.n; i++) {
-		const char *type = service->conditions.items[i].type;
+	for (i = 0; i < service->meta.conditions.n; i++) {
+		const char *type = service->meta.conditions.items[i].type;
 
 		if (!is_to_remove(wanted, type))
 			continue;
@@ -157,7 +157,7 @@ static enum write_urgency urgency_of(const struct service *service, const struct
 	size_t i;
 
 	for (i = 0; i < wanted->n; i++)
-		switch (condition_compare(&service->conditions, &wanted->conditions[i])) {
+		switch (condition_compare(&service->meta.conditions, &wanted->conditions[i])) {
 		case CONDITION_SAME:
 			break;
 		case CONDITION_REWORDED:
@@ -167,8 +167,8 @@ static enum write_urgency urgency_of(const struct service *service, const struct
 			urgency = WRITE_SOON;
 			break;
 		}
-	for (i = 0; i < service->conditions.n; i++)
-		if (is_to_remove(wanted, service->conditions.items[i].type))
+	for (i = 0; i < service->meta.conditions.n; i++)
+		if (is_to_remove(wanted, service->meta.conditions.items[i].type))
 			urgency = WRITE_SOON;
 	return urgency;
 }
@@ -256,11 +256,11 @@ int service_write_problem(const struct service *service, const struct service_pr
 
 bool service_is_to_clean(const struct service *service, bool default_class)
 {
-	bool marked = conditions_find(&service->conditions, CONDITION_ALLOCATED);
+	bool marked = conditions_find(&service->meta.conditions, CONDITION_ALLOCATED);
 
 	if (!has_finalizer(service)) /* all that one that could not be read ever had of us */
 		return !service->unusable && !service_is_ours(service, default_class) &&
-		       conditions_find(&service->conditions, CONDITION_PROBLEM);
+		       conditions_find(&service->meta.conditions, CONDITION_PROBLEM);
 	if (service->unusable) /* its class cannot be read, but what was written to it */
 		return service->meta.deleting && marked;
 	if (service->type != SERVICE_LOAD_BALANCER)

@@ -172,8 +172,8 @@ static int want_pool(const struct wants *wants, const struct service_ip_pool *po
 		return 0;
 	r = pool_status_patch(&body, pool, usage, wants->now_sec);
 	return r < 0 ? r
-		     : add_status(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, WRITE_SOON, pool->status_digest,
-				  &body);
+		     : add_status(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, WRITE_SOON,
+				  pool->meta.status_digest, &body);
 }
 
 static int want_pools(const struct wants *wants)
@@ -207,7 +207,8 @@ static int want_peers(const struct wants *wants)
 				      &counts_only);
 		if (r == 0) /* prefixes are counted with each Service, and who watches are all agents */
 			r = add_status(wants, OBJECT_BGP_PEER, &peer->meta,
-				       counts_only ? WRITE_LAZY : WRITE_SOON, peer->status_digest, &body);
+				       counts_only ? WRITE_LAZY : WRITE_SOON, peer->meta.status_digest,
+				       &body);
 	}
 	return r;
 }
@@ -227,7 +228,7 @@ static int want_advertisements(const struct wants *wants)
 					       wants->now_sec);
 		if (r == 0)
 			r = add_status(wants, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta, WRITE_SOON,
-				       advertisement->status_digest, &body);
+				       advertisement->meta.status_digest, &body);
 	}
 	return r;
 }

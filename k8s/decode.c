@@ -132,13 +132,15 @@ struct digested {
 	bool specs_only;
 };
 
-/* Of the kinds that tell what is configured, and whose status is lbcontroller's. */
+/* The kinds that tell what is configured, and whose status is lbcontroller's alone. */
+static bool is_configuration(enum object_kind kind)
+{
+	return kind == OBJECT_SERVICE_IP_POOL || kind == OBJECT_BGP_PEER || kind == OBJECT_BGP_ADVERTISEMENT;
+}
+
 static bool is_told_status(const struct digested *digested, const struct json *member)
 {
-	bool configures = digested->kind == OBJECT_SERVICE_IP_POOL || digested->kind == OBJECT_BGP_PEER ||
-			  digested->kind == OBJECT_BGP_ADVERTISEMENT;
-
-	return configures && member->key && member->parent == digested->root &&
+	return is_configuration(digested->kind) && member->key && member->parent == digested->root &&
 	       !strcmp(member->key, "status");
 }
 
@@ -192,6 +194,19 @@ static void decode_meta(struct decoder *decoder, const struct json *metadata, st
 	annotations->n = kept;
 }
 
+/* What lbcontroller wrote, as far as it reads it again. */
+static void decode_told(struct decoder *decoder, enum object_kind kind, struct meta *meta)
+{
+	const struct json *status = json_member(decoder->root, "status");
+
+	if (kind == OBJECT_SERVICE)
+		meta->conditions = field_conditions(decoder, status, "fairway.dev/");
+	if (!is_configuration(kind))
+		return;
+	meta->conditions = field_conditions(decoder, status, "");
+	meta->status_digest = status ? json_digest(status) : 0;
+}
+
 /* Namespace and name, checked. NULL: *ret_why and *ret_field say what is wrong. */
 static const char *find_name(const struct json *metadata, const struct kind *kind, const char **ret_namespace,
 			     const char **ret_field, const char **ret_why)
@@ -237,6 +252,7 @@ static enum decode_result decode_fields(const struct kind *kind, const struct js
 	object->meta.namespace = keep_text(&decoder, id->namespace);
 	object->meta.name = keep_text(&decoder, id->name);
 	decode_meta(&decoder, json_member(root, "metadata"), &object->meta);
+	decode_told(&decoder, kind->kind, &object->meta);
 	kind->decode(&decoder, root, object);
 	return decoder.no_memory ? DECODE_NO_MEMORY : decoder.refused ? DECODE_REFUSED : DECODED;
 }
@@ -276,27 +292,16 @@ static int reduce(struct object *object, const struct problem *why)
 					     .type = SERVICE_LOAD_BALANCER,
 					     .load_balancer_class = service->load_balancer_class,
 					     .ingress = service->ingress,
-					     .n_ingress = service->n_ingress,
-					     .conditions = service->conditions };
+					     .n_ingress = service->n_ingress };
 		return 0;
 	case OBJECT_SERVICE_IP_POOL:
-		object->pool = (struct service_ip_pool){ .meta = meta,
-							 .unusable = true,
-							 .conditions = object->pool.conditions,
-							 .status_digest = object->pool.status_digest };
+		object->pool = (struct service_ip_pool){ .meta = meta, .unusable = true };
 		return 0;
 	case OBJECT_BGP_ADVERTISEMENT:
-		object->advertisement =
-			(struct bgp_advertisement){ .meta = meta,
-						    .unusable = true,
-						    .conditions = object->advertisement.conditions,
-						    .status_digest = object->advertisement.status_digest };
+		object->advertisement = (struct bgp_advertisement){ .meta = meta, .unusable = true };
 		return 0;
 	case OBJECT_BGP_PEER:
-		object->peer = (struct bgp_peer){ .meta = meta,
-						  .unusable = true,
-						  .conditions = object->peer.conditions,
-						  .status_digest = object->peer.status_digest };
+		object->peer = (struct bgp_peer){ .meta = meta, .unusable = true };
 		return 0;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:

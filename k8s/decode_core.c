@@ -193,7 +193,6 @@ void decode_service(struct decoder *decoder, const struct json *root, struct obj
 		(uint16_t)field_number(decoder, spec, "healthCheckNodePort", 0, 65535, 0);
 	service->allocate_node_ports = field_bool(decoder, spec, "allocateLoadBalancerNodePorts", true);
 	decode_ingress(decoder, field(decoder, root, "status", JSON_OBJECT), service);
-	service->conditions = field_conditions(decoder, json_member(root, "status"), "fairway.dev/");
 }
 
 /* --- EndpointSlice ------------------------------------------------------------------------------------- */

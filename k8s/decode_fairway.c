@@ -64,13 +64,6 @@ const char *const bfd_profile_fields[] = { "receiveInterval",  "transmitInterval
 					   "minimumTtl",       NULL };
 const char *const community_fields[] = { "communities", NULL };
 
-static uint64_t status_digest(const struct json *root)
-{
-	const struct json *status = json_member(root, "status");
-
-	return status ? json_digest(status) : 0;
-}
-
 /* --- ServiceIPPool ------------------------------------------------------------------------------------- */
 
 void decode_service_ip_pool(struct decoder *decoder, const struct json *root, struct object *object)
@@ -93,8 +86,6 @@ void decode_service_ip_pool(struct decoder *decoder, const struct json *root, st
 	};
 	pool->quota_per_namespace = (uint32_t)field_number(decoder, quota, "perNamespace", 0, INT32_MAX, 0);
 	pool->node_selectors = field_selectors(decoder, spec, "nodeSelectors");
-	pool->conditions = field_conditions(decoder, json_member(root, "status"), "");
-	pool->status_digest = status_digest(root);
 }
 
 /* --- BGPPeer ------------------------------------------------------------------------------------------- */
@@ -282,8 +273,6 @@ void decode_bgp_peer(struct decoder *decoder, const struct json *root, struct ob
 	peer->vrf = field_interface(decoder, spec, "vrf");
 	peer->max_prefixes_received =
 		(uint32_t)field_number(decoder, spec, "maxPrefixesReceived", 0, UINT32_MAX, 0);
-	peer->conditions = field_conditions(decoder, json_member(root, "status"), "");
-	peer->status_digest = status_digest(root);
 }
 
 /* --- BGPAdvertisement ---------------------------------------------------------------------------------- */
@@ -343,8 +332,6 @@ void decode_bgp_advertisement(struct decoder *decoder, const struct json *root, 
 	advertisement->max_next_hops = (uint32_t)field_number(decoder, spec, "maxNextHops", 0, INT32_MAX, 0);
 	advertisement->only_nodes_with_endpoints = field_bool(decoder, spec, "onlyNodesWithEndpoints", false);
 	decode_drain(decoder, spec, advertisement);
-	advertisement->conditions = field_conditions(decoder, json_member(root, "status"), "");
-	advertisement->status_digest = status_digest(root);
 }
 
 /* --- BFDProfile, Community ----------------------------------------------------------------------------- */

@@ -271,25 +271,6 @@ static void keep_service(struct service *kept, const struct service *remains)
 {
 	kept->ingress = remains->ingress;
 	kept->n_ingress = remains->n_ingress;
-	kept->conditions = remains->conditions;
-}
-
-static void keep_advertisement(struct bgp_advertisement *kept, const struct bgp_advertisement *remains)
-{
-	kept->conditions = remains->conditions;
-	kept->status_digest = remains->status_digest;
-}
-
-static void keep_peer(struct bgp_peer *kept, const struct bgp_peer *remains)
-{
-	kept->conditions = remains->conditions;
-	kept->status_digest = remains->status_digest;
-}
-
-static void keep_pool(struct service_ip_pool *kept, const struct service_ip_pool *remains)
-{
-	kept->conditions = remains->conditions;
-	kept->status_digest = remains->status_digest;
 }
 
 void store_keep(struct store *store, const struct object *object, struct object *remains)
@@ -310,14 +291,10 @@ void store_keep(struct store *store, const struct object *object, struct object 
 	kept->meta.deletion_sec = remains->meta.deletion_sec;
 	kept->meta.refused = remains->meta.refused;
 	kept->meta.refused_generation = remains->meta.refused_generation;
+	kept->meta.conditions = remains->meta.conditions;
+	kept->meta.status_digest = remains->meta.status_digest;
 	if (object->kind == OBJECT_SERVICE)
 		keep_service(&kept->service, &remains->service);
-	if (object->kind == OBJECT_BGP_ADVERTISEMENT)
-		keep_advertisement(&kept->advertisement, &remains->advertisement);
-	if (object->kind == OBJECT_BGP_PEER)
-		keep_peer(&kept->peer, &remains->peer);
-	if (object->kind == OBJECT_SERVICE_IP_POOL)
-		keep_pool(&kept->pool, &remains->pool);
 	arena_done(&kept->later);
 	kept->later = remains->arena;
 	remains->arena = (struct arena){ 0 };

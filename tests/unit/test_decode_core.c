@@ -132,13 +132,13 @@ static void test_what_the_controller_needs(void **state _unused_)
 {
 	cleanup(object_freep) struct object *object = decode_good(service_as_printed);
 	const struct service *service = &object->service;
-	const struct condition *allocated = conditions_find(&service->conditions, "fairway.dev/Allocated");
+	const struct condition *allocated = conditions_find(&service->meta.conditions, "fairway.dev/Allocated");
 
 	assert_int_equal(service->meta.resource_version, 1234);
 	assert_int_equal(service->meta.generation, 7);
 	assert_true(
 		strings_contain(&service->meta.finalizers, "service.kubernetes.io/load-balancer-cleanup"));
-	assert_int_equal(service->conditions.n, 1); /* other people's are not kept */
+	assert_int_equal(service->meta.conditions.n, 1); /* other people's are not kept */
 	assert_non_null(allocated);
 	assert_int_equal(allocated->status, CONDITION_TRUE);
 	assert_string_equal(allocated->reason, "Allocated");

@@ -307,15 +307,15 @@ static void test_remains(void **state)
 			assert_string_equal(object->pool.meta.refused, rows[i].why);
 		if (object->kind == OBJECT_BGP_ADVERTISEMENT) {
 			assert_string_equal(object->advertisement.meta.refused, rows[i].why);
-			assert_int_equal(object->advertisement.conditions.n, 1);
-			assert_true(object->advertisement.status_digest != 0);
+			assert_int_equal(object->meta.conditions.n, 1);
+			assert_true(object->meta.status_digest != 0);
 			assert_int_equal(object->advertisement.aggregation_length,
 					 0); /* nothing of the spec */
 		}
 		if (object->kind == OBJECT_BGP_PEER) {
 			assert_string_equal(object->peer.meta.refused, rows[i].why);
-			assert_int_equal(object->peer.conditions.n, 1);
-			assert_true(object->peer.status_digest != 0);
+			assert_int_equal(object->meta.conditions.n, 1);
+			assert_true(object->meta.status_digest != 0);
 			assert_null(object->peer.bfd_profile); /* nothing of the spec */
 			assert_int_equal(object->peer.node_selectors.n, 0);
 		}

@@ -338,7 +338,7 @@ static void test_refused_and_written(void **state)
 		kept = service(fixture, "a");
 		assert_int_equal(kept->meta.resource_version, 6 + i);
 		assert_string_equal(kept->meta.finalizers.items[0], i ? "f3" : "f2");
-		assert_string_equal(kept->conditions.items[0].reason, i ? "C" : "B");
+		assert_string_equal(kept->meta.conditions.items[0].reason, i ? "C" : "B");
 		assert_int_equal(kept->ingress[0].addr.bytes[3], 2 + i);
 		assert_int_equal(kept->meta.refused_generation, 6 + i);
 		/* of the last good version */
@@ -366,7 +366,7 @@ static void test_refused_pool_and_written(void **state)
 	uint64_t digest;
 
 	put(fixture, &fixture->pools, POOL("5", ",\"generation\":5", "1", "1"));
-	digest = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a")->pool.status_digest;
+	digest = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a")->pool.meta.status_digest;
 	put(fixture, &fixture->pools, POOL("6", ",\"generation\":6", "-1", "2"));
 	pool = store_find(fixture->store, OBJECT_SERVICE_IP_POOL, "", "a");
 	assert_false(object_is_remains(pool));
@@ -375,7 +375,7 @@ static void test_refused_pool_and_written(void **state)
 	assert_int_equal(pool->pool.meta.refused_generation, 6);
 	assert_int_equal(pool->meta.generation, 5); /* of the version in force */
 	assert_int_equal(pool->meta.resource_version, 6);
-	assert_true(pool->pool.status_digest != digest);
+	assert_true(pool->pool.meta.status_digest != digest);
 	assert_true(changed(fixture));
 	put(fixture, &fixture->pools, POOL("7", ",\"generation\":6", "-1", "2")); /* nothing new */
 	assert_false(changed(fixture));
@@ -399,7 +399,8 @@ static void test_refused_advertisement(void **state)
 	uint64_t digest;
 
 	put(fixture, &fixture->advertisements, ADVERTISEMENT("1", "100", "A"));
-	digest = store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")->advertisement.status_digest;
+	digest = store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")
+			 ->advertisement.meta.status_digest;
 	put(fixture, &fixture->advertisements, ADVERTISEMENT("2", "-1", "B"));
 	advertisement = &store_find(fixture->store, OBJECT_BGP_ADVERTISEMENT, "", "a")->advertisement;
 	assert_false(advertisement->unusable);
@@ -408,8 +409,8 @@ static void test_refused_advertisement(void **state)
 	assert_int_equal(advertisement->meta.resource_version, 2);
 	assert_string_equal(advertisement->meta.refused, "spec.localPref: not in 0..4294967295: -1");
 	assert_int_equal(advertisement->meta.refused_generation, 2);
-	assert_string_equal(advertisement->conditions.items[0].type, "B");
-	assert_true(advertisement->status_digest != digest);
+	assert_string_equal(advertisement->meta.conditions.items[0].type, "B");
+	assert_true(advertisement->meta.status_digest != digest);
 	problems_are(
 		fixture,
 		"BGPAdvertisement/a: spec.localPref: not in 0..4294967295: -1; the last good version stays "
@@ -440,7 +441,7 @@ static void test_refused_peer(void **state)
 	uint64_t digest;
 
 	put(fixture, &fixture->peers, PEER("1", "1", "9s", "A"));
-	digest = peer(fixture)->status_digest;
+	digest = peer(fixture)->meta.status_digest;
 	put(fixture, &fixture->peers, PEER("1", "2", "9s1us", "B"));
 	assert_false(peer(fixture)->unusable);
 	assert_int_equal(peer(fixture)->hold_time_sec, 9);
@@ -449,8 +450,8 @@ static void test_refused_peer(void **state)
 	assert_int_equal(peer(fixture)->meta.resource_version, 2);
 	assert_non_null(strstr(peer(fixture)->meta.refused, "spec.holdTime: "));
 	assert_int_equal(peer(fixture)->meta.refused_generation, 2);
-	assert_string_equal(peer(fixture)->conditions.items[0].type, "B");
-	assert_true(peer(fixture)->status_digest != digest);
+	assert_string_equal(peer(fixture)->meta.conditions.items[0].type, "B");
+	assert_true(peer(fixture)->meta.status_digest != digest);
 	assert_true(changed(fixture));
 	put(fixture, &fixture->peers, PEER("1", "3", "9s", "B"));
 	assert_null(peer(fixture)->meta.refused);

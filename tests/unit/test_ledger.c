@@ -339,7 +339,7 @@ static void test_deleted_after_it_was_refused(void **state)
 
 	node_names(story, "w/shop=192.0.2.9");
 	shop->unusable = true;
-	shop->conditions = (struct conditions){ .items = &allocated, .n = 1 };
+	shop->meta.conditions = (struct conditions){ .items = &allocated, .n = 1 };
 	expect(story, "shop=192.0.2.9");
 	shop->meta.deleting = true;
 	expect(story, "shop=192.0.2.9");
@@ -348,7 +348,7 @@ static void test_deleted_after_it_was_refused(void **state)
 	look_again(story);
 	shop = add_service(story, "w/shop", "u", 6, "192.0.2.9");
 	shop->meta.deleting = shop->unusable = true;
-	shop->conditions = (struct conditions){ .items = &allocated, .n = 1 };
+	shop->meta.conditions = (struct conditions){ .items = &allocated, .n = 1 };
 	node_names(story, "");
 	story->now_msec += RELEASE_REPORT_MSEC;
 	expect(story, "shop=192.0.2.9");

@@ -435,7 +435,7 @@ static void test_counts_of_a_peer(void **state _unused_)
 
 	add_session(&world, n1, "tor", "Established", "");
 	assert_false(expect_peer(&world, peer, NULL)); /* nothing stands there */
-	peer->conditions = (struct conditions){ .items = conditions, .n = 2 };
+	peer->meta.conditions = (struct conditions){ .items = conditions, .n = 2 };
 	assert_true(expect_peer(&world, peer, NULL));
 	n1->peers[0].prefixes_sent = 4;
 	assert_true(expect_peer(&world, peer, NULL));

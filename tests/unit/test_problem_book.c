@@ -123,7 +123,7 @@ static void test_one_of_ours_that_cannot_be_read(void **state _unused_)
 	cleanup(problem_book_done) struct problem_book book = { 0 };
 	struct service *service = make(&world, "web/shop", &row);
 
-	service->conditions = (struct conditions){ .items = &allocated, .n = 1 };
+	service->meta.conditions = (struct conditions){ .items = &allocated, .n = 1 };
 	look(&world, &book, "web/shop");
 	assert_non_null(problem_book_find(&book, &service->meta));
 }

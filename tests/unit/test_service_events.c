@@ -90,7 +90,7 @@ static void expect_told(struct fixture *fixture, const char *what, const char *w
 
 static void see(struct fixture *fixture, const char *type, const char *reason, const char *message)
 {
-	struct conditions *seen = &fixture->shop->conditions;
+	struct conditions *seen = &fixture->shop->meta.conditions;
 
 	fixture->conditions[seen->n++] = (struct condition){ .type = type,
 							     .status = CONDITION_TRUE,
@@ -110,7 +110,7 @@ static void see_written(struct fixture *fixture)
 		strcat(text, addr_format(&fixture->allocation.addresses[i], one));
 	}
 	world_ingress(&fixture->world, fixture->shop, text);
-	fixture->shop->conditions.n = 0;
+	fixture->shop->meta.conditions.n = 0;
 	see(fixture, CONDITION_ALLOCATED,
 	    *fixture->allocation.reason ? fixture->allocation.reason : "Allocated",
 	    fixture->allocation.message);

@@ -73,8 +73,8 @@ static void set_condition(struct fixture *fixture, size_t i, const char *type, e
 						     .reason = reason,
 						     .message = message,
 						     .transition_sec = 1706702400 };
-	fixture->shop->conditions.items = fixture->conditions;
-	fixture->shop->conditions.n = i + 1;
+	fixture->shop->meta.conditions.items = fixture->conditions;
+	fixture->shop->meta.conditions.n = i + 1;
 }
 
 /* As the controller left it. */
@@ -294,7 +294,7 @@ static void test_what_is_to_clean(void **state)
 		settle(fixture);
 		if (!cleanings[i].finalizer)
 			fixture->shop->meta.finalizers.n = 0;
-		fixture->shop->conditions.n = cleanings[i].marked;
+		fixture->shop->meta.conditions.n = cleanings[i].marked;
 		fixture->shop->meta.deleting = cleanings[i].deleting;
 		fixture->shop->type = cleanings[i].cluster_ip ? SERVICE_CLUSTER_IP : SERVICE_LOAD_BALANCER;
 		fixture->shop->load_balancer_class = cleanings[i].class;
@@ -340,7 +340,7 @@ static void test_cleaning_a_problem(void **state)
 		strbuf_text(&write.body), HEAD
 		"},\"status\":{\"conditions\":[{\"$patch\":\"delete\",\"type\":\"fairway.dev/Problem\"}]}}");
 	assert_false(write.removes_finalizer);
-	fixture->shop->conditions.n = 0;
+	fixture->shop->meta.conditions.n = 0;
 	assert_false(service_is_to_clean(fixture->shop, false));
 }
 

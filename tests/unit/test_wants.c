@@ -38,7 +38,7 @@ static int set_up(void **state)
 	fixture->shop = world_service(&fixture->world, "w/shop");
 	fixture->shop->meta.uid = "u";
 	fixture->shop->meta.resource_version = 7;
-	world_pool(&fixture->world, "public", "192.0.2.0/30")->status_digest = 4;
+	world_pool(&fixture->world, "public", "192.0.2.0/30")->meta.status_digest = 4;
 	world_node(&fixture->world, "n1", "10.0.0.1", "");
 	*state = fixture;
 	return 0;
@@ -136,7 +136,7 @@ static void give(struct fixture *fixture)
 						 .status = CONDITION_TRUE,
 						 .reason = "Allocated",
 						 .message = "from pool public" };
-	fixture->shop->conditions = (struct conditions){ .items = &fixture->allocated, .n = 1 };
+	fixture->shop->meta.conditions = (struct conditions){ .items = &fixture->allocated, .n = 1 };
 	fixture->shop->meta.finalizers = world_words(&fixture->world, CLEANUP_FINALIZER);
 	world_ingress(&fixture->world, fixture->shop, "192.0.2.0");
 }
@@ -145,8 +145,8 @@ static void test_everything_that_is_new(void **state)
 {
 	struct fixture *fixture = *state;
 
-	world_peer(&fixture->world, "tor", "10.0.0.254")->status_digest = 5;
-	world_advertisement(&fixture->world, "all")->status_digest = 6;
+	world_peer(&fixture->world, "tor", "10.0.0.254")->meta.status_digest = 5;
+	world_advertisement(&fixture->world, "all")->meta.status_digest = 6;
 	expect(fixture, "Service/shop now\n"
 			"ServiceIPPool/public itself now\n" /* its finalizer: an address of it is taken */
 			"BGPPeer/tor soon unless as read (5)\n"
@@ -185,8 +185,8 @@ static void test_counts_of_a_peer_can_wait_longer(void **state)
 	struct fixture *fixture = *state;
 	struct bgp_peer *peer = world_peer(&fixture->world, "tor", "10.0.0.254");
 
-	peer->status_digest = 5;
-	peer->conditions = (struct conditions){ .items = conditions, .n = 2 };
+	peer->meta.status_digest = 5;
+	peer->meta.conditions = (struct conditions){ .items = conditions, .n = 2 };
 	fixture->busy = "public";
 	expect(fixture, "Service/shop now\nBGPPeer/tor lazy unless as read (5)");
 }
@@ -267,7 +267,7 @@ static void test_one_that_cannot_be_read(void **state)
 				    .reason = "Refused",
 				    .message =
 					    "spec: x; nothing of it is served, its addresses stay its own" };
-	fixture->shop->conditions = (struct conditions){ .items = &fixture->problem, .n = 1 };
+	fixture->shop->meta.conditions = (struct conditions){ .items = &fixture->problem, .n = 1 };
 	expect(fixture, "");
 }
 

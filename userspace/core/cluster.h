@@ -54,6 +54,20 @@ struct selectors { /* []LabelSelector: OR between entries. n == 0: absent or emp
 	size_t n;
 };
 
+enum condition_status { CONDITION_UNKNOWN, CONDITION_FALSE, CONDITION_TRUE };
+
+struct condition { /* metav1.Condition */
+	const char *type, *reason, *message; /* "" if none */
+	enum condition_status status;
+	int64_t transition_sec; /* lastTransitionTime; 0: none */
+	int64_t generation;	/* observedGeneration; 0: none */
+};
+
+struct conditions { /* of status.conditions those with a type of fairway.dev on Services, all on Fairway's own kinds */
+	struct condition *items;
+	size_t n;
+};
+
 struct meta {
 	const char *namespace; /* "" for cluster objects */
 	const char *name;
@@ -71,24 +85,13 @@ struct meta {
 	 * object is `unusable`, this is the last good version: see store_keep(). */
 	const char *refused;
 	int64_t refused_generation; /* metadata.generation of that */
+	/* What the status said that lbcontroller writes, of Services and of the kinds of fairway.dev that configure. */
+	struct conditions conditions;
+	uint64_t status_digest; /* json_digest() of the whole status, of the latter; 0: none */
 };
 
 /* metadata.generation of the newest version, the refused one too. */
 int64_t meta_newest_generation(const struct meta *);
-
-enum condition_status { CONDITION_UNKNOWN, CONDITION_FALSE, CONDITION_TRUE };
-
-struct condition { /* metav1.Condition */
-	const char *type, *reason, *message; /* "" if none */
-	enum condition_status status;
-	int64_t transition_sec; /* lastTransitionTime; 0: none */
-	int64_t generation;	/* observedGeneration; 0: none */
-};
-
-struct conditions { /* of status.conditions those with a type of fairway.dev on Services, all on Fairway's own kinds */
-	struct condition *items;
-	size_t n;
-};
 
 const struct condition *conditions_find(const struct conditions *, const char *type); /* borrowed, or NULL */
 
@@ -143,7 +146,6 @@ struct service {
 	bool allocate_node_ports;
 	struct ingress_address *ingress;
 	size_t n_ingress;
-	struct conditions conditions;
 };
 
 struct endpoint {
@@ -213,8 +215,6 @@ struct service_ip_pool {
 	struct service_allocation allocation;
 	uint32_t quota_per_namespace; /* 0: none */
 	struct selectors node_selectors; /* empty: all nodes announce */
-	struct conditions conditions;
-	uint64_t status_digest; /* json_digest() of the whole status; 0: none */
 };
 
 enum dynamic_asn { DYNAMIC_ASN_NONE, DYNAMIC_ASN_INTERNAL, DYNAMIC_ASN_EXTERNAL };
@@ -244,8 +244,6 @@ struct bgp_peer {
 	const char *vrf;	    /* NULL: default */
 	bool ipv4, ipv6;	    /* addressFamilies with defaults applied */
 	uint32_t max_prefixes_received; /* 0: no limit */
-	struct conditions conditions;
-	uint64_t status_digest; /* json_digest() of the whole status; 0: none */
 };
 
 enum advertisement_type { ADVERTISE_SERVICE, ADVERTISE_POD_CIDR };
@@ -273,8 +271,6 @@ struct bgp_advertisement {
 	bool drain_on_taints;
 	struct toleration *tolerations;
 	size_t n_tolerations;
-	struct conditions conditions;
-	uint64_t status_digest; /* json_digest() of the whole status; 0: none */
 };
 
 struct bfd_profile { /* MetalLB's fields and defaults */
