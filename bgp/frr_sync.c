@@ -16,6 +16,7 @@
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/base/sorted.h"
 
 #define COMMAND_TIMEOUT_MSEC 3000
 #define TOLD_MAX	     20 /* lines of log about one batch */
@@ -92,23 +93,11 @@ static void on_running(void *userdata, int status, const char *text)
 
 static size_t network_position(const struct frr_config *config, const struct prefix *prefix, bool *ret_found)
 {
-	size_t low = 0, high = config->n_networks, middle;
-	int order;
+	size_t at =
+		sorted_place(config->n_networks, i, prefix_compare(&config->networks[i].prefix, prefix) < 0);
 
-	*ret_found = false;
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = prefix_compare(&config->networks[middle].prefix, prefix);
-		if (!order) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	*ret_found = at < config->n_networks && !prefix_compare(&config->networks[at].prefix, prefix);
+	return at;
 }
 
 /* bgpd has acknowledged it: so it stands in what runs. One that goes is marked and taken out with the others at the end of

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/sorted.h"
 
 /* --- the table ----------------------------------------------------------------------------------------- */
 
@@ -21,17 +22,8 @@ static int compare(const struct addressee *object, enum object_kind kind, const 
 
 static size_t lower_bound(const struct addressees *addressees, enum object_kind kind, const struct meta *meta)
 {
-	size_t low = 0, high = addressees->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare(addressees->items[middle], kind, meta->namespace, meta->name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(addressees->n, i,
+			    compare(addressees->items[i], kind, meta->namespace, meta->name) < 0);
 }
 
 struct addressee *addressees_find(const struct addressees *addressees, enum object_kind kind,

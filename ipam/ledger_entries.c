@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/sorted.h"
 
 /* --- entries ------------------------------------------------------------------------------------------- */
 
@@ -44,17 +45,7 @@ static int compare_entry(const struct ledger_entry *entry, const char *namespace
 
 size_t ledger_first(const struct ledger *ledger, const char *namespace, const char *name, const char *uid)
 {
-	size_t low = 0, high = ledger->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_entry(ledger->entries[middle], namespace, name, uid) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(ledger->n, i, compare_entry(ledger->entries[i], namespace, name, uid) < 0);
 }
 
 bool ledger_is_at(const struct ledger *ledger, size_t at, const char *namespace, const char *name,

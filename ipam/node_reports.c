@@ -8,6 +8,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 
 #define PEERS_IN_MESSAGE 8
 
@@ -73,20 +74,12 @@ void node_reports_done(struct node_reports *reports)
 const struct node_report *node_reports_find(const struct node_reports *reports, const char *name,
 					    size_t *ret_n)
 {
-	size_t low = 0, high = reports->n_items, end;
+	size_t end, at = sorted_place(reports->n_items, i, strcmp(reports->items[i].service->name, name) < 0);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(reports->items[middle].service->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < reports->n_items && !strcmp(reports->items[end].service->name, name); end++)
+	for (end = at; end < reports->n_items && !strcmp(reports->items[end].service->name, name); end++)
 		;
-	*ret_n = end - low;
-	return reports->items + low;
+	*ret_n = end - at;
+	return reports->items + at;
 }
 
 static bool names_address(const struct lb_node_service *service, const struct addr *addr)

@@ -8,6 +8,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 
 #define ENTRY_TEXT_MAX	    64	/* of a broken entry, in a message */
 #define INVALID_MESSAGE_MAX 800 /* broken entries beyond this are not listed */
@@ -195,18 +196,12 @@ struct claimed_range {
 static const struct claimed_range *find_overlap(const struct claimed_range *claimed, size_t n,
 						const struct addr_range *range)
 {
-	size_t low = 0, high = n, middle;
+	/* how many begin at or before our end */
+	size_t left = sorted_place(n, i, addr_compare(&claimed[i].range.first, &range->last) <= 0);
 
-	while (low < high) { /* the number of ranges that begin at or before our end */
-		middle = low + (high - low) / 2;
-		if (addr_compare(&claimed[middle].range.first, &range->last) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	if (!left)
 		return NULL;
-	claimed = &claimed[claimed[low - 1].furthest];
+	claimed = &claimed[claimed[left - 1].furthest];
 	return addr_range_overlaps(&claimed->range, range) ? claimed : NULL;
 }
 
@@ -358,39 +353,23 @@ int pool_book_init(struct pool_book *ret, struct arena *arena, const struct clus
 
 struct pool *pool_book_find(const struct pool_book *book, const char *name)
 {
-	size_t low = 0, high = book->n_pools, middle;
+	size_t at = sorted_place(book->n_pools, i, text_compare(book->pools[i].spec->meta.name, name) < 0);
 
-	while (low < high) {
-		int order;
-
-		middle = low + (high - low) / 2;
-		order = text_compare(book->pools[middle].spec->meta.name, name);
-		if (!order)
-			return &book->pools[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < book->n_pools && text_equal(book->pools[at].spec->meta.name, name) ? &book->pools[at]
+										       : NULL;
 }
 
 bool pool_contains(const struct pool *pool, const struct addr *addr)
 {
 	const struct pool_slot *slot = &pool->slots[family_slot(addr->family)];
-	size_t i, low = slot->first_range, high = slot->end_range, middle;
+	size_t first = slot->first_range;
+	size_t at = first + sorted_place(slot->end_range - first, i,
+					 addr_compare(&pool->ranges[first + i].first, addr) <= 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (addr_compare(&pool->ranges[middle].first, addr) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	/* In a sound pool only the last range that begins at or before the address can hold it; overlapping ranges of
 	 * one in Conflict may hide a longer one further left. */
-	for (i = low; i-- > slot->first_range;) {
-		if (addr_range_contains(&pool->ranges[i], addr))
+	while (at-- > first) {
+		if (addr_range_contains(&pool->ranges[at], addr))
 			return true;
 		if (pool->health == POOL_READY || pool->health == POOL_DISABLED)
 			break;

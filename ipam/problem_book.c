@@ -10,6 +10,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 #include "userspace/core/annotations.h"
 #include "userspace/core/plan.h"
 #include "userspace/core/route_offers.h"
@@ -114,17 +115,7 @@ static int look(const struct service *service, struct service_problem *ret)
 
 static size_t lower_bound(const struct problem_book *book, const char *service)
 {
-	size_t low = 0, high = book->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(book->items[middle].service, service) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(book->n, i, strcmp(book->items[i].service, service) < 0);
 }
 
 static bool holds(const struct problem_book *book, size_t at, const char *service)

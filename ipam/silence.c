@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 #define LOOKS_PER_HEARTBEAT 4
 #define GAP_MSEC	    (3 * SILENCE_LOOK_MSEC) /* between two looks: then we were away */
@@ -29,20 +30,9 @@ void silence_done(struct silence *silence)
 
 static const struct silence_node *find(const struct silence *silence, const char *name)
 {
-	size_t low = 0, high = silence->n, middle;
-	int order;
+	size_t at = sorted_place(silence->n, i, strcmp(silence->nodes[i].name, name) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = strcmp(silence->nodes[middle].name, name);
-		if (!order)
-			return &silence->nodes[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < silence->n && !strcmp(silence->nodes[at].name, name) ? &silence->nodes[at] : NULL;
 }
 
 /* The same objects as in the cluster, each seen now unless it is as it was. */

@@ -8,22 +8,13 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 /* --- what is wrong with objects ------------------------------------------------------------------------ */
 
 static size_t lower_bound(const struct intake *intake, const char *object)
 {
-	size_t low = 0, high = intake->n_refused;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(intake->refused[middle].object, object) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(intake->n_refused, i, strcmp(intake->refused[i].object, object) < 0);
 }
 
 static struct intake_problems *find_refused(const struct intake *intake, const char *object, size_t *ret_at)

@@ -11,6 +11,7 @@
 #include "k8s/yaml.h"
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 #define MAX_NOTICES 20 /* of one file */
 
@@ -119,25 +120,19 @@ static int compare_statuses(const void *a, const void *b)
 	return object_compare(x->object, y->object);
 }
 
+static int compare_status(const struct manifest_status *status, const struct object_id *id)
+{
+	int order = strcmp(status->object->meta.namespace, id->namespace);
+
+	return order ? order : strcmp(status->object->meta.name, id->name);
+}
+
 static const struct manifest_status *find_status(const struct manifest_status *statuses, size_t n,
 						 const struct object_id *id)
 {
-	size_t low = 0, high = n;
+	size_t at = sorted_place(n, i, compare_status(&statuses[i], id) < 0);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct meta *meta = &statuses[middle].object->meta;
-		int order = strcmp(meta->namespace, id->namespace);
-
-		order = order ? order : strcmp(meta->name, id->name);
-		if (!order)
-			return &statuses[middle];
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < n && !compare_status(&statuses[at], id) ? &statuses[at] : NULL;
 }
 
 /* The controller's answer lies over the manifest's own status, also when it is "no address": a manifest is

@@ -17,6 +17,7 @@
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 #include "userspace/base/strbuf.h"
 
 /* --- addr --------------------------------------------------------------------------------------------------------- */
@@ -452,17 +453,40 @@ static void test_array(void **state _unused_)
 	assert_int_equal(items[500], 500);
 }
 
+static void test_sorted_place(void **state _unused_)
+{
+	static const int items[] = { 2, 4, 4, 4, 7 };
+	static const struct {
+		int key;
+		size_t n, place;
+	} rows[] = {
+		{ 1, 0, 0 }, { 1, 5, 0 }, { 2, 5, 0 }, { 3, 5, 1 }, { 4, 5, 1 }, { 5, 5, 4 },
+		{ 7, 5, 4 }, { 8, 5, 5 }, { 2, 1, 0 }, { 3, 1, 1 }, { 4, 2, 1 }, { 5, 4, 4 },
+	};
+
+	for (size_t row = 0; row < ARRAY_SIZE(rows); row++)
+		assert_int_equal(sorted_place(rows[row].n, i, items[i] < rows[row].key), rows[row].place);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addr_text),	cmocka_unit_test(test_addr_order_and_numbers),
-		cmocka_unit_test(test_addr_kinds),	cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_prefix_relations), cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_ranges_overlap),	cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_dns_names),	cmocka_unit_test(test_text),
-		cmocka_unit_test(test_strbuf),		cmocka_unit_test(test_escapes),
-		cmocka_unit_test(test_arena),		cmocka_unit_test(test_arena_reserve),
+		cmocka_unit_test(test_addr_text),
+		cmocka_unit_test(test_addr_order_and_numbers),
+		cmocka_unit_test(test_addr_kinds),
+		cmocka_unit_test(test_prefix),
+		cmocka_unit_test(test_prefix_relations),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_ranges_overlap),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_dns_names),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_strbuf),
+		cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_arena_reserve),
 		cmocka_unit_test(test_array),
+		cmocka_unit_test(test_sorted_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

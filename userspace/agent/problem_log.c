@@ -8,6 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "userspace/base/sorted.h"
+
 uint64_t problems_digest(uint64_t seed, const struct problems *problems)
 {
 	const struct problem *problem;
@@ -26,18 +28,10 @@ uint64_t problems_digest(uint64_t seed, const struct problems *problems)
  * `object`. */
 static const struct problem *find_object(const struct problems *problems, const char *object, size_t length)
 {
-	size_t low = 0, high = problems->n, middle;
+	size_t at = sorted_place(problems->n, i, strcmp(problems->items[i].object, object) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (strcmp(problems->items[middle].object, object) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < problems->n && !strncmp(problems->items[low].object, object, length)
-		       ? &problems->items[low]
-		       : NULL;
+	return at < problems->n && !strncmp(problems->items[at].object, object, length) ? &problems->items[at]
+											: NULL;
 }
 
 const struct problem *problems_find(const struct problems *problems, const char *kind, const char *name)

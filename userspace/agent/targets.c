@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 
 static int compare_targets(const void *a, const void *b)
 {
@@ -87,17 +88,10 @@ int targets_collect(struct agent *agent, struct arena *arena, struct targets *re
 
 const struct target *targets_of(const struct targets *targets, const char *service, size_t *ret_n)
 {
-	size_t low = 0, high = targets->n, middle;
+	size_t at = sorted_place(targets->n, i, strcmp(targets->items[i].service, service) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (strcmp(targets->items[middle].service, service) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (*ret_n = 0;
-	     low + *ret_n < targets->n && text_equal(targets->items[low + *ret_n].service, service);)
+	     at + *ret_n < targets->n && text_equal(targets->items[at + *ret_n].service, service);)
 		++*ret_n;
-	return targets->items + low;
+	return targets->items + at;
 }

@@ -9,6 +9,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 /* --- life
  * ---------------------------------------------------------------------------------------------------------
@@ -342,16 +343,7 @@ int applied_list_orphan(struct applied *applied, struct table *table)
 
 static size_t service_position(const struct applied *applied, const char *name)
 {
-	size_t low = 0, high = applied->n_services, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (strcmp(applied->services[middle]->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(applied->n_services, i, strcmp(applied->services[i]->name, name) < 0);
 }
 
 struct applied_service *applied_find_service(const struct applied *applied, const char *name)

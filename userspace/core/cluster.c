@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 
 const char *l4_protocol_name(enum l4_protocol protocol)
 {
@@ -136,20 +137,9 @@ static const struct meta *meta_at(const void *items, size_t i)
 
 static const void *find(const void *items, size_t n, const char *namespace, const char *name)
 {
-	size_t low = 0, high = n, middle;
-	int order;
+	size_t at = sorted_place(n, i, meta_compare(meta_at(items, i), namespace, name) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = meta_compare(meta_at(items, middle), namespace, name);
-		if (!order)
-			return meta_at(items, middle);
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < n && !meta_compare(meta_at(items, at), namespace, name) ? meta_at(items, at) : NULL;
 }
 
 const struct service *cluster_find_service(const struct cluster *cluster, const char *namespace,
@@ -200,20 +190,14 @@ const struct endpoint_slice *const *cluster_service_slices(const struct cluster 
 							   const char *namespace, const char *service,
 							   size_t *ret_n)
 {
-	size_t low = 0, high = cluster->n_slices, middle, end;
+	size_t end, at = sorted_place(cluster->n_slices, i,
+				      slice_compare(cluster->slices[i], namespace, service) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (slice_compare(cluster->slices[middle], namespace, service) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < cluster->n_slices; end++)
+	for (end = at; end < cluster->n_slices; end++)
 		if (slice_compare(cluster->slices[end], namespace, service))
 			break;
-	*ret_n = end - low;
-	return cluster->slices ? cluster->slices + low : NULL;
+	*ret_n = end - at;
+	return cluster->slices ? cluster->slices + at : NULL;
 }
 
 const struct service_ip_pool *cluster_pool_of_address(const struct cluster *cluster, const struct addr *addr)

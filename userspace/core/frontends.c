@@ -9,6 +9,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 #define LABEL_PROXY_NAME "service.kubernetes.io/service-proxy-name"
 
@@ -106,16 +107,9 @@ int own_addresses_collect(struct arena *arena, const struct cluster *cluster,
 
 const struct own_address *own_addresses_find(const struct own_addresses *own, const struct addr *addr)
 {
-	size_t low = 0, high = own->n, middle;
+	size_t at = sorted_place(own->n, i, addr_compare(&own->items[i].addr, addr) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (addr_compare(&own->items[middle].addr, addr) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < own->n && addr_equal(&own->items[low].addr, addr) ? &own->items[low] : NULL;
+	return at < own->n && addr_equal(&own->items[at].addr, addr) ? &own->items[at] : NULL;
 }
 
 /* --- families

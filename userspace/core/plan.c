@@ -10,6 +10,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 #include "userspace/core/plan_index.h"
 #include "userspace/core/service_plan.h"
 
@@ -67,16 +68,7 @@ static int name_compare(const struct service_plan *plan, const char *namespace, 
 /* The first place whose service is not before the name. */
 static size_t position_of(const struct node_plan *plan, const char *namespace, const char *name)
 {
-	size_t low = 0, high = plan->n_services, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (name_compare(plan->services[middle], namespace, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(plan->n_services, i, name_compare(plan->services[i], namespace, name) < 0);
 }
 
 const struct service_plan *node_plan_find(const struct node_plan *plan, const char *namespace,

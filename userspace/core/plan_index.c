@@ -10,6 +10,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 /* --- owners
  * ------------------------------------------------------------------------------------------------- */
@@ -41,16 +42,7 @@ static int owner_age_compare(const struct owner *a, const struct owner *b)
 
 static size_t owner_position(const struct plan_index *index, const char *namespace, const char *name)
 {
-	size_t low = 0, high = index->n_owners, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (owner_name_compare(index->owners[middle], namespace, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(index->n_owners, i, owner_name_compare(index->owners[i], namespace, name) < 0);
 }
 
 static struct owner *owner_find(const struct plan_index *index, const char *namespace, const char *name)
@@ -132,16 +124,7 @@ static int claim_compare(const void *a, const void *b)
 size_t plan_index_claim_position(const struct plan_index *index, const struct addr *addr, uint16_t port,
 				 enum l4_protocol protocol)
 {
-	size_t low = 0, high = index->n_claims, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (place_compare(&index->claims[middle], addr, port, protocol) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(index->n_claims, i, place_compare(&index->claims[i], addr, port, protocol) < 0);
 }
 
 const struct owner *plan_index_winner(const struct plan_index *index, const struct addr *addr, uint16_t port,

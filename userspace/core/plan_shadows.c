@@ -10,6 +10,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 
 static int shadow_compare(const void *a, const void *b)
 {
@@ -21,16 +22,7 @@ static int shadow_compare(const void *a, const void *b)
 
 static size_t shadow_position(const struct plan_index *index, const struct addr *addr)
 {
-	size_t low = 0, high = index->n_shadows, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (addr_compare(&index->shadows[middle].addr, addr) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(index->n_shadows, i, addr_compare(&index->shadows[i].addr, addr) < 0);
 }
 
 static bool is_in_namespace(const char *full_name, const char *namespace)

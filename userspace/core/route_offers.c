@@ -8,6 +8,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 #include "userspace/core/annotations.h"
 #include "userspace/core/rendezvous.h"
 #include "userspace/core/routes.h"
@@ -57,20 +58,10 @@ static int offers_add(struct route_offers *offers, const struct prefix *prefix, 
 
 static bool has_endpoint(const struct candidate *candidate, const char *node)
 {
-	size_t low = 0, high = candidate->endpoints.nodes.n, middle;
-	int order;
+	size_t at = sorted_place(candidate->endpoints.nodes.n, i,
+				 strcmp(candidate->endpoints.nodes.items[i], node) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = strcmp(candidate->endpoints.nodes.items[middle], node);
-		if (!order)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
+	return at < candidate->endpoints.nodes.n && !strcmp(candidate->endpoints.nodes.items[at], node);
 }
 
 /* Every filter but maxNextHops. */

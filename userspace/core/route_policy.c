@@ -8,6 +8,7 @@
 
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 #include "userspace/core/peers.h"
 #include "userspace/core/routes.h"
 
@@ -188,16 +189,9 @@ static int pools_init(struct route_policy *policy, const struct cluster *cluster
 /* The last range that begins at or before the address. */
 static const struct addr_range *pool_find_range(const struct policy_pool *pool, const struct addr *addr)
 {
-	size_t low = 0, high = pool->n_ranges, middle;
+	size_t at = sorted_place(pool->n_ranges, i, addr_compare(&pool->ranges[i].first, addr) <= 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (addr_compare(&pool->ranges[middle].first, addr) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &pool->ranges[low - 1] : NULL;
+	return at ? &pool->ranges[at - 1] : NULL;
 }
 
 const struct policy_pool *route_policy_pool(const struct route_policy *policy, const struct addr *addr)

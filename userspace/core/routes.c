@@ -10,6 +10,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 #include "userspace/core/peers.h"
 #include "userspace/core/route_offers.h"
 
@@ -97,23 +98,10 @@ DEFINE_CLEANUP(struct routes_book *, routes_book_free);
 /* Where the key is, or would be. */
 static size_t book_position(const struct routes_book *book, const char *key, bool *ret_found)
 {
-	size_t low = 0, high = book->n, middle;
-	int order;
+	size_t at = sorted_place(book->n, i, strcmp(book->contributors[i]->key, key) < 0);
 
-	*ret_found = false;
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = strcmp(book->contributors[middle]->key, key);
-		if (!order) {
-			*ret_found = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	*ret_found = at < book->n && !strcmp(book->contributors[at]->key, key);
+	return at;
 }
 
 bool routes_book_is_reporter(const struct routes_book *book, const char *service)

@@ -10,6 +10,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 
 bool strings_contain(const struct strings *strings, const char *text)
 {
@@ -23,20 +24,9 @@ bool strings_contain(const struct strings *strings, const char *text)
 
 const char *labels_find(const struct labels *labels, const char *key)
 {
-	size_t low = 0, high = labels->n, middle;
-	int order;
+	size_t at = sorted_place(labels->n, i, strcmp(labels->items[i].key, key) < 0);
 
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = strcmp(labels->items[middle].key, key);
-		if (!order)
-			return labels->items[middle].value;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < labels->n && !strcmp(labels->items[at].key, key) ? labels->items[at].value : NULL;
 }
 
 static bool requirement_matches(const struct selector_requirement *requirement, const struct labels *labels)

@@ -11,6 +11,7 @@
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/sorted.h"
 #include "userspace/core/annotations.h"
 #include "userspace/core/maglev.h"
 #include "userspace/core/source_ranges.h"
@@ -133,31 +134,23 @@ static int keep_granted(struct planner *planner)
 /* The plan outlives the slices, so that names of nodes are copied, each once. */
 static int keep_node_name(struct planner *planner, const char *name, const char **ret)
 {
-	size_t low = 0, high = planner->n_nodes, middle;
-	int order;
+	size_t at;
 
 	if (!name)
 		name = "";
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		order = strcmp(planner->nodes[middle], name);
-		if (!order) {
-			*ret = planner->nodes[middle];
-			return 0;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
+	at = sorted_place(planner->n_nodes, i, strcmp(planner->nodes[i], name) < 0);
+	if (at < planner->n_nodes && !strcmp(planner->nodes[at], name)) {
+		*ret = planner->nodes[at];
+		return 0;
 	}
 	if (array_reserve(planner->nodes, planner->n_nodes, planner->nodes_capacity) < 0)
 		return -ENOMEM;
 	*ret = arena_string(&planner->plan->arena, name);
 	if (!*ret)
 		return -ENOMEM;
-	memmove(planner->nodes + low + 1, planner->nodes + low,
-		(planner->n_nodes - low) * sizeof(*planner->nodes));
-	planner->nodes[low] = *ret;
+	memmove(planner->nodes + at + 1, planner->nodes + at,
+		(planner->n_nodes - at) * sizeof(*planner->nodes));
+	planner->nodes[at] = *ret;
 	planner->n_nodes++;
 	return 0;
 }
