@@ -85,13 +85,17 @@ const struct claim *holder_in_the_way(const struct run *run, const struct claim 
 	return NULL;
 }
 
+/* … that will go on holding it: whoever asks for its family no more gives it up, if not in this run. */
 static bool held_by_another(const struct run *run, const struct claim *claim, const struct used_address *entry)
 {
 	const struct holder *holder;
 
-	for (holder = entry->holders; holder; holder = holder->next)
-		if (!holder->leaving && &run->claims[holder->claim] != claim)
+	for (holder = entry->holders; holder; holder = holder->next) {
+		const struct claim *other = &run->claims[holder->claim];
+
+		if (!holder->leaving && other != claim && request_wants(&other->request, entry->addr.family))
 			return true;
+	}
 	return false;
 }
 

@@ -550,6 +550,10 @@ static void test_sharing(void **state _unused_)
 		  "pool p 192.0.2.0/28\nsvc x/1 created=1 status=192.0.2.7,192.0.2.5 port=80\nsvc x/2 created=2 status=192.0.2.5 port=81 key=k\n"
 		  "svc x/3 created=3 status=192.0.2.5 port=82 key=k\n",
 		  "x/1 p 192.0.2.7 kept -\nx/2 p 192.0.2.5 kept -\nx/3 p 192.0.2.5 kept -\n", NULL },
+		{ "an address of a family that its holder asks for no more is nobody's to join",
+		  "pool p 192.0.2.0/28,2001:db8::/64 quota=2\nsvc x/1 created=1 require port=80 key=k\n"
+		  "svc x/2 created=2 families=6 status=2001:db8::5,192.0.2.5 port=81 key=k\nsvc x/3 created=3 families=6 status=2001:db8::7\n",
+		  "x/1 - - - QuotaExceeded\nx/2 p 2001:db8::5 kept -\nx/3 p 2001:db8::7 kept -\n", NULL },
 		{ "two in one status with the right",
 		  "pool p 192.0.2.0/28\nsvc x/1 status=192.0.2.5 port=80 key=k\nsvc x/2 status=192.0.2.5 port=81 key=k\n",
 		  "x/1 p 192.0.2.5 kept -\nx/2 p 192.0.2.5 kept -\npool p 1/15 0/0 -\n", NULL },
