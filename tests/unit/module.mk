@@ -3,3 +3,5 @@ UNIT_TESTS += $(sort $(wildcard tests/unit/test_*.c))
 UNIT_HELPER_SRCS += tests/unit/world.c
 UNIT_HELPER_SRCS += tests/unit/routes_text.c
 UNIT_HELPER_SRCS += tests/unit/decode_text.c
+UNIT_HELPER_SRCS += tests/unit/random_services.c
+UNIT_HELPER_SRCS += tests/unit/controller_model.c
