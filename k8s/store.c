@@ -10,6 +10,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/base/sorted.h"
 
 /* Pointers to objects' bodies (all kinds begin with their meta, and an object's body is at one offset). */
 struct bodies {
@@ -61,29 +62,21 @@ void store_free(struct store *store)
 
 /* --- sorted arrays ------------------------------------------------------------------------------------- */
 
-/* The first of `n` bodies that does not come before (namespace, name). */
-static size_t lower_bound(const struct bodies *bodies, const char *namespace, const char *name)
+static int compare_by_name(const struct meta *meta, const char *namespace, const char *name)
 {
-	size_t low = 0, high = bodies->n;
+	int order = strcmp(meta->namespace, namespace);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(bodies->items[middle]->namespace, namespace);
+	return order ? order : strcmp(meta->name, name);
+}
 
-		if (!order)
-			order = strcmp(bodies->items[middle]->name, name);
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+static size_t place_of(const struct bodies *bodies, const char *namespace, const char *name)
+{
+	return sorted_place(bodies->n, i, compare_by_name(bodies->items[i], namespace, name) < 0);
 }
 
 static bool holds(const struct bodies *bodies, size_t at, const char *namespace, const char *name)
 {
-	return at < bodies->n && strcmp(bodies->items[at]->namespace, namespace) == 0 &&
-	       strcmp(bodies->items[at]->name, name) == 0;
+	return at < bodies->n && !compare_by_name(bodies->items[at], namespace, name);
 }
 
 static int compare_by_service(const struct meta *a, const struct meta *b)
@@ -95,19 +88,9 @@ static int compare_by_service(const struct meta *a, const struct meta *b)
 	return order ? order : strcmp(a->name, b->name);
 }
 
-static size_t lower_bound_by_service(const struct bodies *bodies, const struct meta *body)
+static size_t place_by_service(const struct bodies *bodies, const struct meta *body)
 {
-	size_t low = 0, high = bodies->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_by_service(bodies->items[middle], body) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_place(bodies->n, i, compare_by_service(bodies->items[i], body) < 0);
 }
 
 /* Room for it was reserved. */
@@ -206,7 +189,7 @@ void store_changes_reset(struct store *store)
 int store_put(struct store *store, struct object *object)
 {
 	struct bodies *bodies = &store->kinds[object->kind];
-	size_t at = lower_bound(bodies, object->meta.namespace, object->meta.name);
+	size_t at = place_of(bodies, object->meta.namespace, object->meta.name);
 	bool is_slice = object->kind == OBJECT_ENDPOINT_SLICE;
 
 	if (array_reserve(bodies->items, bodies->n, bodies->capacity) < 0 ||
@@ -219,15 +202,14 @@ int store_put(struct store *store, struct object *object)
 
 		touch(store, object_of(old)); /* a slice may leave its service for another */
 		if (is_slice)
-			remove_at(&store->slices, lower_bound_by_service(&store->slices, old));
+			remove_at(&store->slices, place_by_service(&store->slices, old));
 		bodies->items[at] = &object->meta;
 		object_free(object_of(old));
 	} else {
 		insert_at(bodies, at, &object->meta);
 	}
 	if (is_slice)
-		insert_at(&store->slices, lower_bound_by_service(&store->slices, &object->meta),
-			  &object->meta);
+		insert_at(&store->slices, place_by_service(&store->slices, &object->meta), &object->meta);
 	touch(store, object);
 	return 0;
 }
@@ -235,7 +217,7 @@ int store_put(struct store *store, struct object *object)
 int store_remove(struct store *store, enum object_kind kind, const char *namespace, const char *name)
 {
 	struct bodies *bodies = &store->kinds[kind];
-	size_t at = lower_bound(bodies, namespace, name);
+	size_t at = place_of(bodies, namespace, name);
 	const struct meta *old;
 
 	if (!holds(bodies, at, namespace, name))
@@ -243,7 +225,7 @@ int store_remove(struct store *store, enum object_kind kind, const char *namespa
 	old = bodies->items[at];
 	touch(store, object_of(old));
 	if (kind == OBJECT_ENDPOINT_SLICE)
-		remove_at(&store->slices, lower_bound_by_service(&store->slices, old));
+		remove_at(&store->slices, place_by_service(&store->slices, old));
 	remove_at(bodies, at);
 	object_free(object_of(old));
 	return 0;
@@ -253,7 +235,7 @@ const struct object *store_find(const struct store *store, enum object_kind kind
 				const char *name)
 {
 	const struct bodies *bodies = &store->kinds[kind];
-	size_t at = lower_bound(bodies, namespace, name);
+	size_t at = place_of(bodies, namespace, name);
 
 	return holds(bodies, at, namespace, name) ? object_of(bodies->items[at]) : NULL;
 }
@@ -261,7 +243,7 @@ const struct object *store_find(const struct store *store, enum object_kind kind
 void store_renew(struct store *store, const struct object *object, uint64_t resource_version)
 {
 	struct bodies *bodies = &store->kinds[object->kind];
-	size_t at = lower_bound(bodies, object->meta.namespace, object->meta.name);
+	size_t at = place_of(bodies, object->meta.namespace, object->meta.name);
 
 	if (holds(bodies, at, object->meta.namespace, object->meta.name))
 		object_of(bodies->items[at])->meta.resource_version = resource_version;
@@ -276,7 +258,7 @@ static void keep_service(struct service *kept, const struct service *remains)
 void store_keep(struct store *store, const struct object *object, struct object *remains)
 {
 	struct bodies *bodies = &store->kinds[object->kind];
-	size_t at = lower_bound(bodies, object->meta.namespace, object->meta.name);
+	size_t at = place_of(bodies, object->meta.namespace, object->meta.name);
 	struct object *kept;
 
 	if (!holds(bodies, at, object->meta.namespace, object->meta.name)) {
