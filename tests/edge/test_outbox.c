@@ -17,6 +17,7 @@
 #include "ipam/outbox.h"
 #include "k8s/json.h"
 #include "ipam/rush.h"
+#include "tests/edge/outbox_frame.h"
 #include "tests/edge/scratch.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
@@ -109,53 +110,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const struct meta shop = { .namespace = "w", .name = "shop", .uid = "u", .resource_version = 5 };
 static const struct meta other = { .namespace = "w", .name = "other", .uid = "v" };
-
-static void add(struct fixture *fixture, const struct meta *meta, enum write_urgency urgency)
-{
-	const struct service_write write = { .urgency = urgency };
-	cleanup(strbuf_done) struct strbuf body = { 0 };
-
-	strbuf_append(&body, "{}");
-	assert_int_equal(outbox_add(fixture->outbox,
-				    &(struct outbox_write){ .kind = OBJECT_SERVICE,
-							    .meta = meta,
-							    .is_status = true,
-							    .urgency = urgency,
-							    .content_type = "application/merge-patch+json",
-							    .body = &body,
-							    .service = &write },
-				    loop_now_msec()),
-			 0);
-}
-
-static void round_wants(struct fixture *fixture, const struct meta *meta)
-{
-	outbox_begin(fixture->outbox);
-	add(fixture, meta, WRITE_NOW);
-	outbox_send(fixture->outbox);
-}
-
-static void tell_event(struct fixture *fixture)
-{
-	const struct event event = { .kind = OBJECT_SERVICE,
-				     .namespace = "w",
-				     .name = "shop",
-				     .uid = "u",
-				     .reason = "R",
-				     .action = "A",
-				     .note = "n" };
-
-	assert_int_equal(event_book_tell(fixture->book, &event, loop_now_msec(), 1), 0);
-}
 
 static void test_nothing_leaves_without_leadership(void **state)
 {
 	struct fixture *fixture = *state;
 
-	tell_event(fixture);
-	round_wants(fixture, &shop);
+	tell_event(fixture->book);
+	round_wants(fixture->outbox, &shop);
 	assert_int_equal(fixture->n_sending, 0);
 	assert_true(outbox_is_idle(fixture->outbox));
 	assert_int_equal(outbox_counts(fixture->outbox).n_queued, 1);
@@ -165,7 +127,7 @@ static void test_nothing_leaves_without_leadership(void **state)
 	assert_int_equal(outbox_counts(fixture->outbox).events, 0);
 
 	fixture->leads = true;
-	round_wants(fixture, &shop);
+	round_wants(fixture->outbox, &shop);
 	assert_int_equal(fixture->n_sending, 1);
 	assert_int_equal(outbox_counts(fixture->outbox).n_under_way, 1);
 }
@@ -184,9 +146,9 @@ static void test_nothing_leaves_when_leadership_is_lost_meanwhile(void **state)
 	struct fixture *fixture = *state;
 
 	fixture->leads = true;
-	tell_event(fixture);
+	tell_event(fixture->book);
 	outbox_send(fixture->outbox); /* the Event */
-	round_wants(fixture, &shop);
+	round_wants(fixture->outbox, &shop);
 	assert_int_equal(outbox_counts(fixture->outbox).n_under_way, 1);
 	assert_int_equal(outbox_counts(fixture->outbox).events, 1);
 	fixture->leads = false;
@@ -194,8 +156,8 @@ static void test_nothing_leaves_when_leadership_is_lost_meanwhile(void **state)
 	assert_int_equal(outbox_counts(fixture->outbox).unanswered, 1);
 	assert_int_equal(api_state(fixture->api).n_requests, 0);
 	fixture->leads = true; /* as it would have been */
-	tell_event(fixture);
-	round_wants(fixture, &other);
+	tell_event(fixture->book);
+	round_wants(fixture->outbox, &other);
 	run_until_idle(fixture);
 	assert_true(api_state(fixture->api).n_requests > 0);
 }
@@ -206,7 +168,7 @@ static void test_nothing_leaves_after_the_stop(void **state)
 
 	fixture->leads = true;
 	outbox_stop(fixture->outbox);
-	round_wants(fixture, &shop);
+	round_wants(fixture->outbox, &shop);
 	assert_int_equal(fixture->n_sending, 0);
 	assert_true(outbox_is_idle(fixture->outbox));
 }
@@ -218,7 +180,7 @@ static void test_nothing_leaves_unnoted(void **state)
 
 	fixture->leads = true;
 	fixture->refusal = -ENOMEM;
-	round_wants(fixture, &shop);
+	round_wants(fixture->outbox, &shop);
 	assert_int_equal(fixture->n_sending, 1);
 	assert_true(outbox_is_idle(fixture->outbox));
 	assert_true(outbox_is_ready(fixture->outbox, OBJECT_SERVICE, &shop, loop_now_msec()));
@@ -259,11 +221,11 @@ static void test_no_answer(void **state)
 	struct fixture *fixture = *state;
 
 	fixture->leads = true;
-	round_wants(fixture, &shop);
+	round_wants(fixture->outbox, &shop);
 	assert_false(outbox_is_ready(fixture->outbox, OBJECT_SERVICE, &shop, loop_now_msec()));
-	round_wants(fixture, &shop); /* one at a time for each object */
+	round_wants(fixture->outbox, &shop); /* one at a time for each object */
 	assert_int_equal(fixture->n_sending, 1);
-	round_wants(fixture, &other);
+	round_wants(fixture->outbox, &other);
 	assert_int_equal(fixture->n_sending, 2);
 
 	run_until_idle(fixture);
@@ -282,12 +244,12 @@ static void test_addresses_in_a_rush(void **state)
 	size_t i;
 
 	fixture->leads = true;
-	tell_event(fixture);
+	tell_event(fixture->book);
 	outbox_begin(fixture->outbox);
-	add(fixture, &shop, WRITE_SOON);
+	add_write(fixture->outbox, &shop, WRITE_SOON);
 	for (i = 0; i < RUSH_WRITES; i++)
-		add(fixture, &(struct meta){ .namespace = "w", .name = names[i], .uid = names[i] },
-		    WRITE_NOW);
+		add_write(fixture->outbox,
+			  &(struct meta){ .namespace = "w", .name = names[i], .uid = names[i] }, WRITE_NOW);
 	outbox_send(fixture->outbox);
 	assert_int_equal(fixture->n_sending, RUSH_WRITES);
 	assert_int_equal(outbox_counts(fixture->outbox).n_queued, 1);

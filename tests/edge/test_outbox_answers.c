@@ -13,6 +13,7 @@
 #include "ipam/addressees.h"
 #include "ipam/outbox.h"
 #include "k8s/json.h"
+#include "tests/edge/outbox_frame.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
@@ -155,45 +156,16 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static const struct meta shop = { .namespace = "w", .name = "shop", .uid = "u", .resource_version = 5 };
-
 /* A round that wants its address written. */
 static struct call *write_shop(struct fixture *fixture)
 {
-	const struct service_write write = { .urgency = WRITE_NOW };
-	cleanup(strbuf_done) struct strbuf body = { 0 };
 	size_t before = n_calls;
 
-	strbuf_append(&body, "{}");
-	outbox_begin(fixture->outbox);
-	assert_int_equal(outbox_add(fixture->outbox,
-				    &(struct outbox_write){ .kind = OBJECT_SERVICE,
-							    .meta = &shop,
-							    .is_status = true,
-							    .urgency = WRITE_NOW,
-							    .content_type = "application/merge-patch+json",
-							    .body = &body,
-							    .service = &write },
-				    now_msec),
-			 0);
-	outbox_send(fixture->outbox);
+	round_wants(fixture->outbox, &shop);
 	assert_int_equal(n_calls, before + 1);
 	assert_string_equal(calls[before].path,
 			    "/api/v1/namespaces/w/services/shop/status?fieldManager=lbcontroller");
 	return &calls[before];
-}
-
-static void tell_event(struct fixture *fixture)
-{
-	const struct event event = { .kind = OBJECT_SERVICE,
-				     .namespace = "w",
-				     .name = "shop",
-				     .uid = "u",
-				     .reason = "R",
-				     .action = "A",
-				     .note = "n" };
-
-	assert_int_equal(event_book_tell(fixture->book, &event, now_msec, 1), 0);
 }
 
 /* --- tests --------------------------------------------------------------------------------------------- */
@@ -246,7 +218,7 @@ static void test_events_wait_for_addresses(void **state)
 	struct fixture *fixture = *state;
 	struct call *write = write_shop(fixture);
 
-	tell_event(fixture);
+	tell_event(fixture->book);
 	outbox_send(fixture->outbox);
 	assert_int_equal(n_calls, 1);
 	answer(write, 200, "{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"9\"}}");
@@ -266,14 +238,14 @@ static void test_an_event_that_expired(void **state)
 	} rows[] = { { "POST", 503 }, { "POST", 201 }, { "PATCH", 404 }, { "POST", 201 }, { "PATCH", 200 } };
 	struct fixture *fixture = *state;
 
-	tell_event(fixture);
+	tell_event(fixture->book);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		outbox_send(fixture->outbox);
 		assert_int_equal(n_calls, i + 1);
 		assert_string_equal(calls[i].method, rows[i].method);
 		answer(&calls[i], rows[i].status, "{}");
 		if (rows[i].status < 300)
-			tell_event(fixture);
+			tell_event(fixture->book);
 		if (rows[i].status != 404)
 			now_msec += 2 * EVENT_REPEAT_MSEC;
 	}
