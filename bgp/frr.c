@@ -27,6 +27,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
+#include "userspace/io/files.h"
 #include "userspace/io/loop.h"
 
 #define GATHER_USEC	     2000
@@ -262,22 +263,6 @@ static void on_bfdd_idle(void *userdata)
 
 /* --- the file --------------------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const char *text, size_t length)
-{
-	ssize_t n;
-
-	while (length) {
-		n = write(fd, text, length);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 /* bgpd reads the file after it became user frr. An agent without CAP_CHOWN can still give it to a group that it is in. */
 static int give_to_frr(int fd)
 {
@@ -304,7 +289,7 @@ static int write_file(const char *path, const char *text, size_t length)
 		return -errno;
 	r = give_to_frr(fd);
 	if (r == 0)
-		r = write_all(fd, text, length);
+		r = file_write_all(fd, text, length);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r < 0)

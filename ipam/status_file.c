@@ -16,6 +16,7 @@
 #include "k8s/yaml.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
+#include "userspace/io/files.h"
 
 #define FILE_MAX (64u * 1024 * 1024)
 
@@ -24,21 +25,8 @@
 static int read_whole(const char *path, struct strbuf *ret)
 {
 	cleanup(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char buffer[16384];
-	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		strbuf_append_bytes(ret, buffer, (size_t)n);
-		if (ret->length > FILE_MAX)
-			return -EFBIG;
-	}
-	return strbuf_failed(ret) ? -ENOMEM : 0;
+	return fd < 0 ? -errno : file_read_rest(fd, FILE_MAX, ret);
 }
 
 static const char *text_member(const struct json *object, const char *key)
@@ -174,16 +162,10 @@ int status_file_read(const char *path, struct status_book *ret, struct strbuf *r
 
 static int write_whole(int fd, const char *text, size_t length)
 {
-	while (length) {
-		ssize_t n = write(fd, text, length);
+	int r = file_write_all(fd, text, length);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		length -= (size_t)n;
-	}
+	if (r < 0)
+		return r;
 	return fchmod(fd, 0644) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 

@@ -12,6 +12,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/sorted.h"
+#include "userspace/io/files.h"
 
 #define MAX_NOTICES 20 /* of one file */
 
@@ -57,24 +58,13 @@ static int read_file(int directory_fd, const char *name, struct strbuf *ret)
 {
 	/* O_NONBLOCK: a FIFO must not stop the loop. */
 	cleanup(closep) int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	char buffer[16384];
 	struct stat status;
-	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
-	while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		strbuf_append_bytes(ret, buffer, (size_t)n);
-		if (ret->length > JSON_MAX_BYTES)
-			return -EFBIG;
-	}
-	return strbuf_failed(ret) ? -ENOMEM : 0;
+	return file_read_rest(fd, JSON_MAX_BYTES, ret);
 }
 
 static bool has_suffix(const char *name, const char *suffix)

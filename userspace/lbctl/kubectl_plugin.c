@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "userspace/base/cleanup.h"
+#include "userspace/io/files.h"
 #include "userspace/lbctl/lbctl.h"
 
 #define OUTPUT_MAX (4 * 1024 * 1024) /* a line for each node */
@@ -37,23 +38,6 @@ static int say_kubectl(int error)
 	return say("kubectl cannot be run: %s", strerror(error));
 }
 
-static int read_all(int fd, struct strbuf *out)
-{
-	char buffer[4096];
-	ssize_t n;
-
-	while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		strbuf_append_bytes(out, buffer, (size_t)n);
-		if (strbuf_failed(out) || out->length > OUTPUT_MAX)
-			return -EFBIG;
-	}
-	return 0;
-}
-
 /* What the command prints; its stderr is ours. 0, or an exit code that was explained. */
 static int capture(const struct arguments *arguments, struct strbuf *out)
 {
@@ -74,7 +58,7 @@ static int capture(const struct arguments *arguments, struct strbuf *out)
 	close(ends[1]);
 	if (r)
 		return say_kubectl(r);
-	r = read_all(read_end, out);
+	r = file_read_rest(read_end, OUTPUT_MAX, out);
 	close(read_end); /* a kubectl that has more to say ends by it */
 	read_end = -1;
 	do
