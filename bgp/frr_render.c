@@ -269,7 +269,7 @@ static int render_profiles(struct render *render)
 		return -ENOMEM;
 	for (i = 0; i < cluster->n_bfd_profiles; i++) {
 		for (j = 0; j < render->n_peers; j++)
-			if (text_equal(render->peers[j]->bfd_profile, cluster->bfd_profiles[i]->meta.name))
+			if (peer_bfd_profile(cluster, render->peers[j]) == cluster->bfd_profiles[i])
 				break;
 		if (j == render->n_peers)
 			continue;

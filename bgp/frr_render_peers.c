@@ -96,7 +96,7 @@ static void state_router(struct writer *writer, const struct render *render, con
 	if (peer->source_address.family != ADDR_NONE)
 		state(writer, FRR_ROUTER, "update-source %s", addr_format(&peer->source_address, text));
 	state_timers(writer, peer);
-	if (peer->bfd_profile && cluster_find_bfd_profile(input->cluster, peer->bfd_profile)) {
+	if (peer_bfd_profile(input->cluster, peer)) {
 		profile = render_short_name(writer->arena, peer->bfd_profile);
 		state(writer, FRR_ROUTER, "bfd");
 		state(writer, FRR_ROUTER, "bfd profile " FRR_BFD_PREFIX "%s", profile ? profile : "");

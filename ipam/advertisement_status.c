@@ -3,7 +3,6 @@
 #include "ipam/advertisement_status.h"
 
 #include <errno.h>
-#include <inttypes.h>
 
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
@@ -192,31 +191,17 @@ static struct condition_want judge_selecting(const struct bgp_advertisement *adv
 
 /* ------------------------------------------------------------------------------------------------------- */
 
-static void append_condition(struct strbuf *out, const char *before,
-			     const struct bgp_advertisement *advertisement, struct condition_want want,
-			     int64_t now_sec)
-{
-	want.generation = meta_newest_generation(&advertisement->meta);
-	strbuf_append(out, before);
-	condition_json(out, &advertisement->meta.conditions, &want, now_sec);
-}
-
 int advertisement_status_patch(struct strbuf *out, const struct bgp_advertisement *advertisement,
 			       const struct cluster *cluster, bool default_class, int64_t now_sec)
 {
 	cleanup(strbuf_done) struct strbuf message = { 0 };
-	struct condition_want valid, selecting = judge_selecting(advertisement, cluster, default_class);
-	int r = judge_valid(advertisement, cluster, &message, &valid);
+	struct condition_want wants[2];
+	int r = judge_valid(advertisement, cluster, &message, &wants[0]);
 
 	if (r < 0)
 		return r;
-	valid.message = strbuf_text(&message);
-	strbuf_append(out, "{\"status\":{");
-	if (meta_newest_generation(&advertisement->meta))
-		strbuf_appendf(out, "\"observedGeneration\":%" PRId64 ",",
-			       meta_newest_generation(&advertisement->meta));
-	append_condition(out, "\"conditions\":[", advertisement, valid, now_sec);
-	append_condition(out, ",", advertisement, selecting, now_sec);
-	strbuf_append(out, "]}}");
+	wants[0].message = strbuf_text(&message);
+	wants[1] = judge_selecting(advertisement, cluster, default_class);
+	conditions_status_patch(out, &advertisement->meta, wants, ARRAY_SIZE(wants), now_sec);
 	return strbuf_failed(out) || strbuf_failed(&message) ? -ENOMEM : 0;
 }

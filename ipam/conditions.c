@@ -108,3 +108,23 @@ struct condition_want condition_valid(const struct meta *meta, const char *inste
 					.message = strbuf_text(message),
 					.generation = meta_newest_generation(meta) };
 }
+
+void conditions_status_patch(struct strbuf *out, const struct meta *meta, const struct condition_want *wants,
+			     size_t n, int64_t now_sec)
+{
+	int64_t generation = meta_newest_generation(meta);
+	size_t i;
+
+	strbuf_append(out, "{\"status\":{");
+	if (generation)
+		strbuf_appendf(out, "\"observedGeneration\":%" PRId64 ",", generation);
+	strbuf_append(out, "\"conditions\":[");
+	for (i = 0; i < n; i++) {
+		struct condition_want want = wants[i];
+
+		want.generation = generation;
+		strbuf_append(out, i ? "," : "");
+		condition_json(out, &meta->conditions, &want, now_sec);
+	}
+	strbuf_append(out, "]}}");
+}

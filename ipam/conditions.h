@@ -25,6 +25,11 @@ enum condition_change condition_compare(const struct conditions *seen, const str
 void condition_json(struct strbuf *, const struct conditions *seen, const struct condition_want *,
 		    int64_t now_sec);
 
+/* The body of a merge patch of /status, appended: these conditions, all judged by the newest version, and
+ * nothing else. */
+void conditions_status_patch(struct strbuf *, const struct meta *, const struct condition_want *, size_t n,
+			     int64_t now_sec);
+
 /* Valid: was the newest version read? `instead`: what is in force if not. The words go into `message`, which
  * is borrowed. */
 struct condition_want condition_valid(const struct meta *, const char *instead, struct strbuf *message);

@@ -130,14 +130,16 @@ static const char *collection_of(enum object_kind kind)
 		return "/apis/fairway.dev/v1alpha1/bgppeers";
 	case OBJECT_BGP_ADVERTISEMENT:
 		return "/apis/fairway.dev/v1alpha1/bgpadvertisements";
+	case OBJECT_BFD_PROFILE:
+		return "/apis/fairway.dev/v1alpha1/bfdprofiles";
+	case OBJECT_COMMUNITY:
+		return "/apis/fairway.dev/v1alpha1/communities";
 	case OBJECT_LB_NODE:
 		return "/apis/fairway.dev/v1alpha1/lbnodes";
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:
 	case OBJECT_SECRET:
-	case OBJECT_BFD_PROFILE:
-	case OBJECT_COMMUNITY:
 	case OBJECT_KIND_COUNT:
 		break; /* never written */
 	}

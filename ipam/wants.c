@@ -7,6 +7,7 @@
 #include "ipam/advertisement_status.h"
 #include "ipam/peer_status.h"
 #include "ipam/pool_status.h"
+#include "ipam/valid_status.h"
 #include "userspace/base/cleanup.h"
 
 #define STRATEGIC "application/strategic-merge-patch+json"
@@ -139,7 +140,7 @@ static int want_cleanings(const struct wants *wants)
 
 /* Of a status that is ours alone. */
 static int add_status(const struct wants *wants, enum object_kind kind, const struct meta *meta,
-		      enum write_urgency urgency, uint64_t seen_digest, const struct strbuf *body)
+		      enum write_urgency urgency, const struct strbuf *body)
 {
 	return add(wants, &(struct outbox_write){ .kind = kind,
 						  .meta = meta,
@@ -147,7 +148,7 @@ static int add_status(const struct wants *wants, enum object_kind kind, const st
 						  .urgency = urgency,
 						  .content_type = MERGE,
 						  .body = body,
-						  .seen_digest = seen_digest });
+						  .seen_digest = meta->status_digest });
 }
 
 static int add_finalizer(const struct wants *wants, const struct service_ip_pool *pool,
@@ -171,9 +172,7 @@ static int want_pool(const struct wants *wants, const struct service_ip_pool *po
 	if (holds_back(wants))
 		return 0;
 	r = pool_status_patch(&body, pool, usage, wants->now_sec);
-	return r < 0 ? r
-		     : add_status(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, WRITE_SOON,
-				  pool->meta.status_digest, &body);
+	return r < 0 ? r : add_status(wants, OBJECT_SERVICE_IP_POOL, &pool->meta, WRITE_SOON, &body);
 }
 
 static int want_pools(const struct wants *wants)
@@ -207,8 +206,7 @@ static int want_peers(const struct wants *wants)
 				      &counts_only);
 		if (r == 0) /* prefixes are counted with each Service, and who watches are all agents */
 			r = add_status(wants, OBJECT_BGP_PEER, &peer->meta,
-				       counts_only ? WRITE_LAZY : WRITE_SOON, peer->meta.status_digest,
-				       &body);
+				       counts_only ? WRITE_LAZY : WRITE_SOON, &body);
 	}
 	return r;
 }
@@ -228,8 +226,32 @@ static int want_advertisements(const struct wants *wants)
 					       wants->now_sec);
 		if (r == 0)
 			r = add_status(wants, OBJECT_BGP_ADVERTISEMENT, &advertisement->meta, WRITE_SOON,
-				       advertisement->meta.status_digest, &body);
+				       &body);
 	}
+	return r;
+}
+
+static int want_valid(const struct wants *wants, enum object_kind kind, const struct meta *meta)
+{
+	cleanup(strbuf_done) struct strbuf body = { 0 };
+	int r;
+
+	if (!is_ready(wants, kind, meta))
+		return 0;
+	r = valid_status_patch(&body, kind, meta, wants->now_sec);
+	return r < 0 ? r : add_status(wants, kind, meta, WRITE_SOON, &body);
+}
+
+static int want_profiles_and_communities(const struct wants *wants)
+{
+	const struct cluster *cluster = wants->cluster;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < cluster->n_bfd_profiles && r == 0; i++)
+		r = want_valid(wants, OBJECT_BFD_PROFILE, &cluster->bfd_profiles[i]->meta);
+	for (i = 0; i < cluster->n_communities && r == 0; i++)
+		r = want_valid(wants, OBJECT_COMMUNITY, &cluster->communities[i]->meta);
 	return r;
 }
 
@@ -241,7 +263,7 @@ static int want_silent_node(const struct wants *wants, const struct lb_node *nod
 	if (!silence_is_due(wants->silence, node) || !is_ready(wants, OBJECT_LB_NODE, &node->meta))
 		return 0;
 	r = silence_patch(&body, node, wants->now_sec);
-	return r < 0 ? r : add_status(wants, OBJECT_LB_NODE, &node->meta, WRITE_SOON, 0, &body);
+	return r < 0 ? r : add_status(wants, OBJECT_LB_NODE, &node->meta, WRITE_SOON, &body);
 }
 
 static int want_silent_nodes(const struct wants *wants)
@@ -267,6 +289,8 @@ int wants_collect(const struct wants *wants)
 	r = want_peers(wants);
 	if (r == 0)
 		r = want_advertisements(wants);
+	if (r == 0)
+		r = want_profiles_and_communities(wants);
 	if (r == 0)
 		r = want_silent_nodes(wants);
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What should be written now (PURE): all that a round has decided, against each object as it was read -> one
- * PATCH at most for each Service, pool, peer, advertisement and silent node. Whether an object may be written
- * at all is the sink's to say. */
+ * PATCH at most for each Service, pool, peer, advertisement, BFDProfile, Community and silent node. Whether
+ * an object may be written at all is the sink's to say. */
 #ifndef FAIRWAY_IPAM_WANTS_H
 #define FAIRWAY_IPAM_WANTS_H
 

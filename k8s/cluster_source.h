@@ -20,7 +20,7 @@
 struct cluster_source;
 
 #define CLUSTER_KIND(kind) (UINT32_C(1) << (kind))
-/* What lbagent reads; with OBJECT_LB_NODE and without EndpointSlices, Secrets and BFDProfiles the
+/* What lbagent reads; with OBJECT_LB_NODE and without EndpointSlices and Secrets the
  * controller's. */
 #define CLUSTER_KINDS_AGENT                                                                                  \
 	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_ENDPOINT_SLICE) | CLUSTER_KIND(OBJECT_NODE) |    \
@@ -31,13 +31,13 @@ struct cluster_source;
 #define CLUSTER_KINDS_CONTROLLER                                                                             \
 	(CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_NODE) | CLUSTER_KIND(OBJECT_NAMESPACE) |         \
 	 CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | CLUSTER_KIND(OBJECT_BGP_PEER) |                              \
-	 CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) | CLUSTER_KIND(OBJECT_COMMUNITY) |                           \
-	 CLUSTER_KIND(OBJECT_LB_NODE))
+	 CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) | CLUSTER_KIND(OBJECT_BFD_PROFILE) |                         \
+	 CLUSTER_KIND(OBJECT_COMMUNITY) | CLUSTER_KIND(OBJECT_LB_NODE))
 
 struct cluster_source_options {
 	uint32_t kinds;		      /* CLUSTER_KIND() of each */
 	const char *secret_namespace; /* where the peers' Secrets are; copied; needed with OBJECT_SECRET */
-	/* lbagent: what lbcontroller tells of pools, peers and advertisements is no change. Each of these
+	/* lbagent: what lbcontroller tells in the status of what configures is no change. Each of these
 	 * objects concerns every Service, and counts of theirs are written each second. */
 	bool specs_only;
 	/* lbcontroller: read every Service, for one of a foreign proxy may hold an address too, and one that

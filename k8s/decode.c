@@ -135,7 +135,8 @@ struct digested {
 /* The kinds that tell what is configured, and whose status is lbcontroller's alone. */
 static bool is_configuration(enum object_kind kind)
 {
-	return kind == OBJECT_SERVICE_IP_POOL || kind == OBJECT_BGP_PEER || kind == OBJECT_BGP_ADVERTISEMENT;
+	return kind == OBJECT_SERVICE_IP_POOL || kind == OBJECT_BGP_PEER ||
+	       kind == OBJECT_BGP_ADVERTISEMENT || kind == OBJECT_BFD_PROFILE || kind == OBJECT_COMMUNITY;
 }
 
 static bool is_told_status(const struct digested *digested, const struct json *member)
@@ -303,12 +304,16 @@ static int reduce(struct object *object, const struct problem *why)
 	case OBJECT_BGP_PEER:
 		object->peer = (struct bgp_peer){ .meta = meta, .unusable = true };
 		return 0;
+	case OBJECT_BFD_PROFILE:
+		object->bfd_profile = (struct bfd_profile){ .meta = meta, .unusable = true };
+		return 0;
+	case OBJECT_COMMUNITY:
+		object->community = (struct community_object){ .meta = meta, .unusable = true };
+		return 0;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:
 	case OBJECT_SECRET:
-	case OBJECT_BFD_PROFILE:
-	case OBJECT_COMMUNITY:
 	case OBJECT_LB_NODE:
 	case OBJECT_KIND_COUNT:
 		break;

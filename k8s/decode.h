@@ -32,7 +32,8 @@ enum decode_result decode_item(const struct json *list, const struct json *item,
  * addresses in a Service's status (nobody else may get them), a ServiceIPPool's name and what is wrong with
  * it (the addresses it holds are unknown, so none is taken away), a BGPAdvertisement's existence (without
  * any, everything would be announced to every peer) and what is wrong with it, and what is wrong with a
- * BGPPeer. A source puts it where no last good version is. *ret is NULL for the other kinds. 0 or -ENOMEM. */
+ * BGPPeer, BFDProfile or Community. A source puts it where no last good version is. *ret is NULL for the
+ * other kinds. 0 or -ENOMEM. */
 int decode_remains(const struct json *list, const struct json *item, struct object **ret);
 
 struct object_id { /* borrowed from the JSON */
@@ -48,7 +49,8 @@ const struct json *decode_unknown_field(const struct json *list, const struct js
 uint64_t decode_resource_version(const struct json *);
 /* Equal digests: decoding would give an equal object but for meta.resource_version. Not looked at are
  * resourceVersion, managedFields, what a Node tells every few minutes and nobody here reads, an LBNode's
- * heartbeat, and with `specs_only` what lbcontroller writes into pools, peers and advertisements. Never 0. */
+ * heartbeat, and with `specs_only` the status that lbcontroller writes of the kinds that configure. Never 0.
+ */
 uint64_t decode_digest(enum object_kind, const struct json *, bool specs_only);
 /* "Pod (v1)", for notices about kinds that are not read. */
 void decode_describe_kind(const struct json *list, const struct json *item, struct strbuf *);

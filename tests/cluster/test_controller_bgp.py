@@ -23,7 +23,7 @@ def test_peers_have_a_status(room, agents, fairway_plane):
         admin.delete('BGPPeer', 'walk-tor')
 
 
-def test_a_peers_refused_edit(agents, fairway_plane):
+def test_a_peers_refused_edit(controller, agents, fairway_plane):
     """Past the CRD, and refused by whoever reads it: sessions stay as they were, the status says why, and goes on telling of them"""
     admin, one = fairway_plane.admin, agents[0]
 
@@ -117,3 +117,48 @@ def test_advertisements_have_a_status(room, agents, fairway_plane):
     finally:
         for kind, name in made:
             admin.gone(kind, name)
+
+
+def test_a_refused_edit_of_what_is_named(controller, fairway_plane):
+    """A BFDProfile or Community past the CRD, and refused by whoever reads it: its status says what is wrong and what is in force"""
+    admin = fairway_plane.admin
+    crowd = {f'l{i}': '' for i in range(257)}
+    alias = {'name': 'walk-named', 'value': '64512:7'}
+    versions = {  # a good one, and one that only the server takes: its merge patch, and the field that is named
+        'BFDProfile': ({'detectMultiplier': 5}, {'metadata': {'labels': crowd}}, 'metadata.labels'),
+        'Community': ({'communities': [alias]}, {'spec': {'communities': [alias, {**alias, 'name': 'a\0b'}]}}, 'spec.communities[1].name')}
+
+    def says(kind, *expected):
+        """Of the newest version; returns the message."""
+        def found():
+            obj = admin.get(kind, 'walk-named')
+            told = obj.get('status', {})
+            (valid,) = told.get('conditions', [{}])
+            if (valid.get('type'), valid.get('status'), valid.get('reason')) == ('Valid', *expected) and \
+                    told['observedGeneration'] == valid['observedGeneration'] == obj['metadata']['generation']:
+                return valid['message'] or 'fine'
+        return eventually(found, lambda: f'{expected}: {admin.get(kind, "walk-named")}')
+
+    try:
+        for kind, (spec, edit, field) in versions.items():
+            good = {'apiVersion': 'fairway.dev/v1alpha1', 'kind': kind, 'metadata': {'name': 'walk-named', 'labels': {}}, 'spec': spec}
+            admin.create(good)
+            assert says(kind, 'True', 'Valid') == 'fine'
+            since = fairway_plane.audit_size()
+            admin.patch(kind, 'walk-named', edit)
+            message = says(kind, 'False', 'Refused')
+            assert message.startswith(f'{field}: ') and '; nodes that have read its last good version go on with that' in message
+            head, row = fairway_plane.kubectl('get', kind.lower(), 'walk-named', '-o', 'wide').splitlines()
+            assert row[head.index('VALID'):].split()[0] == 'False' and row[head.index('REFUSED'):].startswith(field), head + row
+            written = admin.get(kind, 'walk-named')['metadata']['resourceVersion']
+            stays(lambda: admin.get(kind, 'walk-named')['metadata']['resourceVersion'] == written, 'said once')
+            made = asked(fairway_plane, since, name='walk-named')
+            assert [(e['objectRef']['subresource'], e['responseStatus']['code']) for e in made] == [('status', 200)], made
+            admin.patch(kind, 'walk-named', {'metadata': {'labels': None}, 'spec': spec})
+            assert says(kind, 'True', 'Valid') == 'fine'
+            admin.gone(kind, 'walk-named')
+            admin.create({**good, 'metadata': {**good['metadata'], **edit.get('metadata', {})}, 'spec': edit.get('spec', spec)})  # from the start
+            assert says(kind, 'False', 'Refused').startswith(f'{field}: ')
+    finally:
+        for kind in versions:
+            admin.gone(kind, 'walk-named')

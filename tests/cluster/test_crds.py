@@ -277,13 +277,15 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
                     'nodes': [{'name': 'n1', 'state': 'Active', 'since': now, 'prefixesSent': 0, 'prefixesReceived': 0, 'lastError': 'x'}]},
         'BGPAdvertisement': {'observedGeneration': 1, 'conditions': [{**ready, 'type': 'Valid', 'reason': 'Valid'},
                                                                      {**ready, 'type': 'Selecting', 'status': 'False', 'reason': 'NoServices'}]},
+        'BFDProfile': {'observedGeneration': 1, 'conditions': [{**ready, 'type': 'Valid', 'reason': 'Valid'}]},
+        'Community': {'observedGeneration': 1, 'conditions': [{**ready, 'type': 'Valid', 'status': 'False', 'reason': 'Refused'}]},
         'LBNode': {'agentVersion': '0.1.0', 'services': {'total': 12, 'programmed': 11, 'announced': 10}, 'conditions': [ready],
                    'groups': [{'programmed': True, 'announcedTo': ['tor'], 'unannouncedFamilies': ['IPv6'], 'reason': '', 'message': '',
                                'services': ['web/shop=192.0.2.10,2001:db8::a']}],
                    'peers': [{'name': 'tor', 'address': '192.0.2.1', 'state': 'Established', 'since': now, 'prefixesSent': 1, 'prefixesReceived': 0,
                               'lastError': ''}], 'interfaces': [{'name': 'eth0', 'hook': 'xdp', 'message': ''}]}}
     rows = {}
-    for kind, spec in (pool(), peer(), advertisement(peers=['tor']), ('LBNode', None)):
+    for kind, spec in (pool(), peer(), advertisement(peers=['tor']), profile(), community('64512:100'), ('LBNode', None)):
         obj = {**build_object(0, kind, spec), 'metadata': {'name': 'shown'}}
         admin.apply(obj)
         admin.apply({**{k: v for k, v in obj.items() if k != 'spec'}, 'status': statuses[kind]}, subresource='status')
@@ -294,6 +296,8 @@ def test_kubectl_get_tells_the_state(admin, control_plane):
     assert rows == {'ServiceIPPool': ['shown', '["192.0.2.0/24"]', 'true', '3', '253', '0', '9223372036854775807', 'True', 'Ready'],
                     'BGPPeer': ['shown', '192.0.2.1', '64512', '64513', '2/3', 'False', 'True'],
                     'BGPAdvertisement': ['shown', 'Service', '["tor"]', '32', '128', 'True', 'False'],
+                    'BFDProfile': ['shown', '300', '300', '3', 'false', 'True'],
+                    'Community': ['shown', 'customer', '64512:100', 'False'],
                     'LBNode': ['shown', 'True', '12', '11', '10', '0.1.0']}
     assert 'serviceippools.fairway.dev' in control_plane.kubectl('api-resources', '--categories=fairway', '-o', 'name')
 

@@ -91,7 +91,8 @@ def test_roles_have_no_stars_and_secrets_only_here(objects):
     assert writes == {('fairway-lbagent', 'lbnodes', 'create'), ('fairway-lbagent', 'lbnodes/status', 'patch'),
                       ('fairway-lbcontroller', 'services/status', 'patch'), ('fairway-lbcontroller', 'serviceippools', 'patch'),
                       ('fairway-lbcontroller', 'serviceippools/status', 'patch'), ('fairway-lbcontroller', 'bgppeers/status', 'patch'),
-                      ('fairway-lbcontroller', 'bgpadvertisements/status', 'patch'), ('fairway-lbcontroller', 'lbnodes/status', 'patch'),
+                      ('fairway-lbcontroller', 'bgpadvertisements/status', 'patch'), ('fairway-lbcontroller', 'bfdprofiles/status', 'patch'),
+                      ('fairway-lbcontroller', 'communities/status', 'patch'), ('fairway-lbcontroller', 'lbnodes/status', 'patch'),
                       ('fairway-lbcontroller', 'events', 'create'), ('fairway-lbcontroller', 'events', 'patch'),
                       ('lbcontroller', 'leases', 'create'), ('lbcontroller', 'leases', 'update')}
     accounts = {w['metadata']['name']: (pod(w)['serviceAccountName'], pod(w)['automountServiceAccountToken']) for w in workloads(objects)}

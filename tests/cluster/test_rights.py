@@ -84,7 +84,7 @@ def test_every_right_is_used_and_no_other_is_asked_for(bench):
         admin.apply_all([
             {'apiVersion': 'v1', 'kind': 'Secret', 'metadata': {'name': 'tor', 'namespace': NAMESPACE}, 'stringData': {'password': 'x'}},
             custom('BGPPeer', 'tor', {'myASN': 64513, 'peerASN': 64512, 'peerAddress': '192.0.2.1', 'passwordSecret': {'name': 'tor'}}),
-            custom('BGPAdvertisement', 'all', {}), custom('ServiceIPPool', 'used', {'addresses': ['198.51.100.0/28']}), service('given', pool='used')])
+            custom('BGPAdvertisement', 'all', {}), custom('BFDProfile', 'slow', {}), custom('Community', 'ours', {}), custom('ServiceIPPool', 'used', {'addresses': ['198.51.100.0/28']}), service('given', pool='used')])
         eventually(lambda: address(admin, 'given').startswith('198.51.100.'), lambda: f'web/given has an address\n{controller.log()[-3000:]}')
         # A node whose agent wrote once, and no more.
         silent = {'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'LBNode', 'metadata': {'name': 'silent'}}

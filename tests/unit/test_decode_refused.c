@@ -285,8 +285,15 @@ static void test_remains(void **state)
 		  "spec.myASN: not in 1..4294967295: 0", 0 },
 		{ "{\"apiVersion\":\"fairway.dev/"
 		  "v1alpha1\",\"kind\":\"BFDProfile\",\"metadata\":{\"name\":\"a\"},"
-		  "\"spec\":{\"minimumTtl\":-1}}",
-		  NULL, 0 },
+		  "\"spec\":{\"minimumTtl\":-1,\"detectMultiplier\":5},"
+		  "\"status\":{\"conditions\":[{\"type\":\"Valid\",\"status\":\"True\"}]}}",
+		  "spec.minimumTtl: not in 1..254: -1", 0 },
+		{ "{\"apiVersion\":\"fairway.dev/"
+		  "v1alpha1\",\"kind\":\"Community\",\"metadata\":{\"name\":\"a\"},"
+		  "\"spec\":{\"communities\":[{\"name\":\"b\",\"value\":\"1:1\"},{\"name\":\"c\"}]},"
+		  "\"status\":{\"conditions\":[{\"type\":\"Valid\",\"status\":\"True\"}]}}",
+		  "spec.communities[1].value: missing", 0 },
+		{ "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"a\"},\"data\":7}", NULL, 0 },
 		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"A B\"}}", NULL, 0 },
 	};
 
@@ -319,6 +326,15 @@ static void test_remains(void **state)
 			assert_null(object->peer.bfd_profile); /* nothing of the spec */
 			assert_int_equal(object->peer.node_selectors.n, 0);
 		}
+		if (object->kind == OBJECT_BFD_PROFILE || object->kind == OBJECT_COMMUNITY) {
+			assert_string_equal(object->meta.refused, rows[i].why);
+			assert_int_equal(object->meta.conditions.n, 1);
+			assert_true(object->meta.status_digest != 0);
+		}
+		if (object->kind == OBJECT_BFD_PROFILE)
+			assert_int_equal(object->bfd_profile.detect_multiplier, 0); /* nothing of the spec */
+		if (object->kind == OBJECT_COMMUNITY)
+			assert_int_equal(object->community.n_aliases, 0);
 		if (object->kind == OBJECT_SERVICE) {
 			assert_int_equal(object->service.type, SERVICE_LOAD_BALANCER);
 			assert_int_equal(object->service.n_ingress, rows[i].n_ingress);

@@ -617,6 +617,12 @@ static void test_bfd_profiles(void **state _unused_)
 	profile->passive_mode = true;
 	peer_of(&world, "tor")->bfd_profile = "fast";
 	world_bfd_profile(&world, "unused");
+	profile->unusable = true; /* refused: nothing of it is configured, and no peer names it */
+	render(&world, &rendered);
+	assert_int_equal(rendered.config.n_profiles, 0);
+	assert_null(strstr(config_text(&world, &rendered.config), "bfd"));
+	rendered_done(&rendered);
+	profile->unusable = false;
 	render(&world, &rendered);
 	assert_int_equal(frr_state_parse_config(running_text, &running), 0);
 	assert_int_equal(running.n_profiles, 2);

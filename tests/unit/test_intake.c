@@ -463,36 +463,50 @@ static void test_refused_peer(void **state)
 	assert_int_equal(peer(fixture)->meta.refused_generation, 4);
 }
 
-#define PROFILE(uid, multiplier)                                                                             \
-	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid "\"},\"spec\":{\"detectMultiplier\":" multiplier "}}"
-#define COMMUNITY(uid, value)                                                                                \
+#define TOLD(condition) "\"status\":{\"conditions\":[{\"type\":\"" condition "\",\"status\":\"True\"}]}}"
+#define PROFILE(uid, multiplier, condition)                                                                  \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid "\"},\"spec\":{\"detectMultiplier\":" multiplier            \
+	"}," TOLD(condition)
+#define COMMUNITY(uid, value, condition)                                                                     \
 	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid                                                       \
-	"\"},\"spec\":{\"communities\":[{\"name\":\"blackhole\",\"value\":" value "}]}}"
+	"\"},\"spec\":{\"communities\":[{\"name\":\"blackhole\",\"value\":" value "}]}," TOLD(condition)
 
-/* Nobody writes to these, so nothing need remain: the last good version stays, and goes with its object. */
-static void test_refused_without_a_status(void **state)
+/* The last good version stays, with what was said of the newest one, and goes with its object. */
+static void test_refused_profile_and_community(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct object *object;
 
-	put(fixture, &fixture->profiles, PROFILE("1", "5"));
-	put(fixture, &fixture->communities, COMMUNITY("1", "\"64512:1\""));
+	put(fixture, &fixture->profiles, PROFILE("1", "5", "A"));
+	put(fixture, &fixture->communities, COMMUNITY("1", "\"64512:1\"", "A"));
 	assert_true(changed(fixture));
-	put(fixture, &fixture->profiles, PROFILE("1", "1"));
-	put(fixture, &fixture->communities, COMMUNITY("1", "\"64512:1\\u0000\""));
-	assert_false(changed(fixture));
+	put(fixture, &fixture->profiles, PROFILE("1", "1", "B"));
+	put(fixture, &fixture->communities, COMMUNITY("1", "\"64512:1\\u0000\"", "B"));
+	assert_true(changed(fixture));
 	object = store_find(fixture->store, OBJECT_BFD_PROFILE, "", "a");
 	assert_int_equal(object->bfd_profile.detect_multiplier, 5);
+	assert_string_equal(object->meta.refused, "spec.detectMultiplier: not in 2..255: 1");
+	assert_string_equal(object->meta.conditions.items[0].type, "B");
 	object = store_find(fixture->store, OBJECT_COMMUNITY, "", "a");
 	assert_string_equal(object->community.aliases[0].value, "64512:1");
-	put(fixture, &fixture->profiles, PROFILE("2", "1"));
-	put(fixture, &fixture->communities, COMMUNITY("2", "1"));
+	assert_non_null(strstr(object->meta.refused, "spec.communities[0].value: "));
+	assert_string_equal(object->meta.conditions.items[0].type, "B");
+	put(fixture, &fixture->profiles, PROFILE("2", "1", "B"));
+	put(fixture, &fixture->communities, COMMUNITY("2", "1", "B"));
 	assert_true(changed(fixture));
-	assert_null(store_find(fixture->store, OBJECT_BFD_PROFILE, "", "a"));
-	assert_null(store_find(fixture->store, OBJECT_COMMUNITY, "", "a"));
+	assert_true(object_is_remains(store_find(fixture->store, OBJECT_BFD_PROFILE, "", "a")));
+	assert_true(object_is_remains(store_find(fixture->store, OBJECT_COMMUNITY, "", "a")));
 	problems_are(fixture, "BFDProfile/a: spec.detectMultiplier: not in 2..255: 1\n"
 			      "Community/a: spec.communities[0].value: not a string: 1\n"
 			      "Community/a: spec.communities[0].value: missing\n");
+	/* What is told of them is nothing new to an agent. */
+	fixture->intake.specs_only = true;
+	put(fixture, &fixture->profiles, PROFILE("2", "5", "B"));
+	put(fixture, &fixture->communities, COMMUNITY("2", "\"64512:1\"", "B"));
+	assert_true(changed(fixture));
+	put(fixture, &fixture->profiles, PROFILE("2", "5", "C"));
+	put(fixture, &fixture->communities, COMMUNITY("2", "\"64512:1\"", "C"));
+	assert_false(changed(fixture));
 }
 
 /* It does not stay in force when it goes: nothing would take its finalizer away, and its namespace would stay
@@ -638,7 +652,7 @@ int main(void)
 		TEST(test_refused_pool_and_written),
 		TEST(test_refused_advertisement),
 		TEST(test_refused_peer),
-		TEST(test_refused_without_a_status),
+		TEST(test_refused_profile_and_community),
 		TEST(test_refused_and_deleted),
 		TEST(test_a_list_removes_what_it_does_not_name),
 		TEST(test_one_object_alone),

@@ -204,15 +204,19 @@ static void test_peer_that_was_refused(void **state _unused_)
 static void test_peer_stays_without_its_bfd_profile(void **state _unused_)
 {
 	cleanup(world_done) struct world world = { 0 };
+	struct bfd_profile *profile;
 	const char *problems;
 
 	simple_world(&world);
 	peer_of(&world, "tor")->bfd_profile = "fast";
 	assert_string_equal(routes_of(&world, "n1", &problems), "192.0.2.10/32 ServiceIP tor web/shop\n");
 	assert_non_null(strstr(problems, "BGPPeer/tor spec.bfdProfile: BFDProfile/fast not found"));
-	world_bfd_profile(&world, "fast");
+	profile = world_bfd_profile(&world, "fast");
 	routes_of(&world, "n1", &problems);
 	assert_string_equal(problems, "");
+	profile->unusable = true;
+	assert_string_equal(routes_of(&world, "n1", &problems), "192.0.2.10/32 ServiceIP tor web/shop\n");
+	assert_non_null(strstr(problems, "BGPPeer/tor spec.bfdProfile: BFDProfile/fast was refused: the session goes on"));
 }
 
 static void test_two_peers_with_one_neighbour(void **state _unused_)

@@ -172,6 +172,24 @@ static void test_everything_that_is_new(void **state)
 	       "Service/shop now\nServiceIPPool/public itself now\nBGPPeer/tor soon unless as read (5)");
 }
 
+static void test_profiles_and_communities(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->shop->load_balancer_class = "other.example/lb";
+	fixture->busy = "public";
+	world_bfd_profile(&fixture->world, "fast")->meta.status_digest = 5;
+	world_community(&fixture->world, "ours", "customer", "64512:7")->meta.status_digest = 6;
+	expect(fixture, "BFDProfile/fast soon unless as read (5)\nCommunity/ours soon unless as read (6)");
+	fixture->holds_back = true;
+	expect(fixture, "");
+	fixture->holds_back = false;
+	fixture->busy = "fast";
+	expect(fixture, "ServiceIPPool/public soon unless as read (4)\nCommunity/ours soon unless as read (6)");
+	fixture->busy = "ours";
+	expect(fixture, "ServiceIPPool/public soon unless as read (4)\nBFDProfile/fast soon unless as read (5)");
+}
+
 /* Each agent reads each version of it. */
 static void test_counts_of_a_peer_can_wait_longer(void **state)
 {
@@ -299,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_everything_that_is_new),
 		TEST(test_conditions_can_wait),
+		TEST(test_profiles_and_communities),
 		TEST(test_counts_of_a_peer_can_wait_longer),
 		TEST(test_a_state_that_is_older_than_known),
 		TEST(test_one_that_goes),

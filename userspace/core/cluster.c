@@ -103,12 +103,14 @@ bool object_is_remains(const struct object *object)
 		return object->advertisement.unusable;
 	case OBJECT_BGP_PEER:
 		return object->peer.unusable;
+	case OBJECT_BFD_PROFILE:
+		return object->bfd_profile.unusable;
+	case OBJECT_COMMUNITY:
+		return object->community.unusable;
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:
 	case OBJECT_SECRET:
-	case OBJECT_BFD_PROFILE:
-	case OBJECT_COMMUNITY:
 	case OBJECT_LB_NODE:
 	case OBJECT_KIND_COUNT:
 		break;

@@ -275,6 +275,7 @@ struct bgp_advertisement {
 
 struct bfd_profile { /* MetalLB's fields and defaults */
 	struct meta meta;
+	bool unusable; /* refused when decoded, see decode_remains(): no peer is configured by it, see peer_bfd_profile() */
 	uint32_t receive_interval_msec, transmit_interval_msec; /* 10..60000, 300 */
 	uint32_t detect_multiplier;				/* 2..255, 3 */
 	uint32_t echo_interval_msec;				/* 10..60000, 50 */
@@ -288,6 +289,7 @@ struct community_alias {
 
 struct community_object {
 	struct meta meta;
+	bool unusable; /* refused when decoded, see decode_remains(): it has no aliases */
 	struct community_alias *aliases;
 	size_t n_aliases;
 };

@@ -31,6 +31,14 @@ bool peer_is_internal(const struct bgp_peer *peer)
 	       (peer->dynamic_asn == DYNAMIC_ASN_NONE && peer->peer_asn == peer->my_asn);
 }
 
+const struct bfd_profile *peer_bfd_profile(const struct cluster *cluster, const struct bgp_peer *peer)
+{
+	const struct bfd_profile *profile =
+		peer->bfd_profile ? cluster_find_bfd_profile(cluster, peer->bfd_profile) : NULL;
+
+	return profile && !profile->unusable ? profile : NULL;
+}
+
 bool peer_selects_node(const struct bgp_peer *peer, const struct node *node)
 {
 	return !peer->unusable && selectors_match_any_or_empty(&peer->node_selectors, &node->meta.labels);
@@ -185,9 +193,10 @@ static bool peer_is_valid(struct judge *judge, const struct bgp_peer *peer)
 {
 	bool valid = fields_are_valid(judge, peer) && password_is_valid(judge, peer);
 
-	if (peer->bfd_profile && *peer->bfd_profile && !cluster_find_bfd_profile(judge->cluster, peer->bfd_profile))
-		report(judge, peer, "spec.bfdProfile", "BFDProfile/%s not found: the session goes on without BFD, so a "
-		       "dead path shows after the hold time only", peer->bfd_profile);
+	if (peer->bfd_profile && *peer->bfd_profile && !peer_bfd_profile(judge->cluster, peer))
+		report(judge, peer, "spec.bfdProfile", "BFDProfile/%s %s: the session goes on without BFD, so a "
+		       "dead path shows after the hold time only", peer->bfd_profile,
+		       cluster_find_bfd_profile(judge->cluster, peer->bfd_profile) ? "was refused" : "not found");
 	return valid;
 }
 

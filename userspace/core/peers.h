@@ -31,6 +31,9 @@ uint32_t peers_router_asn(const struct bgp_peer *const *peers, size_t n_peers);
 int peers_usable(struct arena *, const struct cluster *, const struct node *, const char *secret_namespace,
 		 const struct bgp_peer ***ret_peers, size_t *ret_n, struct problems *problems);
 
+/* The BFDProfile that the peer names, if it is there and could be read; else NULL. */
+const struct bfd_profile *peer_bfd_profile(const struct cluster *, const struct bgp_peer *);
+
 /* The password of a peer with passwordSecret, or NULL with what is wrong in *ret_why (static text). Never log it. */
 const char *peer_password(const struct cluster *, const char *secret_namespace, const struct bgp_peer *,
 			  const char **ret_why);
