@@ -159,12 +159,12 @@ void run_done(struct run *run)
 
 /* --- holding and leaving ------------------------------------------------------------------------------- */
 
-static void count_quota(struct run *run, const struct used_address *entry, const struct claim *claim, int change)
+static void count_quota(struct run *run, const struct used_address *entry, const struct claim *claim)
 {
 	uint32_t *held = entry->owner ? entry->owner->held_by_tenant : NULL;
 
 	if (held && claim->ours && !tenant_holds(run, claim, entry))
-		held[claim->tenant - run->tenants] += (uint32_t)change;
+		held[claim->tenant - run->tenants]++;
 }
 
 int run_hold(struct run *run, struct claim *claim, const struct addr *addr)
@@ -179,7 +179,7 @@ int run_hold(struct run *run, struct claim *claim, const struct addr *addr)
 		entry->owner = pool_book_owner(&run->book, addr);
 		pool_book_count(entry->owner, addr);
 	}
-	count_quota(run, entry, claim, 1);
+	count_quota(run, entry, claim);
 	if (claim->group && !entry->group &&
 	    group_add(claim->group, &run->arena, entry, service_a_port(claim->service)) < 0)
 		return -ENOMEM;
@@ -188,8 +188,5 @@ int run_hold(struct run *run, struct claim *claim, const struct addr *addr)
 
 void run_leave(struct run *run, struct claim *claim, const struct addr *addr)
 {
-	const struct used_address *entry = used_find(&run->used, addr);
-
 	used_leave(&run->used, addr, (size_t)(claim - run->claims));
-	count_quota(run, entry, claim, -1);
 }

@@ -34,7 +34,8 @@ struct run {
 int run_init(struct run *, const struct cluster *, bool default_class); /* run_done() also after a failure */
 void run_done(struct run *);
 int run_hold(struct run *, struct claim *, const struct addr *); /* 0 or -ENOMEM */
-void run_leave(struct run *, struct claim *, const struct addr *); /* it stays taken for the rest of the run */
+void run_leave(struct run *, struct claim *, const struct addr *); /* it stays taken for the rest of the
+	run, and costs its quota: it may be there still */
 
 int allocations_write(struct allocations *ret, const struct run *); /* 0 or -ENOMEM; allocations_done() either way */
 

@@ -694,6 +694,14 @@ static void test_counts(void **state _unused_)
 static void test_quota(void **state _unused_)
 {
 	static const struct row rows[] = {
+		{ "what is given up costs its quota until no status says it",
+		  "pool p 192.0.2.0/28 quota=1\npool q 198.51.100.0/28\nsvc x/1 created=1 status=192.0.2.5 pool=q\n"
+		  "svc x/2 created=2 pool=p\n",
+		  "x/1 q 198.51.100.0 - -\nx/2 - - - QuotaExceeded\n", NULL },
+		{ "and so while the write is on its way",
+		  "pool p 192.0.2.0/28 quota=1\npool q 198.51.100.0/28\nsvc x/1 created=1 status=198.51.100.0,192.0.2.5 pool=q\n"
+		  "svc x/2 created=2 pool=p\n",
+		  "x/1 q 198.51.100.0 kept -\nx/2 - - - QuotaExceeded\n", NULL },
 		{ "per namespace", "pool p 192.0.2.0/28 quota=2\nsvc x/1\nsvc x/2\nsvc x/3\nsvc y/1\n",
 		  "x/1 p 192.0.2.0 - -\nx/2 p 192.0.2.1 - -\nx/3 - - - QuotaExceeded\ny/1 p 192.0.2.2 - -\n",
 		  "pool p: namespace x has its quota of 2 addresses" },

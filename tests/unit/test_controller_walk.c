@@ -4,12 +4,10 @@
  * the allocator's answers, written into the statuses round by round until nothing changes. Whatever happens
  * to writes, answers, watch and leader meanwhile, the controller must come to the same.
  *
- * Two freedoms it has. Where one round changes several Services, their writes are executed in any order and
- * some later than the next round. And what a Service gives up costs no quota any more while the address is
- * still taken, so another may get one more address before that one is free. Then the outcome must be that of
- * rounds of which some answers only were written, with what was given up last free or not (is_reachable()).
- * After several edits, one directly after the other, it must rest where `lbctl allocate` does, no more: what
- * lies between them is a matter of time.
+ * One freedom it has: where one round changes several Services, their writes are executed in any order and
+ * some later than the next round. Then the outcome must be that of rounds of which some answers only were
+ * written (is_reachable()). After several edits, one directly after the other, it must rest where `lbctl
+ * allocate` does, no more: what lies between them is a matter of time.
  *
  * FAIRWAY_SEED=N repeats one walk, FAIRWAY_RUNS=N does N of them, from that one or the first on. */
 #include <setjmp.h>
@@ -132,43 +130,8 @@ static void take_some(struct random_world *world, const struct random_world *ans
 			world->services[changed[i]] = answered->services[changed[i]];
 }
 
-static bool is_held(const struct random_world *world, const struct addr *addr)
-{
-	for (size_t i = 0; i < RANDOM_SERVICES; i++)
-		if (random_among(addr, world->services[i].status, world->services[i].n_status))
-			return true;
-	return false;
-}
-
-/* What was held before and is held by nobody now becomes that of a Service of another class. */
-static void add_given_up(struct random_world *world, const struct random_world *before)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < RANDOM_SERVICES; i++)
-		for (size_t j = 0; j < before->services[i].n_status; j++) {
-			const struct addr *addr = &before->services[i].status[j];
-
-			if (is_held(world, addr))
-				continue;
-			while (at < RANDOM_SERVICES && world->services[at].exists)
-				at++;
-			if (at == RANDOM_SERVICES)
-				return;
-			world->services[at] = (struct random_service){ .exists = true,
-								       .foreign = true,
-								       .name = (int)at,
-								       .families = "",
-								       .key_namespaces = "",
-								       .status = { *addr },
-								       .n_status = 1 };
-		}
-}
-
-/* `before`: what was given up since then is still taken; NULL: it is free. `freedoms`: how often from here on
- * some answers only may be written, or something may be taken yet. */
-static bool reaches(struct search *search, const struct random_world *world,
-		    const struct random_world *before, unsigned freedoms)
+/* `freedoms`: how often from here on some answers only may be written. */
+static bool reaches(struct search *search, const struct random_world *world, unsigned freedoms)
 {
 	struct random_world answered = *world;
 	size_t changed[RANDOM_SERVICES], n = 0;
@@ -176,21 +139,18 @@ static bool reaches(struct search *search, const struct random_world *world,
 
 	if (search->n_rounds++ >= MOST_ROUNDS)
 		return false;
-	if (before)
-		add_given_up(&answered, before);
 	do_instant_round(&answered);
 	for (size_t i = 0; i < RANDOM_SERVICES; i++)
 		if (world->services[i].exists && !same_status(&world->services[i], &answered.services[i]))
 			changed[n++] = i;
 	if (!n)
-		return !before && same_statuses(world, search->target);
+		return same_statuses(world, search->target);
 	all = (1u << n) - 1;
 	for (uint32_t bits = all; bits && (bits == all || freedoms); bits--) {
-		unsigned left = freedoms - (bits != all);
 		struct random_world next = *world;
 
 		take_some(&next, &answered, changed, n, bits);
-		if (reaches(search, &next, NULL, left) || (left && reaches(search, &next, world, left - 1)))
+		if (reaches(search, &next, freedoms - (bits != all)))
 			return true;
 	}
 	return false;
@@ -201,7 +161,7 @@ static bool is_reachable(const struct random_world *from, const struct random_wo
 	for (unsigned freedoms = 1; freedoms <= MOST_FREEDOMS; freedoms++) {
 		struct search search = { .target = target };
 
-		if (reaches(&search, from, NULL, freedoms))
+		if (reaches(&search, from, freedoms))
 			return true;
 		if (search.n_rounds > MOST_ROUNDS)
 			fprintf(stderr, "gave up after %d rounds with %u freedoms\n", MOST_ROUNDS, freedoms);
