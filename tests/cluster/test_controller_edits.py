@@ -67,8 +67,8 @@ def test_events(room):
     room.addresses('shop')
     room.service('pending')
     room.refused('pending', 'PoolExhausted')
-    good = eventually(lambda: room.events('shop'), 'an Event for an address that was given')
-    assert any(room.ip4(0) in e['message'] and e['type'] == 'Normal' for e in good), good
+    good = eventually(lambda: [e for e in room.events('shop') if room.ip4(0) in e['message'] and e['type'] == 'Normal'],
+                      lambda: f'an Event for an address that was given: {room.events("shop")}')
     nobody = eventually(lambda: room.events('shop', 'UnAvailableLoadBalancer'), 'a Warning that no node serves it')
     assert nobody[0]['type'] == 'Warning' and 'no node runs lbagent' in nobody[0]['message'], nobody
     bad = eventually(lambda: [e for e in room.events('pending') if e['type'] == 'Warning'], 'a Warning for a refusal')
