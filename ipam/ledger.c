@@ -24,6 +24,7 @@ static int follow_status(struct ledger_entry *entry, const struct service *servi
 		entry->unsettled = false;
 	entry->known_version = service->meta.resource_version;
 	n = entry_addresses_of(entry, service, addresses);
+	entry_prove(entry, service);
 	/* Emptied by somebody else: it still holds what it held. */
 	return !n && !given_up ? 0 : entry_hold_only(entry, addresses, n, now_msec);
 }
@@ -215,9 +216,14 @@ int ledger_sent(struct ledger *ledger, const struct meta *meta, const struct add
 
 	if (!entry)
 		return -ENOMEM;
-	for (i = 0; i < n_addresses; i++)
+	for (i = 0; i < n_addresses; i++) {
+		bool known = entry_find_address(entry, &addresses[i]);
+
 		if (entry_hold(entry, &addresses[i], now_msec) < 0)
 			return -ENOMEM;
+		if (!known)
+			entry_find_address(entry, &addresses[i])->unproven = true;
+	}
 	entry->unsettled = true;
 	entry->over_version = meta->resource_version;
 	entry->n_written =
@@ -236,9 +242,12 @@ void ledger_acknowledged(struct ledger *ledger, const struct meta *meta, uint64_
 		return; /* the watch was faster */
 	entry->unsettled = false;
 	entry->known_version = version;
-	for (i = 0; i < entry->n; i++)
+	for (i = 0; i < entry->n; i++) {
 		if (!addrs_contain(entry->written, entry->n_written, &entry->addresses[i].addr))
 			entry_leave(&entry->addresses[i], now_msec);
+		else
+			entry->addresses[i].unproven = false;
+	}
 }
 
 bool ledger_is_ahead(const struct ledger *ledger, const struct service *service)

@@ -8,7 +8,8 @@
  *
  * - held: the Service has it, or may have it: in its status, in an acknowledged write that the watch has not
  *   shown yet, or in a write without answer. Each such write is bound to one resourceVersion, so a newer one
- *   settles whether it was executed.
+ *   settles whether it was executed. A status that is empty then tells that it was not, or that somebody
+ *   emptied it: the address stays held unless another Service, which shared it by a key then, has it.
  * - leaving: the Service is being deleted, is gone, is no longer ours, or got another address: routes go
  *   first, then frontends, then the address. Nobody gets it until no node names it (release_decide()).
  *
@@ -24,6 +25,7 @@
 struct ledger_address {
 	struct addr addr;
 	bool leaving;
+	bool unproven; /* written, and neither an answer nor a status has told that it was executed */
 	uint64_t given_msec, leaving_msec;
 };
 

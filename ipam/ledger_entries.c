@@ -159,6 +159,18 @@ void entry_leave(struct ledger_address *address, uint64_t now_msec)
 	address->leaving_msec = now_msec;
 }
 
+void entry_prove(struct ledger_entry *entry, const struct service *service)
+{
+	struct ledger_address *address;
+	size_t i;
+
+	for (i = 0; i < service->n_ingress; i++) {
+		address = entry_find_address(entry, &service->ingress[i].addr);
+		if (address)
+			address->unproven = false;
+	}
+}
+
 bool addrs_contain(const struct addr *addresses, size_t n, const struct addr *addr)
 {
 	size_t i;
@@ -220,6 +232,34 @@ struct addr *held_collect(const struct service *const *services, size_t n_servic
 	for (i = n = 0; i < n_services; i++)
 		for (j = 0; j < services[i]->n_ingress; j++)
 			held[n++] = services[i]->ingress[j].addr;
+	if (n)
+		qsort(held, n, sizeof(*held), compare_addrs);
+	*ret_n = n;
+	return held;
+}
+
+struct addr *held_proven(const struct ledger *ledger, struct arena *arena, size_t *ret_n)
+{
+	size_t i, j, n = 0, n_unproven = 0;
+	struct addr *held;
+
+	for (i = 0; i < ledger->n; i++) {
+		const struct ledger_entry *entry = ledger->entries[i];
+
+		n += entry->n;
+		for (j = 0; j < entry->n && !entry->unsettled; j++)
+			n_unproven += entry->addresses[j].unproven;
+	}
+	held = arena_array(arena, n_unproven ? n : 0, sizeof(*held));
+	if (!held)
+		return NULL;
+	for (i = n = 0; i < ledger->n && n_unproven; i++)
+		for (j = 0; j < ledger->entries[i]->n; j++) {
+			const struct ledger_address *address = &ledger->entries[i]->addresses[j];
+
+			if (!address->leaving && !address->unproven)
+				held[n++] = address->addr;
+		}
 	if (n)
 		qsort(held, n, sizeof(*held), compare_addrs);
 	*ret_n = n;

@@ -27,6 +27,7 @@ void ledger_forget_empty(struct ledger *); /* entries without addresses that the
 struct ledger_address *entry_find_address(const struct ledger_entry *, const struct addr *); /* or NULL */
 int entry_hold(struct ledger_entry *, const struct addr *, uint64_t now_msec); /* 0 or -ENOMEM */
 void entry_leave(struct ledger_address *, uint64_t now_msec);
+void entry_prove(struct ledger_entry *, const struct service *); /* what its status says was given to it */
 /* From now on it holds these and no others. 0 or -ENOMEM; with none it cannot fail. */
 int entry_hold_only(struct ledger_entry *, const struct addr *, size_t n, uint64_t now_msec);
 /* The addresses that the Service has or may have now, those of a write without answer first; into
@@ -37,6 +38,9 @@ bool addrs_contain(const struct addr *, size_t n, const struct addr *);
 /* Sorted: every address that a Service has in its status, of whatever class it is. NULL: out of memory. */
 struct addr *held_collect(const struct service *const *services, size_t n_services, struct arena *,
 			  size_t *ret_n);
+/* Sorted: those that Services hold, unproven ones left out; empty while no write was settled without a proof.
+ * NULL: out of memory. */
+struct addr *held_proven(const struct ledger *, struct arena *, size_t *ret_n);
 bool held_has(const struct addr *sorted, size_t n, const struct addr *);
 
 #endif

@@ -172,16 +172,11 @@ static bool is_reachable(const struct random_world *from, const struct random_wo
 /* --- each write ---------------------------------------------------------------------------------------- */
 
 /* Who has it in its status against an older one's right loses it anyway, and that one may share it meanwhile.
- *
- * Known and not mended: a write that gave a shared address was not executed, for its Service was edited, and
- * the edit took the right to share. The ledger cannot tell that from a status that somebody emptied, so the
- * Service holds what it never had, and the younger ones lose it. */
-static bool may_have(const struct walk *walk, const struct random_world *server,
-		     const struct random_service *spec, const struct random_service *other,
-		     const struct addr *addr)
+ */
+static bool may_have(const struct random_world *server, const struct random_service *spec,
+		     const struct random_service *other, const struct addr *addr)
 {
-	return random_may_share(spec, other) || random_lost_to_older(server, other, addr) ||
-	       (!walk->single && !spec->n_status && random_older(spec, other));
+	return random_may_share(spec, other) || random_lost_to_older(server, other, addr);
 }
 
 static void check_given(const struct walk *walk, const struct model_write *write, const struct addr *addr)
@@ -199,7 +194,7 @@ static void check_given(const struct walk *walk, const struct model_write *write
 
 		if (i != write->service && other->exists &&
 		    random_among(addr, other->status, other->n_status))
-			CHECK(walk, may_have(walk, &server, spec, other, addr),
+			CHECK(walk, may_have(&server, spec, other, addr),
 			      "%s is given to s%zu while s%zu has it", addr_format(addr, text),
 			      write->service, i);
 	}

@@ -369,6 +369,44 @@ static void test_shared(void **state)
 	expect(story, "b=192.0.2.9");
 }
 
+/* The write that gave w/old what others share was refused, for w/old was edited. */
+static void test_shared_but_never_given(void **state)
+{
+	struct story *story = *state;
+	struct service *old = add_service(story, "w/old", "o", 5, "");
+
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "");
+	expect(story, "old= shop=192.0.2.9");
+	send_address(story, old, "192.0.2.9");
+	expect(story, "old=192.0.2.9 shop=192.0.2.9");
+	look_again(story);
+	add_service(story, "w/old", "o", 6, "");
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	expect(story, "old= shop=192.0.2.9");
+	look_again(story);
+	add_service(story, "w/old", "o", 6, ""); /* nobody else has it any more: it is kept for the one */
+	add_service(story, "w/shop", "s", 7, "192.0.2.1");
+	expect(story, "old=192.0.2.9 shop=192.0.2.1");
+}
+
+/* Had it been executed, it holds what somebody emptied. */
+static void test_shared_and_emptied(void **state)
+{
+	struct story *story = *state;
+	struct service *old = add_service(story, "w/old", "o", 5, "");
+
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "");
+	expect(story, "old= shop=192.0.2.9");
+	send_address(story, old, "192.0.2.9");
+	ledger_acknowledged(&story->ledger, &old->meta, 6, story->now_msec);
+	look_again(story);
+	add_service(story, "w/old", "o", 7, "");
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	expect(story, "old=192.0.2.9 shop=192.0.2.9");
+}
+
 static void test_new_leader_asks_the_nodes(void **state)
 {
 	struct story *story = *state;
@@ -724,6 +762,8 @@ int main(void)
 		STORY(test_deleting_lets_go_once),
 		STORY(test_deleted_after_it_was_refused),
 		STORY(test_shared),
+		STORY(test_shared_but_never_given),
+		STORY(test_shared_and_emptied),
 		STORY(test_new_leader_asks_the_nodes),
 		STORY(test_node_gone),
 		cmocka_unit_test(test_random),
