@@ -54,5 +54,6 @@ def story(result):
              f'  reasons {result["reasons"]} pods {result["pods"]} clients {result["clients"]}',
              f'  failed, by second of the run: {result["failedInSecond"]}']
     for failure in (result['failures'] + result['moves'])[:5]:
-        lines.append(f'  {failure["at"] - result["begin"]:.3f} s: {failure["reason"]} ({failure["from"]} -> {failure["to"]})')
+        lines.append(f'  {failure["at"] - result["begin"]:.3f} s, begun {failure["at"] - failure["began"]:.3f} s before: '
+                     f'{failure["reason"]} ({failure["from"]} -> {failure["to"]})')
     return '\n'.join(lines)
