@@ -65,10 +65,10 @@ int load_udp(const struct options *);
 
 void report_begin(const struct options *);
 void report_sent(void);
-/* `own` is the client's address as its socket has it, `client` as the pod saw it. */
+/* `own` is the client's address as its socket has it ("": not known yet), `client` as the pod saw it. */
 void report_ok(uint64_t flow, const char *pod, const char *client, const char *own, uint64_t latency_nsec);
-void report_failure(const struct flow *, const char *reason, uint64_t began_nsec);
-void report_moved(const struct flow *, const char *from,
+void report_failure(const struct flow *, const char *own, const char *reason, uint64_t began_nsec);
+void report_moved(const struct flow *, const char *own, const char *from,
 		  const char *to); /* a flow answered by another pod than before */
 /* A kept connection to this pod is over: "FIN" if the server ended it, else why it broke (a failure, too). */
 void report_ended(const char *pod, const char *how);

@@ -61,7 +61,7 @@ static void place_close(struct load *l, struct place *p)
 
 static void place_fail(struct load *l, struct place *p, const char *reason)
 {
-	report_failure(&p->flow, reason, p->began);
+	report_failure(&p->flow, p->own, reason, p->began);
 	if (p->first_pod[0])
 		report_ended(p->first_pod, reason);
 	place_close(l, p);
@@ -112,6 +112,7 @@ static void place_open(struct load *l, struct place *p, uint64_t number)
 	p->number = number;
 	load_flow(l->o, number, &p->flow);
 	request_begin(l, p);
+	p->own[0] = '\0';
 	p->fd = load_socket(&p->flow, SOCK_STREAM);
 	if (p->fd < 0) {
 		int error = -p->fd;
@@ -120,6 +121,7 @@ static void place_open(struct load *l, struct place *p, uint64_t number)
 		place_fail_errno(l, p, "connect", error);
 		return;
 	}
+	load_own_address(p->fd, p->own);
 	p->state = STATE_CONNECTING;
 	l->n_busy++;
 	place_watch(l, p, EPOLLOUT, EPOLL_CTL_ADD);
@@ -153,7 +155,7 @@ static void place_finish(struct load *l, struct place *p)
 	}
 	report_ok(p->number, p->pod, p->client, p->own, load_now_nsec() - p->began);
 	if (p->first_pod[0] && strcmp(p->first_pod, p->pod))
-		report_moved(&p->flow, p->first_pod, p->pod);
+		report_moved(&p->flow, p->own, p->first_pod, p->pod);
 	if (!l->hold) {
 		place_close(l, p);
 	} else {
@@ -294,7 +296,6 @@ static void place_event(struct load *l, struct place *p)
 			place_fail_errno(l, p, "connect", error);
 			return;
 		}
-		load_own_address(p->fd, p->own);
 		p->state = STATE_SENDING;
 		/* fall through */
 	case STATE_SENDING:

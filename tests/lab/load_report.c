@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define NAMES_MAX    512
-#define FAILURES_MAX 20
+#define FAILURES_MAX 200
 #define ENDS_MAX     4096
 #define SECONDS_MAX  3600
 #define HISTOGRAM    4096 /* latency in 1 ms steps */
@@ -101,16 +101,17 @@ void report_ok(uint64_t flow, const char *pod, const char *client, const char *o
 		snprintf(report.flow_pods[flow % report.n_flow_pods], sizeof(*report.flow_pods), "%s", pod);
 }
 
-static void failure_set(struct failure *f, const struct flow *flow, const char *reason, double began)
+static void failure_set(struct failure *f, const struct flow *flow, const char *own, const char *reason,
+			double began)
 {
 	f->at = now_real();
 	f->began = began;
 	snprintf(f->reason, sizeof(f->reason), "%s", reason);
-	snprintf(f->from, sizeof(f->from), "%s", flow->source.size ? flow->source.text : "");
+	snprintf(f->from, sizeof(f->from), "%s", own);
 	snprintf(f->to, sizeof(f->to), "%s", flow->target->text);
 }
 
-void report_failure(const struct flow *flow, const char *reason, uint64_t began_nsec)
+void report_failure(const struct flow *flow, const char *own, const char *reason, uint64_t began_nsec)
 {
 	double now = now_real(), began = now - (double)(load_now_nsec() - began_nsec) / 1e9;
 
@@ -126,17 +127,17 @@ void report_failure(const struct flow *flow, const char *reason, uint64_t began_
 		report.failed_in_second[(size_t)(began - report.begin)]++;
 	tally_add(report.reasons, reason);
 	if (report.n_failures < FAILURES_MAX)
-		failure_set(&report.failures[report.n_failures++], flow, reason, began);
+		failure_set(&report.failures[report.n_failures++], flow, own, reason, began);
 }
 
-void report_moved(const struct flow *flow, const char *from, const char *to)
+void report_moved(const struct flow *flow, const char *own, const char *from, const char *to)
 {
 	char text[64];
 
 	report.moved++;
 	snprintf(text, sizeof(text), "%.28s -> %.28s", from, to);
 	if (report.n_moves < FAILURES_MAX)
-		failure_set(&report.moves[report.n_moves++], flow, text, now_real());
+		failure_set(&report.moves[report.n_moves++], flow, own, text, now_real());
 }
 
 void report_ended(const char *pod, const char *how)

@@ -38,7 +38,7 @@ static void flow_fail(struct udp_load *l, struct udp_flow *f, const char *reason
 {
 	f->waiting = false;
 	l->n_waiting--;
-	report_failure(&f->flow, reason, f->began);
+	report_failure(&f->flow, f->own, reason, f->began);
 }
 
 static void flow_send(struct udp_load *l, struct udp_flow *f)
@@ -86,7 +86,7 @@ static void flow_receive(struct udp_load *l, struct udp_flow *f)
 	l->n_waiting--;
 	report_ok((uint64_t)(f - l->flows), pod, client, f->own, load_now_nsec() - f->began);
 	if (f->pod[0] && strcmp(f->pod, pod))
-		report_moved(&f->flow, f->pod, pod);
+		report_moved(&f->flow, f->own, f->pod, pod);
 	snprintf(f->pod, sizeof(f->pod), "%s", pod);
 }
 
