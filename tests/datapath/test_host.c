@@ -141,6 +141,51 @@ static void test_next_hops(void **state)
 	host_stop(other);
 }
 
+/* FRR gives the kernel nexthop objects, which its routes share. When one of those routes goes, the kernel
+ * answers for the others that the network is unreachable, though it forwards by them: on each CPU that has
+ * cached the object's destination for the one that went. */
+static void test_routes_that_share_a_nexthop(void **state)
+{
+	static const char ask[] =
+		"for c in $(seq 0 $(nproc)); do for n in 3 5; do taskset -c $c ip -6 route get "
+		"fd00:244:$n::9 2>/dev/null; done; done >/dev/null || true";
+	struct datapath_options options = options_for(up_globs, 1);
+	pid_t peer = host_start();
+	struct step items[] = {
+		backend_step(backend_of(1, "fd00:244:2::5", false)), /* by the object */
+		backend_step(backend_of(2, "fd00:244:3::5", false)), /* by the object; this route goes */
+		backend_step(backend_of(3, "fd00:244:4::5", false)), /* by a group of two */
+		backend_step(backend_of(4, "fd00:244:5::5", false)), /* by the group; this route goes */
+	};
+	struct expected_hop expected = { 0, { 2, 0, 0, 0, 0, 2 }, "up1" };
+	struct datapath *datapath;
+
+	shell("ip link add up1 type veth peer name eth0 address 02:00:00:00:00:02 netns %d", peer);
+	shell("ip link set up1 address 02:00:00:00:00:01 up; ip addr add fd00::1/64 dev up1 nodad");
+	shell("nsenter -t %d -n sh -c 'ip link set eth0 up; ip addr add fd00::2/64 dev eth0 nodad'", peer);
+	shell("ip nexthop add id 16 via fd00::2 dev up1; ip nexthop add id 17 via fd00::2 dev up1; "
+	      "ip nexthop add id 18 group 16/17");
+	shell("for n in 2 3; do ip -6 route add fd00:244:$n::/64 nhid 16; done; "
+	      "for n in 4 5; do ip -6 route add fd00:244:$n::/64 nhid 18; done");
+
+	datapath = open_with(*state, &options);
+	execute(datapath, STEP_MAKE, items, ARRAY_SIZE(items));
+	for (expected.id = 1; expected.id <= 4; expected.id++)
+		loop_until(*state, hop_is, &expected, "next hop by an object");
+	/* A change of addresses makes what the kernel has cached void. */
+	shell("ip -6 addr add fd00:99::1/128 dev lo nodad; %s; ip -6 route del fd00:244:3::/64; "
+	      "ip -6 route del fd00:244:5::/64",
+	      ask);
+	expected.interface = NULL;
+	for (expected.id = 2; expected.id <= 4; expected.id += 2)
+		loop_until(*state, hop_is, &expected, "no route");
+	expected.interface = "up1";
+	for (expected.id = 1; expected.id <= 3; expected.id += 2)
+		loop_until(*state, hop_is, &expected, "the other route of the object");
+	close_current();
+	host_stop(peer);
+}
+
 /* --- the host --------------------------------------------------------------------------------- */
 
 static void test_host(void **state)
@@ -181,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SMALL_WORLD_TEST(test_next_hops),
+		SMALL_WORLD_TEST(test_routes_that_share_a_nexthop),
 		SMALL_WORLD_TEST(test_host),
 	};
 

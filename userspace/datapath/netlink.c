@@ -121,11 +121,41 @@ static void route_add_ifindex(struct route_info *route, uint32_t ifindex)
 		route->ifindex[route->n_ifindex++] = ifindex;
 }
 
-static void parse_multipath(struct nlattr *attr, struct route_info *route)
+static bool hop_parse(int family, struct nlattr *attrs[static RTA_MAX + 1], struct hop_info *hop)
+{
+	if (attrs[RTA_OIF])
+		hop->ifindex = nla_get_u32(attrs[RTA_OIF]);
+	if (attrs[RTA_GATEWAY] && !addr_from_attr(family, attrs[RTA_GATEWAY], &hop->gateway))
+		return false;
+	if (attrs[RTA_VIA]) {
+		const struct rtvia *via = nla_data(attrs[RTA_VIA]);
+		size_t length = nla_len(attrs[RTA_VIA]);
+
+		if (length < sizeof(*via) || !addr_from_kernel(via->rtvia_family, via->rtvia_addr,
+							       length - sizeof(*via), &hop->gateway))
+			return false;
+	}
+	return true;
+}
+
+static void parse_first_of_many(int family, const struct rtnexthop *first, struct hop_info *ret)
+{
+	struct nlattr *attrs[RTA_MAX + 1];
+	struct hop_info hop = { .type = ret->type, .ifindex = first->rtnh_ifindex };
+
+	if (nla_parse(attrs, RTA_MAX, (struct nlattr *)RTNH_DATA(first),
+		      first->rtnh_len - (int)RTNH_LENGTH(0), NULL) == 0 &&
+	    hop_parse(family, attrs, &hop))
+		*ret = hop;
+}
+
+static void parse_multipath(int family, struct nlattr *attr, struct route_info *route)
 {
 	const struct rtnexthop *hop = nla_data(attr);
 	int left = nla_len(attr);
 
+	if (RTNH_OK(hop, left))
+		parse_first_of_many(family, hop, &route->hop);
 	while (RTNH_OK(hop, left)) {
 		route_add_ifindex(route, hop->rtnh_ifindex);
 		left -= RTNH_ALIGN(hop->rtnh_len);
@@ -152,8 +182,13 @@ static bool parse_route(struct nlmsghdr *header, struct route_info *ret)
 	route.type = message->rtm_type;
 	if (attrs[RTA_OIF])
 		route_add_ifindex(&route, nla_get_u32(attrs[RTA_OIF]));
+	route.hop.type = route.type;
+	if (!hop_parse(message->rtm_family, attrs, &route.hop))
+		route.hop = (struct hop_info){ 0 };
 	if (attrs[RTA_MULTIPATH])
-		parse_multipath(attrs[RTA_MULTIPATH], &route);
+		parse_multipath(message->rtm_family, attrs[RTA_MULTIPATH], &route);
+	route.metric = attrs[RTA_PRIORITY] ? nla_get_u32(attrs[RTA_PRIORITY]) : 0;
+	route.by_object = attrs[RTA_NH_ID] != NULL;
 	*ret = route;
 	return true;
 }
@@ -167,18 +202,8 @@ static bool parse_hop(struct nlmsghdr *header, struct hop_info *ret)
 	if (nlmsg_parse(header, sizeof(*message), attrs, RTA_MAX, NULL) < 0)
 		return false;
 	hop.type = message->rtm_type;
-	if (attrs[RTA_OIF])
-		hop.ifindex = nla_get_u32(attrs[RTA_OIF]);
-	if (attrs[RTA_GATEWAY] && !addr_from_attr(message->rtm_family, attrs[RTA_GATEWAY], &hop.gateway))
+	if (!hop_parse(message->rtm_family, attrs, &hop))
 		return false;
-	if (attrs[RTA_VIA]) {
-		const struct rtvia *via = nla_data(attrs[RTA_VIA]);
-		size_t length = nla_len(attrs[RTA_VIA]);
-
-		if (length < sizeof(*via) || !addr_from_kernel(via->rtvia_family, via->rtvia_addr,
-							       length - sizeof(*via), &hop.gateway))
-			return false;
-	}
 	*ret = hop;
 	return true;
 }

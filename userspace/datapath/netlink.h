@@ -23,19 +23,22 @@ struct link_info {
 	char kind[16];	/* "veth", "bond", …; "" for a physical one */
 };
 
+struct hop_info {     /* where packets for a destination go */
+	uint8_t type; /* RTN_… */
+	uint32_t ifindex;
+	struct addr gateway; /* may be of the other family (RFC 8950); ADDR_NONE: the destination is on the
+				link */
+};
+
 struct route_info {
 	struct prefix destination;
 	uint32_t table;	     /* RT_TABLE_… */
 	uint8_t type;	     /* RTN_… */
 	uint32_t ifindex[8]; /* of its next hops; the first 8 of a wider multipath route */
 	unsigned n_ifindex;
-};
-
-struct hop_info {     /* the kernel's answer for one destination */
-	uint8_t type; /* RTN_… */
-	uint32_t ifindex;
-	struct addr gateway; /* may be of the other family (RFC 8950); ADDR_NONE: the destination is on the
-				link */
+	struct hop_info hop; /* the first of them */
+	uint32_t metric;
+	bool by_object; /* they are those of a nexthop object, which other routes may share */
 };
 
 struct neighbour_info {
@@ -62,7 +65,10 @@ void netlink_close(struct netlink *);
 int netlink_each_link(struct netlink *, void (*fn)(void *userdata, const struct link_info *), void *userdata);
 int netlink_each_route(struct netlink *, enum addr_family,
 		       void (*fn)(void *userdata, const struct route_info *), void *userdata);
-/* Where a packet to this destination would go. -ENETUNREACH and the like as the kernel says. */
+/* Where a packet to this destination would go. -ENETUNREACH and the like as the kernel says, which it also
+ * does for an IPv6 route that is there: when one of several routes by one nexthop object was deleted, the
+ * others' are no longer told (the destination that is cached for the object has lost its route; seen with
+ * Linux 6.18), although packets go on. It ends with the next change of routes. */
 int netlink_route_get(struct netlink *, const struct addr *destination, struct hop_info *ret);
 /* -ENOENT: the kernel knows no such neighbour. */
 int netlink_neighbour_get(struct netlink *, uint32_t ifindex, const struct addr *,

@@ -15,6 +15,7 @@
 #include "userspace/base/array.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/log.h"
+#include "userspace/base/sorted.h"
 #include "userspace/datapath/clock.h"
 #include "userspace/datapath/prefix_set.h"
 
@@ -55,6 +56,17 @@ struct leaf { /* the kernel's answer for one prefix of routes */
 	struct hop_info hop;
 };
 
+struct shared_route { /* an IPv6 route by a nexthop object, as the dump has it: see netlink_route_get() */
+	struct prefix prefix;
+	uint32_t metric;
+	struct hop_info hop;
+};
+
+struct shared_routes {
+	struct shared_route *items; /* by prefix, then metric */
+	size_t n, capacity;
+};
+
 struct nexthops {
 	struct netlink *netlink;
 	sd_event *event;
@@ -67,7 +79,9 @@ struct nexthops {
 	size_t n_watches, watches_capacity;
 	struct prefix_set routes;
 	struct leaf *leaves; /* beside routes.items */
+	struct shared_routes shared;
 	bool routes_known;
+	bool asked_in_vain;   /* since the routes were read: they are read again with the next tick */
 	uint64_t reload_usec; /* what the last reload took */
 	unsigned log_lines;   /* in this tick */
 };
@@ -222,8 +236,20 @@ static void link_watch(struct nexthops *nexthops, uint32_t id, struct gateway *g
 
 struct route_collection {
 	struct prefix_set set;
+	struct shared_routes shared;
 	int error;
 };
+
+static int collect_shared(struct shared_routes *shared, const struct route_info *route)
+{
+	if (!route->by_object || route->destination.addr.family != ADDR_IPV6 || route->table != RT_TABLE_MAIN)
+		return 0;
+	if (array_reserve(shared->items, shared->n, shared->capacity) < 0)
+		return -ENOMEM;
+	shared->items[shared->n++] =
+		(struct shared_route){ prefix_mask(&route->destination), route->metric, route->hop };
+	return 0;
+}
 
 static void collect_route(void *userdata, const struct route_info *route)
 {
@@ -231,6 +257,32 @@ static void collect_route(void *userdata, const struct route_info *route)
 
 	if (collection->error == 0)
 		collection->error = prefix_set_add(&collection->set, &route->destination);
+	if (collection->error == 0)
+		collection->error = collect_shared(&collection->shared, route);
+}
+
+static void collection_done(struct route_collection *collection)
+{
+	prefix_set_done(&collection->set);
+	free(collection->shared.items);
+}
+
+static int compare_shared(const void *a, const void *b)
+{
+	const struct shared_route *left = a, *right = b;
+	int order = prefix_compare(&left->prefix, &right->prefix);
+
+	return order ? order : (left->metric > right->metric) - (left->metric < right->metric);
+}
+
+/* The one that packets take, or NULL. */
+static const struct hop_info *shared_hop(const struct shared_routes *shared, const struct prefix *prefix)
+{
+	size_t at = sorted_place(shared->n, i, prefix_compare(&shared->items[i].prefix, prefix) < 0);
+
+	return at < shared->n && prefix_compare(&shared->items[at].prefix, prefix) == 0
+		       ? &shared->items[at].hop
+		       : NULL;
 }
 
 static int routes_read(struct nexthops *nexthops)
@@ -249,16 +301,42 @@ static int routes_read(struct nexthops *nexthops)
 		r = collection.error;
 	leaves = r == 0 ? calloc(collection.set.n + 1, sizeof(*leaves)) : NULL;
 	if (!leaves) {
-		prefix_set_done(&collection.set);
+		collection_done(&collection);
 		return r < 0 ? r : -ENOMEM;
 	}
 	prefix_set_finish(&collection.set);
+	if (collection.shared.n)
+		qsort(collection.shared.items, collection.shared.n, sizeof(*collection.shared.items),
+		      compare_shared);
 	prefix_set_done(&nexthops->routes);
 	free(nexthops->leaves);
+	free(nexthops->shared.items);
+	nexthops->shared = collection.shared;
+	nexthops->asked_in_vain = false;
 	nexthops->routes = collection.set;
 	nexthops->leaves = leaves;
 	nexthops->routes_known = true;
 	return 0;
+}
+
+static void leaf_ask(struct nexthops *nexthops, struct leaf *leaf, const struct prefix *prefix,
+		     const struct addr *addr)
+{
+	const struct hop_info *shared;
+
+	leaf->asked = true;
+	leaf->error = netlink_route_get(nexthops->netlink, addr, &leaf->hop);
+	if (leaf->error == 0 || leaf->error == -EHOSTUNREACH || leaf->error == -EINVAL ||
+	    leaf->error == -EACCES)
+		return; /* the kernel's word: unreachable, blackhole, prohibit */
+	shared = shared_hop(&nexthops->shared, prefix);
+	if (leaf->error == -ENETUNREACH && shared && shared->ifindex) {
+		leaf->error = 0;
+		leaf->hop = *shared;
+		return;
+	}
+	/* No route is the kernel's word, too; with nexthop_compat_mode 0 the dump does not have the hop. */
+	nexthops->asked_in_vain |= leaf->error != -ENETUNREACH || shared;
 }
 
 static const struct hop_info *hop_of(struct nexthops *nexthops, const struct addr *addr)
@@ -269,10 +347,8 @@ static const struct hop_info *hop_of(struct nexthops *nexthops, const struct add
 	if (index < 0)
 		return NULL;
 	leaf = &nexthops->leaves[index];
-	if (!leaf->asked) {
-		leaf->error = netlink_route_get(nexthops->netlink, addr, &leaf->hop);
-		leaf->asked = true;
-	}
+	if (!leaf->asked)
+		leaf_ask(nexthops, leaf, &nexthops->routes.items[index], addr);
 	/* Only a plain route leads to another node; a local address is ours, a blackhole nobody's. */
 	return leaf->error == 0 && leaf->hop.type == RTN_UNICAST && leaf->hop.ifindex ? &leaf->hop : NULL;
 }
@@ -427,6 +503,8 @@ void nexthops_tick(struct nexthops *nexthops)
 	nexthops->log_lines = 0;
 	if (!nexthops->routes_known && nexthops->n_watches)
 		nexthops_reload(nexthops, true);
+	else if (nexthops->asked_in_vain)
+		nexthops_routes_changed(nexthops);
 	for (size_t i = 0; i < nexthops->n_gateways && probes < PROBES_PER_TICK; i++) {
 		struct gateway *gateway;
 
@@ -488,6 +566,7 @@ void nexthops_free(struct nexthops *nexthops)
 		gateway_free(nexthops, nexthops->gateways[nexthops->n_gateways - 1]);
 	prefix_set_done(&nexthops->routes);
 	free(nexthops->leaves);
+	free(nexthops->shared.items);
 	free(nexthops->gateways);
 	free(nexthops->watches);
 	free(nexthops);
