@@ -63,6 +63,7 @@ def test_a_family_without_a_peer_is_told(fairway):
         fairway.configure()
     fairway.wait_served('first')
     fairway.wait_reported('first')
+    fairway.cluster.wait_announced([four, six], nodes)  # the sessions are new: what they begin with has arrived
 
 
 def test_a_deleted_service_leaves_nothing(fairway):
