@@ -217,11 +217,12 @@ int ledger_sent(struct ledger *ledger, const struct meta *meta, const struct add
 	if (!entry)
 		return -ENOMEM;
 	for (i = 0; i < n_addresses; i++) {
-		bool known = entry_find_address(entry, &addresses[i]);
+		const struct ledger_address *known = entry_find_address(entry, &addresses[i]);
+		bool held = known && !known->leaving; /* one that was given up is given anew */
 
 		if (entry_hold(entry, &addresses[i], now_msec) < 0)
 			return -ENOMEM;
-		if (!known)
+		if (!held)
 			entry_find_address(entry, &addresses[i])->unproven = true;
 	}
 	entry->unsettled = true;

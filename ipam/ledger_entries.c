@@ -142,6 +142,8 @@ int entry_hold(struct ledger_entry *entry, const struct addr *addr, uint64_t now
 	struct ledger_address *address = entry_find_address(entry, addr);
 
 	if (address) {
+		if (address->leaving)
+			address->given_msec = now_msec;
 		address->leaving = false;
 		return 0;
 	}
@@ -257,7 +259,7 @@ struct addr *held_proven(const struct ledger *ledger, struct arena *arena, size_
 		for (j = 0; j < ledger->entries[i]->n; j++) {
 			const struct ledger_address *address = &ledger->entries[i]->addresses[j];
 
-			if (!address->leaving && !address->unproven)
+			if (!address->unproven)
 				held[n++] = address->addr;
 		}
 	if (n)

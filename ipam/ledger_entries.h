@@ -38,8 +38,8 @@ bool addrs_contain(const struct addr *, size_t n, const struct addr *);
 /* Sorted: every address that a Service has in its status, of whatever class it is. NULL: out of memory. */
 struct addr *held_collect(const struct service *const *services, size_t n_services, struct arena *,
 			  size_t *ret_n);
-/* Sorted: those that Services hold, unproven ones left out; empty while no write was settled without a proof.
- * NULL: out of memory. */
+/* Sorted: those that Services hold or that nodes may still serve for them, unproven ones left out; empty
+ * while no write was settled without a proof. NULL: out of memory. */
 struct addr *held_proven(const struct ledger *, struct arena *, size_t *ret_n);
 bool held_has(const struct addr *sorted, size_t n, const struct addr *);
 

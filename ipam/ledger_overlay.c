@@ -11,7 +11,8 @@ struct proven { /* see held_proven() */
 	size_t n;
 };
 
-/* What it holds only because a write may have given it takes nothing from another Service that has it. */
+/* What it holds only because a write may have given it takes nothing from another Service that has it, and is
+ * not used before nodes have let it go for another. */
 static size_t held_of(const struct ledger_entry *entry, const struct service *service,
 		      const struct proven *proven, struct addr *ret)
 {

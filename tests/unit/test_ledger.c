@@ -267,6 +267,29 @@ static void test_type_changed(void **state)
 	assert_true(ledger_has_let_go(&story->ledger, "w", "shop"));
 }
 
+/* Given again, it counts as given then: nodes may not have named it since. */
+static void test_given_again_while_it_leaves(void **state)
+{
+	struct story *story = *state;
+	struct service *shop = add_service(story, "w/shop", "u", 5, "192.0.2.9");
+
+	node_names(story, "");
+	expect(story, "shop=192.0.2.9");
+	shop->type = SERVICE_CLUSTER_IP;
+	expect(story, "shop=192.0.2.9"); /* its status says so, but it is on its way out */
+	story->now_msec += RELEASE_REPORT_MSEC - 1;
+	look_again(story);
+	shop = add_service(story, "w/shop", "u", 6, "192.0.2.9");
+	node_names(story, "");
+	expect(story, "shop=192.0.2.9");
+	look_again(story);
+	node_names(story, "");
+	story->now_msec += RELEASE_REPORT_MSEC - 1;
+	expect(story, " (192.0.2.9)");
+	story->now_msec++;
+	expect(story, "");
+}
+
 static void test_deleted_and_made_again(void **state)
 {
 	struct story *story = *state;
@@ -388,6 +411,60 @@ static void test_shared_but_never_given(void **state)
 	add_service(story, "w/old", "o", 6, ""); /* nobody else has it any more: it is kept for the one */
 	add_service(story, "w/shop", "s", 7, "192.0.2.1");
 	expect(story, "old=192.0.2.9 shop=192.0.2.1");
+}
+
+/* Who shared it is deleted: it is on its way out for everybody, for whom it was never given, too. */
+static void test_never_given_while_it_leaves(void **state)
+{
+	struct story *story = *state;
+	struct service *old = add_service(story, "w/old", "o", 5, "");
+
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "w/shop=192.0.2.9");
+	expect(story, "old= shop=192.0.2.9");
+	send_address(story, old, "192.0.2.9");
+	story->now_msec += 10000;
+	look_again(story);
+	add_service(story, "w/old", "o", 6, "");
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "w/shop=192.0.2.9");
+	expect(story, "old= shop=192.0.2.9");
+	look_again(story);
+	add_service(story, "w/old", "o", 6, "");
+	node_names(story, "w/shop=192.0.2.9"); /* it serves it still */
+	expect(story, "old= (192.0.2.9)");
+	look_again(story);
+	add_service(story, "w/old", "o", 6, "");
+	node_names(story, "");
+	expect(story, "old=192.0.2.9");
+}
+
+/* It had given up what it shares; that it has it again is not proven by that it once had it. */
+static void test_shared_again_but_not_given(void **state)
+{
+	struct story *story = *state;
+	struct service *old = add_service(story, "w/old", "o", 5, "192.0.2.9");
+
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "w/old=192.0.2.9 w/shop=192.0.2.9");
+	expect(story, "old=192.0.2.9 shop=192.0.2.9");
+	look_again(story);
+	old = add_service(story, "w/old", "o", 6, "");
+	old->type = SERVICE_CLUSTER_IP;
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "w/old=192.0.2.9 w/shop=192.0.2.9");
+	expect(story, "old= shop=192.0.2.9");
+	look_again(story);
+	old = add_service(story, "w/old", "o", 7, "");
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "w/old=192.0.2.9 w/shop=192.0.2.9");
+	send_address(story, old, "192.0.2.9");
+	expect(story, "old=192.0.2.9 shop=192.0.2.9");
+	look_again(story);
+	add_service(story, "w/old", "o", 8, "");
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, "w/old=192.0.2.9 w/shop=192.0.2.9");
+	expect(story, "old= shop=192.0.2.9");
 }
 
 /* Had it been executed, it holds what somebody emptied. */
@@ -757,12 +834,15 @@ int main(void)
 		STORY(test_status_emptied),
 		STORY(test_taken_away),
 		STORY(test_type_changed),
+		STORY(test_given_again_while_it_leaves),
 		STORY(test_deleted_and_made_again),
 		STORY(test_omitted_by_a_node),
 		STORY(test_deleting_lets_go_once),
 		STORY(test_deleted_after_it_was_refused),
 		STORY(test_shared),
 		STORY(test_shared_but_never_given),
+		STORY(test_never_given_while_it_leaves),
+		STORY(test_shared_again_but_not_given),
 		STORY(test_shared_and_emptied),
 		STORY(test_new_leader_asks_the_nodes),
 		STORY(test_node_gone),
