@@ -350,6 +350,7 @@ static void what_is_released_at_once_is_not_told_by_many_nodes(void **state _unu
 	n_calls = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		leaving = i % 2 ? "w/shop" : "w/other";
+		prefixes++; /* of no weight here, either */
 		change("first");
 		pass(REPORT_QUIET_MSEC - 200);
 		leaving = NULL;
@@ -369,6 +370,16 @@ static void what_is_released_at_once_is_not_told_by_many_nodes(void **state _unu
 	leaving = "w/shop"; /* what is new besides waits for nothing */
 	told("second");
 	is_written_before("w/shop=192.0.2.1");
+	leaving = NULL;
+	told("second");
+	n_calls = 0;
+	pass(44000);
+	leaving = "w/other"; /* nor does a sign of life wait for it */
+	change("second");
+	pass(999);
+	assert_int_equal(n_calls, 0);
+	pass(1);
+	is_written("w/other=192.0.2.1");
 }
 
 /* A write without an answer may have been executed: what stands there is not known, and what stood before is

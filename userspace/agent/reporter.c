@@ -336,7 +336,6 @@ static int write_status(struct reporter *reporter)
 		schedule(reporter, at_msec - loop_now_msec());
 		return 0;
 	}
-	reporter->releasing_msec = 0;
 	node_report_status_body(&body, reporter->agent->node, strbuf_text(&status), (int64_t)time(NULL));
 	reporter->sending = digest;
 	reporter->sending_length = body.length;
