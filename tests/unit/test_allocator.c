@@ -368,6 +368,11 @@ static void test_named_pools(void **state _unused_)
 		{ "empty means absent; a name is taken as it stands",
 		  "pool p 192.0.2.0/30\nsvc x/1 pool=\nsvc x/2 pool=~p\n",
 		  "x/1 p 192.0.2.0 - -\nx/2 - - - PoolNotFound\n", NULL },
+		{ "named the one it is in, in any range of either family: it stays",
+		  "pool p 192.0.2.0/30,198.51.100.0/30,2001:db8::/64,2001:db8:1::/64\npool q 203.0.113.0/30,2001:db8:2::/64\n"
+		  "svc x/1 families=46 require status=192.0.2.1,2001:db8::5 pool=p\n"
+		  "svc x/2 families=46 require status=198.51.100.1,2001:db8:1::5 pool=p\n",
+		  "x/1 p 192.0.2.1,2001:db8::5 kept -\nx/2 p 198.51.100.1,2001:db8:1::5 kept -\n", NULL },
 		{ "another pool named: it moves; named the one it is in: it stays",
 		  "pool a 192.0.2.0/30\npool b 198.51.100.0/30\nsvc x/1 status=192.0.2.1 pool=b\n"
 		  "svc x/2 status=192.0.2.2 pool=a\n",
