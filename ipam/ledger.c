@@ -176,6 +176,26 @@ static int let_go(struct ledger *ledger, struct ledger_entry *entry, const struc
 	return 0;
 }
 
+/* What a Service holds only because a write may have given it takes nothing from another that has it, and is
+ * not used before nodes have let it go for another. */
+static int give_up_unproven(struct ledger *ledger, uint64_t now_msec)
+{
+	cleanup(arena_done) struct arena arena = { 0 };
+	size_t i, j, n_held = 0;
+	const struct addr *held = held_proven(ledger, &arena, &n_held);
+
+	if (!held)
+		return -ENOMEM;
+	for (i = 0; i < ledger->n && n_held; i++) {
+		struct ledger_entry *entry = ledger->entries[i];
+
+		for (j = 0; j < entry->n && !entry->unsettled; j++)
+			if (entry->addresses[j].unproven && held_has(held, n_held, &entry->addresses[j].addr))
+				entry_leave(&entry->addresses[j], now_msec);
+	}
+	return 0;
+}
+
 int ledger_update(struct ledger *ledger, const struct cluster *cluster, bool default_class,
 		  const struct node_reports *reports, uint64_t now_msec)
 {
@@ -192,6 +212,8 @@ int ledger_update(struct ledger *ledger, const struct cluster *cluster, bool def
 		r = follow(ledger, &cursor, cluster->services[i], default_class, now_msec);
 	if (r == 0 && !ledger->filled)
 		r = fill_from_reports(ledger, cluster, reports, now_msec);
+	if (r == 0)
+		r = give_up_unproven(ledger, now_msec);
 	if (r < 0)
 		return r;
 	ledger->filled = true;

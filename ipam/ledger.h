@@ -9,8 +9,8 @@
  * - held: the Service has it, or may have it: in its status, in an acknowledged write that the watch has not
  *   shown yet, or in a write without answer. Each such write is bound to one resourceVersion, so a newer one
  *   settles whether it was executed. A status that is empty then tells that it was not, or that somebody
- *   emptied it: the address stays held unless another Service, which shared it by a key then, has it or is
- *   letting it go.
+ *   emptied it: the address stays held, until another Service, which shared it by a key then, is seen to
+ *   have it or to let it go; then it leaves here.
  * - leaving: the Service is being deleted, is gone, is no longer ours, or got another address: routes go
  *   first, then frontends, then the address. Nobody gets it until no node names it (release_decide()).
  *

@@ -6,28 +6,15 @@
 #include "ipam/overlay.h"
 #include "userspace/core/plan.h"
 
-struct proven { /* see held_proven() */
-	const struct addr *held;
-	size_t n;
-};
-
-/* What it holds only because a write may have given it takes nothing from another Service that has it, and is
- * not used before nodes have let it go for another. */
-static size_t held_of(const struct ledger_entry *entry, const struct service *service,
-		      const struct proven *proven, struct addr *ret)
+static size_t held_of(const struct ledger_entry *entry, const struct service *service, struct addr *ret)
 {
 	size_t i, n = 0;
 
 	if (entry->unsettled)
 		return entry_addresses_of(entry, service, ret);
-	for (i = 0; i < entry->n && n < LEDGER_ADDRESSES_MAX; i++) {
-		const struct ledger_address *address = &entry->addresses[i];
-
-		if (address->leaving ||
-		    (address->unproven && held_has(proven->held, proven->n, &address->addr)))
-			continue;
-		ret[n++] = address->addr;
-	}
+	for (i = 0; i < entry->n && n < LEDGER_ADDRESSES_MAX; i++)
+		if (!entry->addresses[i].leaving)
+			ret[n++] = entry->addresses[i].addr;
 	return n;
 }
 
@@ -46,7 +33,7 @@ static bool is_as_read(const struct service *service, const struct addr *address
 }
 
 static int overlay_service(struct overlay *overlay, const struct ledger *ledger, size_t *cursor,
-			   const struct service *service, bool default_class, const struct proven *proven)
+			   const struct service *service, bool default_class)
 {
 	const struct meta *meta = &service->meta;
 	size_t n, at = ledger_place(ledger, cursor, meta->namespace, meta->name, meta->uid);
@@ -57,7 +44,7 @@ static int overlay_service(struct overlay *overlay, const struct ledger *ledger,
 	/* One that is being deleted holds what its status says until it is gone. */
 	if (!entry || meta->deleting || !(service->unusable || service_is_ours(service, default_class)))
 		return overlay_keep(overlay, service);
-	n = held_of(entry, service, proven, addresses);
+	n = held_of(entry, service, addresses);
 	return is_as_read(service, addresses, n) ? overlay_keep(overlay, service)
 						 : overlay_replace(overlay, service, addresses, n);
 }
@@ -88,16 +75,12 @@ static int overlay_leaving(struct overlay *overlay, const struct ledger *ledger)
 int ledger_overlay(const struct ledger *ledger, const struct cluster *cluster, bool default_class,
 		   struct arena *arena, struct cluster *ret)
 {
-	struct proven proven = { 0 };
 	struct overlay overlay;
 	size_t i, cursor = 0;
 	int r = overlay_init(&overlay, arena, cluster, ledger->n_leaving);
 
-	proven.held = held_proven(ledger, arena, &proven.n);
-	if (!proven.held)
-		return -ENOMEM;
 	for (i = 0; i < cluster->n_services && r == 0; i++)
-		r = overlay_service(&overlay, ledger, &cursor, cluster->services[i], default_class, &proven);
+		r = overlay_service(&overlay, ledger, &cursor, cluster->services[i], default_class);
 	if (r == 0)
 		r = overlay_leaving(&overlay, ledger);
 	if (r == 0)
