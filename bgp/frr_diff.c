@@ -49,6 +49,7 @@ static const char *const global_kinds[] = {
 	"bgp graceful-restart restart-time",
 	"bgp graceful-restart preserve-fw-state",
 	"no bgp network import-check",
+	"coalesce-time",
 };
 
 static bool begins_with(const char *text, const char *words)

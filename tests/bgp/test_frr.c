@@ -130,7 +130,7 @@ static void test_routes_reach_the_router_and_pod_cidrs_come_back(void **state _u
 	assert_non_null(strstr(table, "10.244.9.0/24"));
 	assert_null(strstr(table, "192.0.2.99/32"));
 	assert_null(strstr(table, "0.0.0.0/0"));
-	assert_non_null(strstr(frr_lab_ask(lab.node, "show bgp ipv6 unicast json"), "fd00:244:0:9::/64"));
+	frr_lab_until(&lab, strstr(frr_lab_ask(lab.node, "show bgp ipv6 unicast json"), "fd00:244:0:9::/64"), "its IPv6 PodCIDR");
 }
 
 /* A new driver, as of a restarted agent, finds everything as it shall be: not one command, before and after its want. */
@@ -212,6 +212,38 @@ static void test_attributes_change_without_a_gap(void **state _unused_)
 	assert_int_equal(drops_of_router(), drops);
 	/* and nothing of the old class is left */
 	assert_int_equal(frr_lab_count(frr_lab_ask(lab.node, "show running-config"), " deny 65535"), 2 + 2 + 2 + 1);
+}
+
+static bool sessions_stand(void)
+{
+	return frr_lab_established(&lab, "tor4") && frr_lab_established(&lab, "tor6");
+}
+
+/* Attributes change, then a Service goes, all within the first second of new sessions: bgpd must not forget the withdrawal. */
+static void test_a_withdrawal_in_the_first_second_of_a_session(void **state _unused_)
+{
+	unsigned round;
+
+	for (round = 0; round < 3; round++) {
+		frr_lab_service(&lab, "brief", "192.0.2.11");
+		frr_lab_service(&lab, "brief6", "2001:db8:1::11");
+		want_and_wait();
+		frr_lab_until(&lab, frr_lab_router_has(&lab, "192.0.2.11/32") && frr_lab_router_has(&lab, "2001:db8:1::11/128"),
+			      "both VIPs at the router");
+		frr_lab_ask(lab.router, "clear bgp *");
+		frr_lab_until(&lab, !sessions_stand(), "sessions end");
+		frr_lab_until(&lab, sessions_stand(), "sessions again");
+		frr_lab_put(&lab, "apiVersion: fairway.dev/v1alpha1\nkind: BGPAdvertisement\nmetadata: { name: services }\n"
+				  "spec: { communities: [ \"65001:%u\" ] }\n", 20 + round);
+		want_and_wait();
+		frr_lab_until(&lab, frr_lab_router_has(&lab, "192.0.2.11/32") && frr_lab_router_has(&lab, "2001:db8:1::11/128"),
+			      "both VIPs at the router by the new sessions");
+		frr_lab_remove(&lab, OBJECT_SERVICE, "web", "brief");
+		frr_lab_remove(&lab, OBJECT_SERVICE, "web", "brief6");
+		want_and_wait();
+		frr_lab_until(&lab, !frr_lab_router_has(&lab, "192.0.2.11/32"), "the VIP withdrawn");
+		frr_lab_until(&lab, !frr_lab_router_has(&lab, "2001:db8:1::11/128"), "the IPv6 VIP withdrawn");
+	}
 }
 
 static void test_bgpd_stopped(void **state _unused_)
@@ -439,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_restart_of_the_agent_changes_nothing),
 		cmocka_unit_test(test_many_services_never_touch_a_session),
 		cmocka_unit_test(test_attributes_change_without_a_gap),
+		cmocka_unit_test(test_a_withdrawal_in_the_first_second_of_a_session),
 		cmocka_unit_test(test_bgpd_stopped),
 		cmocka_unit_test(test_bgpd_killed),
 		cmocka_unit_test(test_password_and_bfd),

@@ -219,6 +219,7 @@ static void test_whole_text(void **state _unused_)
 		" bgp graceful-restart restart-time 90\n"
 		" bgp graceful-restart preserve-fw-state\n"
 		" no bgp network import-check\n"
+		" coalesce-time 0\n"
 		" neighbor 192.168.0.254 remote-as 65000\n"
 		" neighbor 192.168.0.254 description fairway tor\n"
 		" neighbor 192.168.0.254 password s3cret\n"
