@@ -79,7 +79,9 @@ void addressees_forget_old(struct addressees *addressees, uint64_t now_msec)
 		struct addressee *object = addressees->items[i];
 
 		if (object->busy || now_msec < object->sent_msec + ADDRESSEE_FORGET_MSEC ||
-		    now_msec < object->retry_msec)
+		    now_msec < object->retry_msec ||
+		    (object->no_status_until_msec &&
+		     now_msec < object->no_status_until_msec + ADDRESSEE_FORGET_MSEC))
 			addressees->items[kept++] = object;
 		else
 			addressee_free(object);
@@ -150,10 +152,12 @@ void addressee_acknowledged(struct addressee *object, uint64_t version)
 	object->busy = false;
 	object->failures = 0;
 	object->refusal_told = false;
+	object->n_not_found = 0;
+	object->no_status_until_msec = 0;
 	object->acknowledged_version = version;
 }
 
-uint64_t addressee_failed(struct addressee *object, uint64_t asked_msec, uint64_t now_msec)
+static uint64_t rest(struct addressee *object, uint64_t asked_msec, uint64_t now_msec)
 {
 	uint64_t msec = ADDRESSEE_FIRST_RETRY_MSEC;
 	unsigned i;
@@ -168,4 +172,34 @@ uint64_t addressee_failed(struct addressee *object, uint64_t asked_msec, uint64_
 	object->failures++;
 	object->retry_msec = now_msec + msec;
 	return msec;
+}
+
+uint64_t addressee_failed(struct addressee *object, uint64_t asked_msec, uint64_t now_msec)
+{
+	object->n_not_found = 0;
+	return rest(object, asked_msec, now_msec);
+}
+
+bool addressee_not_found(struct addressee *object, uint64_t resource_version, uint64_t now_msec,
+			 uint64_t *ret_msec)
+{
+	bool no_status = object->n_not_found + 1 >= ADDRESSEE_NO_STATUS_TRIES;
+
+	if (no_status) {
+		object->failures = 0;
+		object->no_status_version = resource_version;
+		object->no_status_until_msec = now_msec + ADDRESSEE_NO_STATUS_MSEC;
+	} else {
+		object->n_not_found++;
+	}
+	*ret_msec = rest(object, 0, now_msec);
+	return no_status;
+}
+
+enum addressee_answer addressee_ask_status(const struct addressee *object, uint64_t resource_version,
+					   uint64_t now_msec, uint64_t *ret_until_msec)
+{
+	return resource_version == object->no_status_version
+		       ? rests_until(object->no_status_until_msec, now_msec, ret_until_msec)
+		       : ADDRESSEE_READY;
 }

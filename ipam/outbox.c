@@ -27,7 +27,7 @@ struct item { /* one write, queued or under way */
 	size_t length;
 	const char *content_type; /* static */
 	enum write_urgency urgency;
-	bool is_service;
+	bool is_status, is_service;
 	struct service_write service; /* without its body */
 	struct api_request *request;
 };
@@ -49,6 +49,7 @@ struct outbox {
 	struct rush rush;
 	struct loop_timer *due;
 	struct outbox_counts counts;
+	bool no_status_told[OBJECT_KIND_COUNT]; /* since a status of the kind was written */
 	bool stopped;
 };
 
@@ -146,6 +147,11 @@ static const char *collection_of(enum object_kind kind)
 	return "";
 }
 
+static const char *resource_of(enum object_kind kind)
+{
+	return kind == OBJECT_SERVICE ? "services" : strrchr(collection_of(kind), '/') + 1;
+}
+
 /* Names were checked when they were decoded: nothing in them needs an escape. */
 static char *path_of(const struct outbox_write *write)
 {
@@ -177,6 +183,7 @@ static struct item *item_new(struct outbox *outbox, const struct outbox_write *w
 	item->length = write->body->length;
 	item->content_type = write->content_type;
 	item->urgency = write->urgency;
+	item->is_status = write->is_status;
 	item->is_service = write->service != NULL;
 	if (write->service) {
 		item->service = *write->service;
@@ -224,6 +231,11 @@ int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t
 	if (!is_ready(outbox, addressee_ask_urgency(object, write->urgency, now_msec, &until_msec),
 		      until_msec, now_msec))
 		return 0;
+	if (write->is_status &&
+	    !is_ready(outbox,
+		      addressee_ask_status(object, write->meta->resource_version, now_msec, &until_msec),
+		      until_msec, now_msec))
+		return 0;
 	item = item_new(outbox, write);
 	if (!item || array_reserve(queue->items, queue->n, queue->capacity) < 0) {
 		item_free(item);
@@ -260,20 +272,55 @@ static void count_reply(struct outbox_counts *counts, int status, bool executed)
 		counts->refused++;
 }
 
+/* An object that is gone, which the watch shows before long, or one whose definition has no status. */
+static void note_not_found(struct item *item, struct addressee *object)
+{
+	struct outbox *outbox = item->outbox;
+	uint64_t rest_msec;
+	bool no_status =
+		addressee_not_found(object, item->meta.resource_version, loop_now_msec(), &rest_msec);
+
+	loop_timer_set_earlier(outbox->due, rest_msec);
+	if (!no_status || outbox->no_status_told[item->kind])
+		return;
+	outbox->no_status_told[item->kind] = true;
+	log_warn("CustomResourceDefinition/%s.fairway.dev: has no status (HTTP 404 for that of %s/%s), so "
+		 "none is "
+		 "written of its kind; apply the CRDs of this version; tried again every %d minutes",
+		 resource_of(item->kind), object_kind_name(item->kind), item->meta.name,
+		 ADDRESSEE_NO_STATUS_MSEC / 60000);
+}
+
+static void append_cure(struct strbuf *out, const struct item *item, int status)
+{
+	if (status == 403)
+		strbuf_appendf(
+			out,
+			" (must lbcontroller's ClusterRole allow patch of %s%s? Apply the Roles of this "
+			"version)",
+			resource_of(item->kind), item->is_status ? "/status" : "");
+}
+
 static void note_failure(struct item *item, struct addressee *object, const struct api_reply *reply)
 {
+	cleanup(strbuf_done) struct strbuf cure = { 0 };
 	struct outbox *outbox = item->outbox;
 	uint64_t asked_msec = reply->retry_after_msec > 0 ? (uint64_t)reply->retry_after_msec : 0;
 	bool for_good = reply->status >= 400 && reply->status < 500 && reply->status != 404 &&
 			reply->status != 409 && reply->status != 429;
 
+	if (reply->status == 404 && item->is_status && !item->is_service) {
+		note_not_found(item, object);
+		return;
+	}
 	loop_timer_set_earlier(outbox->due, addressee_failed(object, asked_msec, loop_now_msec()));
 	if (!for_good || object->refusal_told)
 		return; /* no answer: the API client tells of it */
 	object->refusal_told = true;
-	log_warn("%s %s%s%s: not written: %s; trying again, less and less often",
+	append_cure(&cure, item, reply->status);
+	log_warn("%s %s%s%s: not written: %s%s; trying again, less and less often",
 		 object_kind_name(item->kind), item->meta.namespace, *item->meta.namespace ? "/" : "",
-		 item->meta.name, reply->message);
+		 item->meta.name, reply->message, strbuf_text(&cure));
 	outbox->fns.refused(outbox->userdata, item->kind, &item->meta, reply->message);
 }
 
@@ -296,6 +343,7 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 	count_reply(&outbox->counts, reply->status, version != 0);
 	if (version) {
 		addressee_acknowledged(object, version);
+		outbox->no_status_told[item->kind] &= !item->is_status;
 		outbox->fns.acknowledged(outbox->userdata, &item->meta,
 					 item->is_service ? &item->service : NULL, version);
 	} else {

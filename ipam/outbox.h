@@ -10,6 +10,8 @@
  * - while a write of it is under way, and until the watch has shown what that write made (its version);
  * - after a failure, a conflict too, for 0.1 s and then twice as long up to 30 s. By then the watch has
  *   mostly shown what was in the way;
+ * - as to its status, when that is answered with 404 and the object stays: its CRD is too old, or missing. It
+ *   is tried again when the object changes, or after 5 minutes; told once for the kind;
  * - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told once.
  *
  * Addresses go first, Events when nothing else is due; while addresses go out in a rush (rush.h) nothing else

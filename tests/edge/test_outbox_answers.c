@@ -19,7 +19,7 @@
 #include "userspace/base/log.h"
 #include "userspace/io/loop.h"
 
-#define CALLS_MAX 16
+#define CALLS_MAX 128
 
 /* --- the world of these tests -------------------------------------------------------------------------- */
 
@@ -30,6 +30,19 @@ static struct call {
 	char method[8], path[256];
 } calls[CALLS_MAX];
 static size_t n_calls;
+static unsigned n_lines; /* logged */
+static char line[1024];	 /* the last */
+enum log_level log_threshold;
+
+void log_at(enum log_level level _unused_, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	n_lines++;
+}
 
 uint64_t loop_now_msec(void)
 {
@@ -138,7 +151,7 @@ static int set_up(void **state)
 
 	assert_non_null(fixture);
 	now_msec = 1000000;
-	n_calls = 0;
+	n_calls = n_lines = 0;
 	fixture->book = event_book_new();
 	assert_non_null(fixture->book);
 	assert_int_equal(outbox_new(NULL, NULL, fixture->book, &source, &fns, fixture, &fixture->outbox), 0);
@@ -154,6 +167,30 @@ static int tear_down(void **state)
 	event_book_free(fixture->book);
 	free(fixture);
 	return 0;
+}
+
+/* A round that wants these statuses (or the objects themselves) written; returns how many leave. */
+static size_t write_kind(struct fixture *fixture, enum object_kind kind, const struct meta *metas, size_t n,
+			 bool is_status)
+{
+	cleanup(strbuf_done) struct strbuf body = { 0 };
+	size_t before = n_calls;
+
+	strbuf_append(&body, "{}");
+	outbox_begin(fixture->outbox);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(
+			outbox_add(fixture->outbox,
+				   &(struct outbox_write){ .kind = kind,
+							   .meta = &metas[i],
+							   .is_status = is_status,
+							   .urgency = WRITE_SOON,
+							   .content_type = "application/merge-patch+json",
+							   .body = &body },
+				   now_msec),
+			0);
+	outbox_send(fixture->outbox);
+	return n_calls - before;
 }
 
 /* A round that wants its address written. */
@@ -204,13 +241,97 @@ static void test_refusals(void **state)
 		     { 403, 1 }, { 409, 1 }, { 422, 1 }, { 200, 1 }, { 422, 2 }, { 409, 2 } };
 	struct fixture *fixture = *state;
 
-	log_threshold = LOG_LEVEL_ERROR;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++, now_msec += ADDRESSEE_MOST_RETRY_MSEC) {
 		answer(write_shop(fixture), rows[i].status,
 		       rows[i].status == 200 ? "{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"5\"}}"
 					     : "{}");
 		assert_int_equal(fixture->n_refused, rows[i].n_refused);
+		assert_int_equal(n_lines, rows[i].n_refused);
+		if (rows[i].status == 403)
+			assert_string_equal(
+				line, "Service w/shop: not written: said so (must lbcontroller's ClusterRole "
+				      "allow patch of services/status? Apply the Roles of this version); "
+				      "trying again, less and less often");
 	}
+	assert_string_equal(line, "Service w/shop: not written: said so; trying again, less and less often");
+}
+
+static void test_each_kind_in_its_place(void **state)
+{
+	static const struct {
+		enum object_kind kind;
+		const char *resource;
+	} rows[] = { { OBJECT_SERVICE_IP_POOL, "serviceippools" },
+		     { OBJECT_BGP_PEER, "bgppeers" },
+		     { OBJECT_BGP_ADVERTISEMENT, "bgpadvertisements" },
+		     { OBJECT_BFD_PROFILE, "bfdprofiles" },
+		     { OBJECT_COMMUNITY, "communities" },
+		     { OBJECT_LB_NODE, "lbnodes" } };
+	static const struct meta meta = { .namespace = "", .name = "x", .uid = "u", .resource_version = 5 };
+	struct fixture *fixture = *state;
+	char path[256];
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++, now_msec += ADDRESSEE_SOON_MSEC) {
+		snprintf(path, sizeof(path), "/apis/fairway.dev/v1alpha1/%s/x%s?fieldManager=lbcontroller",
+			 rows[i / 2].resource, i % 2 ? "/status" : "");
+		assert_int_equal(write_kind(fixture, rows[i / 2].kind, &meta, 1, i % 2), 1);
+		assert_string_equal(calls[i].method, "PATCH");
+		assert_string_equal(calls[i].path, path);
+		answer(&calls[i], 200, "{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"5\"}}");
+		assert_int_equal(fixture->n_acknowledged, i + 1);
+	}
+}
+
+/* A round that wants these written, and the answers. */
+static size_t round_without_status(struct fixture *fixture, const struct meta *metas, size_t n, int status)
+{
+	size_t before = n_calls, sent = write_kind(fixture, OBJECT_BFD_PROFILE, metas, n, true);
+
+	for (size_t i = before; i < n_calls; i++)
+		answer(&calls[i], status,
+		       status == 200 ? "{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"5\"}}" : "{}");
+	return sent;
+}
+
+/* A CRD of before the kind had a status. */
+static void test_a_kind_without_status(void **state)
+{
+	struct meta metas[] = { { .namespace = "", .name = "a", .uid = "u", .resource_version = 5 },
+				{ .namespace = "", .name = "b", .uid = "u", .resource_version = 5 },
+				{ .namespace = "", .name = "new", .uid = "u", .resource_version = 5 } };
+	struct fixture *fixture = *state;
+
+	for (unsigned i = 0; i < ADDRESSEE_NO_STATUS_TRIES; i++, now_msec += ADDRESSEE_MOST_RETRY_MSEC) {
+		assert_int_equal(n_lines, 0);
+		assert_int_equal(round_without_status(fixture, metas, 2, 404), 2);
+	}
+	assert_int_equal(n_lines, 1); /* for both */
+	assert_string_equal(
+		line, "CustomResourceDefinition/bfdprofiles.fairway.dev: has no status (HTTP 404 for that "
+		      "of BFDProfile/a), so none is written of its kind; apply the CRDs of this version; "
+		      "tried again every 5 minutes");
+	assert_int_equal(round_without_status(fixture, metas, 3, 404), 1); /* what was never tried */
+	assert_int_equal(write_kind(fixture, OBJECT_BFD_PROFILE, metas, 1, false),
+			 1); /* no status: it may go */
+	answer(&calls[n_calls - 1], 409, "{}");
+	assert_int_equal(write_kind(fixture, OBJECT_COMMUNITY, metas, 2, true), 2); /* other kinds do */
+	answer(write_shop(fixture), 404, "{}");
+	now_msec += ADDRESSEE_MOST_RETRY_MSEC;
+	metas[1].resource_version = 6; /* edited, perhaps with the CRD */
+	assert_int_equal(round_without_status(fixture, metas, 2, 404), 1);
+	now_msec += ADDRESSEE_MOST_RETRY_MSEC;
+	assert_int_equal(round_without_status(fixture, metas, 2, 404), 0);
+	now_msec += ADDRESSEE_NO_STATUS_MSEC;
+	assert_int_equal(n_lines, 1);
+	assert_int_equal(round_without_status(fixture, metas, 1, 200), 1); /* the CRD was applied */
+	assert_int_equal(fixture->n_acknowledged, 1);
+	for (unsigned i = 0; i < ADDRESSEE_NO_STATUS_TRIES; i++) {
+		now_msec += ADDRESSEE_MOST_RETRY_MSEC;
+		assert_int_equal(n_lines, 1);
+		assert_int_equal(round_without_status(fixture, metas, 1, 404), 1);
+	}
+	assert_int_equal(n_lines, 2); /* … and another one */
+	assert_int_equal(fixture->n_refused, 0);
 }
 
 static void test_events_wait_for_addresses(void **state)
@@ -255,10 +376,9 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_an_answer_that_is_not_the_object),
-		TEST(test_refusals),
-		TEST(test_events_wait_for_addresses),
-		TEST(test_an_event_that_expired),
+		TEST(test_an_answer_that_is_not_the_object), TEST(test_refusals),
+		TEST(test_each_kind_in_its_place),	     TEST(test_a_kind_without_status),
+		TEST(test_events_wait_for_addresses),	     TEST(test_an_event_that_expired),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

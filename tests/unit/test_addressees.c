@@ -125,6 +125,48 @@ static void test_forgotten(void **state)
 		assert_ptr_equal(addressees_find(all, OBJECT_SERVICE, &metas[i]), i == 1 ? NULL : objects[i]);
 }
 
+/* 404 to a status: the object is gone, which the watch shows, or has no status. */
+static void test_no_status(void **state)
+{
+	struct addressees *all = *state;
+	struct addressee *object = addressees_add(all, OBJECT_BFD_PROFILE, &shop);
+	uint64_t now_msec = 1000, until_msec = 0, rest_msec;
+
+	assert_non_null(object);
+	for (unsigned i = 1; i < ADDRESSEE_NO_STATUS_TRIES; i++, now_msec += rest_msec) {
+		addressee_sent(object, now_msec);
+		assert_false(addressee_not_found(object, 5, now_msec, &rest_msec));
+		assert_int_equal(rest_msec, 50 << i);
+		assert_int_equal(addressee_ask_status(object, 5, now_msec, &until_msec), ADDRESSEE_READY);
+	}
+	addressee_failed(object, 0, now_msec); /* something else: the story begins anew */
+	for (unsigned i = 1; i < ADDRESSEE_NO_STATUS_TRIES; i++)
+		assert_false(addressee_not_found(object, 5, now_msec, &rest_msec));
+	addressee_sent(object, now_msec);
+	for (unsigned i = 0; i < 2; i++) { /* the second time at once */
+		assert_true(addressee_not_found(object, 5, now_msec, &rest_msec));
+		assert_int_equal(rest_msec, ADDRESSEE_FIRST_RETRY_MSEC);
+		ask(object, 5, now_msec + rest_msec, ADDRESSEE_READY, 0); /* but for its status */
+		assert_int_equal(
+			addressee_ask_status(object, 5, now_msec + ADDRESSEE_NO_STATUS_MSEC - 1, &until_msec),
+			ADDRESSEE_RESTS);
+		assert_int_equal(until_msec, now_msec + ADDRESSEE_NO_STATUS_MSEC);
+		assert_int_equal(addressee_ask_status(object, 6, now_msec, &until_msec), ADDRESSEE_READY);
+		addressees_forget_old(all, now_msec + ADDRESSEE_NO_STATUS_MSEC);
+		assert_ptr_equal(addressees_find(all, OBJECT_BFD_PROFILE, &shop), object);
+		now_msec += ADDRESSEE_NO_STATUS_MSEC;
+		assert_int_equal(addressee_ask_status(object, 5, now_msec, &until_msec), ADDRESSEE_READY);
+	}
+	assert_true(addressee_not_found(object, 5, now_msec, &rest_msec));
+	addressee_acknowledged(object, 5);
+	assert_int_equal(addressee_ask_status(object, 5, now_msec, &until_msec), ADDRESSEE_READY);
+	assert_false(addressee_not_found(object, 5, now_msec, &rest_msec));
+	assert_int_equal(addressee_ask_status(object, 5, now_msec, &until_msec), ADDRESSEE_READY);
+	addressee_acknowledged(object, 6);
+	addressees_forget_old(all, now_msec + ADDRESSEE_FORGET_MSEC);
+	assert_int_equal(all->n, 0);
+}
+
 /* Kinds, namespaces and names in any order: each is found, once, and no other. */
 static void test_many(void **state)
 {
@@ -159,8 +201,12 @@ static void test_many(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_one_at_a_time_and_seen), TEST(test_pauses),
-					    TEST(test_backoff), TEST(test_forgotten), TEST(test_many) };
+	const struct CMUnitTest tests[] = { TEST(test_one_at_a_time_and_seen),
+					    TEST(test_pauses),
+					    TEST(test_backoff),
+					    TEST(test_forgotten),
+					    TEST(test_no_status),
+					    TEST(test_many) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
