@@ -18,9 +18,16 @@
 #include "userspace/core/plan.h"
 #include "userspace/io/loop.h"
 
-#define ROUND_MSEC 20	/* answers and changes that come together make one round */
-#define RETRY_MSEC 1000 /* after a round for which there was no memory */
-#define STOP_MSEC  2000 /* for the answers to what is under way */
+/* None of these counts for who has which address. */
+#define DISPENSABLE_KINDS                                                                                    \
+	(CLUSTER_KIND(OBJECT_BGP_PEER) | CLUSTER_KIND(OBJECT_BGP_ADVERTISEMENT) |                            \
+	 CLUSTER_KIND(OBJECT_BFD_PROFILE) | CLUSTER_KIND(OBJECT_COMMUNITY))
+/* Without these an advertisement looks wrong that is not. */
+#define KINDS_NAMED_BY_ADVERTISEMENTS (CLUSTER_KIND(OBJECT_BGP_PEER) | CLUSTER_KIND(OBJECT_COMMUNITY))
+
+#define ROUND_MSEC		      20   /* answers and changes that come together make one round */
+#define RETRY_MSEC		      1000 /* after a round for which there was no memory */
+#define STOP_MSEC		      2000 /* for the answers to what is under way */
 
 struct leader {
 	struct leader_options options;
@@ -256,6 +263,8 @@ static int collect(struct leader *leader, const struct cluster *cluster)
 					      .problems = &leader->problems_written,
 					      .silence = &leader->silence,
 					      .default_class = leader->options.default_class,
+					      .bgp_unknown = cluster_source_absent(leader->source) &
+							     KINDS_NAMED_BY_ADVERTISEMENTS,
 					      .now_sec = loop_wall_usec() / 1000000,
 					      .sink = &sink,
 					      .userdata = leader });
@@ -303,7 +312,8 @@ static void on_round(void *userdata)
 	if (leader->stopped || !result->delivered)
 		return;
 	if (!leader->counts.delivered)
-		log_info("every list is there: addresses in statuses count as given, now others are given");
+		log_info("every list that addresses need is there: addresses in statuses count as given, now "
+			 "others are given");
 	leader->counts.delivered = true;
 	if (loop_now_msec() < leader->rest_until_msec) {
 		loop_timer_set_earlier(leader->next, leader->rest_until_msec - loop_now_msec());
@@ -423,6 +433,7 @@ int leader_new(struct sd_event *event, struct api *api, const struct leader_opti
 	       struct leader **ret)
 {
 	const struct cluster_source_options source = { .kinds = CLUSTER_KINDS_CONTROLLER,
+						       .dispensable = DISPENSABLE_KINDS,
 						       .all_services = true };
 	const struct event_source reporter = { .instance = options->identity,
 					       .seed = (uint64_t)loop_wall_usec() };

@@ -287,7 +287,7 @@ int wants_collect(const struct wants *wants)
 	if (r < 0 || holds_back(wants))
 		return r;
 	r = want_peers(wants);
-	if (r == 0)
+	if (r == 0 && !wants->bgp_unknown)
 		r = want_advertisements(wants);
 	if (r == 0)
 		r = want_profiles_and_communities(wants);

@@ -25,6 +25,7 @@ struct wants { /* all borrowed */
 	const struct problem_book *problems;
 	const struct silence *silence;
 	bool default_class;
+	bool bgp_unknown; /* BGPPeers or Communities are not known: nothing is said of advertisements */
 	int64_t now_sec;
 	const struct wants_sink *sink;
 	void *userdata; /* of the sink */

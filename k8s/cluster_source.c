@@ -64,7 +64,7 @@ struct cluster_source {
 	struct sd_event *event;
 	struct api *api;
 	struct store *store;
-	uint32_t kinds;
+	uint32_t kinds, dispensable;
 	bool all_services;
 	char *secret_namespace;
 	struct intake intake;
@@ -267,12 +267,35 @@ static void compare_secrets(struct cluster_source *source)
 
 /* --- the result ---------------------------------------------------------------------------------------- */
 
+/* It will not come before somebody installs or permits it, and the rest does without. */
+static bool is_given_up(const struct followed *followed)
+{
+	enum reflector_trouble trouble;
+	int status;
+
+	if (followed->complete || !followed->collection ||
+	    !(followed->source->dispensable & CLUSTER_KIND(followed->collection->kind)))
+		return false;
+	trouble = watch_trouble(followed->watch, &status);
+	return trouble == REFLECTOR_NOT_INSTALLED || trouble == REFLECTOR_FORBIDDEN;
+}
+
 static bool all_complete(const struct cluster_source *source)
 {
 	for (size_t i = 0; i < source->n_followed; i++)
-		if (!source->followed[i]->complete)
+		if (!source->followed[i]->complete && !is_given_up(source->followed[i]))
 			return false;
 	return true;
+}
+
+uint32_t cluster_source_absent(const struct cluster_source *source)
+{
+	uint32_t kinds = 0;
+
+	for (size_t i = 0; i < source->n_followed; i++)
+		if (!source->followed[i]->complete && source->followed[i]->collection)
+			kinds |= CLUSTER_KIND(source->followed[i]->collection->kind);
+	return kinds;
 }
 
 static int add_not_installed(struct problems *problems, const struct followed *followed, const char *stays)
@@ -286,7 +309,7 @@ static int add_not_installed(struct problems *problems, const struct followed *f
 	if (strbuf_failed(&object))
 		return -ENOMEM;
 	return problems_add(problems, strbuf_text(&object), "",
-			    "not installed (Fairway's manifests hold it)%s", stays);
+			    "not installed (apply the CRDs of this version)%s", stays);
 }
 
 static int add_forbidden(struct problems *problems, const struct followed *followed, const char *stays)
@@ -297,7 +320,8 @@ static int add_forbidden(struct problems *problems, const struct followed *follo
 			"our role does not let us list and watch the Secret %s in %s (HTTP 403)%s",
 			followed->secret, followed->list.namespace, stays);
 	return problems_add(problems, "API server", "",
-			    "our role does not let us list and watch %s (HTTP 403)%s",
+			    "our role does not let us list and watch %s (HTTP 403; apply the Roles of this "
+			    "version)%s",
 			    strrchr(followed->collection->path, '/') + 1, stays);
 }
 
@@ -306,8 +330,9 @@ static int add_trouble(struct problems *problems, const struct followed *followe
 {
 	int status;
 	enum reflector_trouble trouble = watch_trouble(followed->watch, &status);
-	const char *stays = delivered ? "; the last good objects stay in force, tried again"
-				      : "; nothing is decided until it is, tried again";
+	const char *stays = is_given_up(followed) ? "; all else goes on without, tried again"
+			    : delivered		  ? "; the last good objects stay in force, tried again"
+						  : "; nothing is decided until it is, tried again";
 
 	switch (trouble) {
 	case REFLECTOR_FINE:
@@ -405,6 +430,7 @@ int cluster_source_new(struct sd_event *event, struct api *api, const struct clu
 	source->store = source->intake.store = store;
 	source->intake.specs_only = options->specs_only;
 	source->kinds = options->kinds;
+	source->dispensable = options->dispensable;
 	source->all_services = options->all_services;
 	source->on_change = on_change;
 	source->userdata = userdata;

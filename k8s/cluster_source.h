@@ -35,7 +35,8 @@ struct cluster_source;
 	 CLUSTER_KIND(OBJECT_COMMUNITY) | CLUSTER_KIND(OBJECT_LB_NODE))
 
 struct cluster_source_options {
-	uint32_t kinds;		      /* CLUSTER_KIND() of each */
+	uint32_t kinds;	      /* CLUSTER_KIND() of each */
+	uint32_t dispensable; /* of `kinds`: not waited for when they are not installed or not permitted */
 	const char *secret_namespace; /* where the peers' Secrets are; copied; needed with OBJECT_SECRET */
 	/* lbagent: what lbcontroller tells in the status of what configures is no change. Each of these
 	 * objects concerns every Service, and counts of theirs are written each second. */
@@ -49,12 +50,15 @@ struct cluster_source_options {
  * objects, problems or `delivered` (until that, not for objects alone). Problems are the caller's to log (one
  * that comes with every object in a burst of failures stands there once). `delivered`: every wanted kind, and
  * each Secret that is named, has had its first complete list; a kind that is not installed (a CRD) or not
- * permitted holds it up, and the problem says so. api and store must outlive it. 0 or -ENOMEM. */
+ * permitted holds it up unless it is dispensable, and the problem says so. api and store must outlive it. 0
+ * or -ENOMEM. */
 int cluster_source_new(struct sd_event *, struct api *, const struct cluster_source_options *, struct store *,
 		       source_change_fn *, void *userdata, struct cluster_source **ret);
 const struct source_result *
 cluster_source_result(const struct cluster_source *); /* borrowed; the pointer stays */
-void cluster_source_free(struct cluster_source *);    /* NULL ok; the objects stay in the store */
+/* Of these kinds there was no complete list yet, so what the store has of them says nothing. */
+uint32_t cluster_source_absent(const struct cluster_source *);
+void cluster_source_free(struct cluster_source *); /* NULL ok; the objects stay in the store */
 
 struct cluster_source_state { /* for metrics */
 	uint64_t n_lists, n_watches,

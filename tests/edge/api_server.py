@@ -12,6 +12,7 @@ answers each with "ok", after what it has to tell:
   page N               objects in a page                   initial on|off    whether initial events of a watch are served
   answer STATUS N [S]  N answers with STATUS, Retry-After: S
   garbage N            N answers that are none             missing PATH|-    404 for it
+  forbidden PATH|-     403 for it
   token TEXT           the only one that is accepted       renew             a new CA and certificate; connections end
   cut                  all watches end within an event     reset             all connections end
   requests             what was asked since the last time, without the probe
@@ -37,7 +38,7 @@ class World:
     events = []      # (version, path, type, object)
     answers = []     # (status, retry after)
     garbage = 0
-    missing = set()
+    missing, forbidden = set(), set()
     requests = []
     cuts = 0
     connections = set()
@@ -115,6 +116,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, b'<html>\nthis is a captive portal</html>')
         if self.command != 'GET':
             return self.reply(200, {'kind': 'Echo', 'body': body.decode()})
+        if url.path in World.forbidden:
+            return self.refuse(403, 'Forbidden')
         if url.path in World.missing:
             return self.refuse(404, 'NotFound')
         if 'watch' in query:
@@ -235,6 +238,8 @@ def obey(server, word, rest):
         World.answers = [(int(status), after[0] if after else None)] * int(n)
     elif word == 'garbage':
         World.garbage = int(rest)
+    elif word == 'forbidden':
+        World.forbidden = set() if rest == '-' else World.forbidden | {rest}
     elif word == 'missing':
         World.missing = set() if rest == '-' else World.missing | {rest}
     elif word == 'token':

@@ -179,14 +179,20 @@ static void connect_first(struct fixture *fixture)
 	connect_to(fixture, (const char *const[]){ url, NULL });
 }
 
-static void follow(struct fixture *fixture, uint32_t kinds)
+static void follow_those(struct fixture *fixture, uint32_t kinds, uint32_t dispensable)
 {
 	const struct cluster_source_options options = { .kinds = kinds,
+							.dispensable = dispensable,
 							.secret_namespace = "fairway-system" };
 
 	assert_int_equal(cluster_source_new(fixture->seen.event, fixture->api, &options, fixture->seen.store,
 					    seen_change, &fixture->seen, &fixture->source),
 			 0);
+}
+
+static void follow(struct fixture *fixture, uint32_t kinds)
+{
+	follow_those(fixture, kinds, 0);
 }
 
 static const struct source_result *result(const struct fixture *fixture)
@@ -513,6 +519,53 @@ static void test_a_kind_that_is_not_installed(void **state)
 	assert_int_equal(result(fixture)->problems.n, 0);
 }
 
+/* Under the Role and the CRDs of a former version. */
+static void test_kinds_that_the_rest_does_without(void **state)
+{
+	const uint32_t dispensable = CLUSTER_KIND(OBJECT_COMMUNITY) | CLUSTER_KIND(OBJECT_BFD_PROFILE);
+	struct fixture *fixture = *state;
+	struct server *server = &fixture->servers[0];
+
+	put_service(server, "a", 80);
+	tell(server, "missing " FAIRWAY "communities");
+	tell(server, "forbidden " FAIRWAY "bfdprofiles");
+	tell(server, "forbidden " FAIRWAY "serviceippools");
+	connect_first(fixture);
+	follow_those(fixture,
+		     CLUSTER_KIND(OBJECT_SERVICE) | CLUSTER_KIND(OBJECT_SERVICE_IP_POOL) | dispensable,
+		     dispensable);
+	wait_until(
+		fixture,
+		has_problem(
+			fixture, "API server",
+			"our role does not let us list and watch serviceippools (HTTP 403; apply the Roles "
+			"of this version); nothing is decided until it is, tried again") &&
+			has_problem(fixture, "API server",
+				    "our role does not let us list and watch bfdprofiles (HTTP 403; apply "
+				    "the Roles "
+				    "of this version); all else goes on without, tried again") &&
+			has_problem(
+				fixture, "CustomResourceDefinition/communities.fairway.dev",
+				"not installed (apply the CRDs of this version); all else goes on without, "
+				"tried again"));
+	wait_until(fixture, seen_port(&fixture->seen, "a"));
+	assert_false(result(fixture)->delivered); /* the pools are not dispensable */
+	tell(server, "forbidden -");
+	tell(server, "forbidden " FAIRWAY "bfdprofiles");
+	wait_until(fixture, result(fixture)->delivered);
+	assert_int_equal(cluster_source_absent(fixture->source), dispensable);
+	assert_int_equal(result(fixture)->problems.n,
+			 2); /* the words did not change, so nobody tells them again */
+	assert_true(has_problem(
+		fixture, "API server",
+		"our role does not let us list and watch bfdprofiles (HTTP 403; apply the Roles of "
+		"this version); all else goes on without, tried again"));
+	tell(server, "missing -");
+	tell(server, "forbidden -");
+	wait_until(fixture, !result(fixture)->problems.n);
+	assert_int_equal(cluster_source_absent(fixture->source), 0);
+}
+
 /* --- bad days ------------------------------------------------------------------------------------------ */
 
 /* Services a, b and c are there and followed. */
@@ -805,6 +858,7 @@ int main(void)
 		TEST(test_refused_objects),
 		TEST(test_secrets_that_peers_name),
 		TEST(test_a_kind_that_is_not_installed),
+		TEST(test_kinds_that_the_rest_does_without),
 		TEST(test_cut_within_an_event),
 		TEST(test_forgotten_history),
 		TEST(test_restored),

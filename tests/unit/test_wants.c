@@ -26,7 +26,7 @@ struct fixture {
 	struct ledger ledger;
 	struct silence silence;
 	struct strbuf got; /* "KIND/NAME now", a line each */
-	bool holds_back, no_room, no_urgent_room;
+	bool holds_back, no_room, no_urgent_room, bgp_unknown;
 	const char *busy; /* the object of this name may not be written */
 };
 
@@ -113,6 +113,7 @@ static void expect(struct fixture *fixture, const char *wanted)
 			       .reports = &reports,
 			       .problems = &problems,
 			       .silence = &fixture->silence,
+			       .bgp_unknown = fixture->bgp_unknown,
 			       .now_sec = 1706702500,
 			       .sink = &sink,
 			       .userdata = fixture };
@@ -172,6 +173,18 @@ static void test_everything_that_is_new(void **state)
 	       "Service/shop now\nServiceIPPool/public itself now\nBGPPeer/tor soon unless as read (5)");
 }
 
+/* Peers and Communities that cannot be read are missing, or so it looks. */
+static void test_nothing_is_said_of_what_names_the_unknown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	world_advertisement(&fixture->world, "all")->meta.status_digest = 6;
+	world_bfd_profile(&fixture->world, "fast");
+	fixture->busy = "shop";
+	fixture->bgp_unknown = true;
+	expect(fixture, "ServiceIPPool/public itself now\nBFDProfile/fast soon");
+}
+
 static void test_profiles_and_communities(void **state)
 {
 	struct fixture *fixture = *state;
@@ -185,9 +198,11 @@ static void test_profiles_and_communities(void **state)
 	expect(fixture, "");
 	fixture->holds_back = false;
 	fixture->busy = "fast";
-	expect(fixture, "ServiceIPPool/public soon unless as read (4)\nCommunity/ours soon unless as read (6)");
+	expect(fixture,
+	       "ServiceIPPool/public soon unless as read (4)\nCommunity/ours soon unless as read (6)");
 	fixture->busy = "ours";
-	expect(fixture, "ServiceIPPool/public soon unless as read (4)\nBFDProfile/fast soon unless as read (5)");
+	expect(fixture,
+	       "ServiceIPPool/public soon unless as read (4)\nBFDProfile/fast soon unless as read (5)");
 }
 
 /* Each agent reads each version of it. */
@@ -317,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_everything_that_is_new),
 		TEST(test_conditions_can_wait),
+		TEST(test_nothing_is_said_of_what_names_the_unknown),
 		TEST(test_profiles_and_communities),
 		TEST(test_counts_of_a_peer_can_wait_longer),
 		TEST(test_a_state_that_is_older_than_known),
