@@ -273,6 +273,23 @@ static enum decode_result decode_kind(const struct kind *kind, const struct json
 	return result;
 }
 
+static int reduce_community(struct object *object, const struct meta *meta)
+{
+	const struct community_object read = object->community;
+	const char **names = arena_array(&object->arena, read.n_aliases, sizeof(*names));
+	size_t i, n = 0;
+
+	if (!names)
+		return -ENOMEM;
+	for (i = 0; i < read.n_aliases; i++)
+		if (read.aliases[i].name && *read.aliases[i].name)
+			names[n++] = read.aliases[i].name;
+	object->community = (struct community_object){ .meta = *meta,
+						       .unusable = true,
+						       .refused_aliases = { .items = names, .n = n } };
+	return 0;
+}
+
 /* Nothing else of a half-read object may be used: only what decode_remains() promises stays in it. */
 static int reduce(struct object *object, const struct problem *why)
 {
@@ -308,8 +325,7 @@ static int reduce(struct object *object, const struct problem *why)
 		object->bfd_profile = (struct bfd_profile){ .meta = meta, .unusable = true };
 		return 0;
 	case OBJECT_COMMUNITY:
-		object->community = (struct community_object){ .meta = meta, .unusable = true };
-		return 0;
+		return reduce_community(object, &meta);
 	case OBJECT_ENDPOINT_SLICE:
 	case OBJECT_NODE:
 	case OBJECT_NAMESPACE:

@@ -32,8 +32,8 @@ enum decode_result decode_item(const struct json *list, const struct json *item,
  * addresses in a Service's status (nobody else may get them), a ServiceIPPool's name and what is wrong with
  * it (the addresses it holds are unknown, so none is taken away), a BGPAdvertisement's existence (without
  * any, everything would be announced to every peer) and what is wrong with it, and what is wrong with a
- * BGPPeer, BFDProfile or Community. A source puts it where no last good version is. *ret is NULL for the
- * other kinds. 0 or -ENOMEM. */
+ * BGPPeer, BFDProfile or Community, of the latter also what its aliases are called. A source puts it where no
+ * last good version is. *ret is NULL for the other kinds. 0 or -ENOMEM. */
 int decode_remains(const struct json *list, const struct json *item, struct object **ret);
 
 struct object_id { /* borrowed from the JSON */

@@ -277,6 +277,8 @@ void store_keep(struct store *store, const struct object *object, struct object 
 	kept->meta.status_digest = remains->meta.status_digest;
 	if (object->kind == OBJECT_SERVICE)
 		keep_service(&kept->service, &remains->service);
+	if (object->kind == OBJECT_COMMUNITY)
+		kept->community.refused_aliases = remains->community.refused_aliases;
 	arena_done(&kept->later);
 	kept->later = remains->arena;
 	remains->arena = (struct arena){ 0 };

@@ -107,7 +107,10 @@ def test_advertisements_have_a_status(room, agents, fairway_plane):
         head, row = fairway_plane.kubectl('get', 'bgpadv', name).splitlines()
         assert row[head.index('VALID'):].split()[:2] == ['False', 'True'], head + row
         assert 'custmer' in fairway_plane.kubectl('get', 'bgpadv', name, '-o', 'wide')
-        admin.apply(custom('Community', 'walk-adv', {'communities': [{'name': 'custmer', 'value': '64512:7'}]}))
+        alias = {'name': 'custmer', 'value': '64512:7'}
+        admin.apply(custom('Community', 'walk-adv', {'communities': [alias, {**alias, 'name': 'a\0b'}]}))
+        eventually(lambda: 'custmer is not known: Community/walk-adv, which gives it, was refused' in json.dumps(admin.get('BGPAdvertisement', name)['status']), lambda: admin.get('BGPAdvertisement', name)['status'])
+        admin.apply(custom('Community', 'walk-adv', {'communities': [alias]}))
         eventually(lambda: 'UnknownCommunity' not in json.dumps(admin.get('BGPAdvertisement', name)['status']), 'the alias is known now')
         # Past the CRD, and refused by whoever reads it: the verdict is of the version that stands there.
         assert 'spec.communities' in says({'communities': ['a\0b']}, ('Valid', 'False', 'Refused'), ('Selecting', 'Unknown', 'Refused'))

@@ -92,6 +92,15 @@ static void test_valid(void **state _unused_)
 	       "Valid False/UnknownCommunity: spec.communities: neither a community nor a known alias: "
 	       "customer; the "
 	       "advertisement is not used\n" SELECTING);
+	world_community(&world, "edited", "known", "65000:2")->refused_aliases =
+		world_words(&world, "known customer");
+	expect(&world, advertisement,
+	       "Valid False/UnknownCommunity: spec.communities: customer is not known: Community/edited, "
+	       "which "
+	       "gives it, was refused; the advertisement is not used\n" SELECTING);
+	advertisement->communities = world_words(&world, "known"); /* of its last good version */
+	expect(&world, advertisement, VALID SELECTING);
+	advertisement->communities = world_words(&world, "65000:1 no-export customer");
 	world_community(&world, "aliases", "customer", "65000:2");
 	expect(&world, advertisement, VALID SELECTING);
 	world_community(&world, "others", "customer", "65000:3");

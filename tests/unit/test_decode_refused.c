@@ -290,10 +290,11 @@ static void test_remains(void **state)
 		  "spec.minimumTtl: not in 1..254: -1", 0 },
 		{ "{\"apiVersion\":\"fairway.dev/"
 		  "v1alpha1\",\"kind\":\"Community\",\"metadata\":{\"name\":\"a\"},"
-		  "\"spec\":{\"communities\":[{\"name\":\"b\",\"value\":\"1:1\"},{\"name\":\"c\"}]},"
+		  "\"spec\":{\"communities\":[{\"name\":\"b\",\"value\":\"1:1\"},{\"name\":\"c\"},{}]},"
 		  "\"status\":{\"conditions\":[{\"type\":\"Valid\",\"status\":\"True\"}]}}",
 		  "spec.communities[1].value: missing", 0 },
-		{ "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"a\"},\"data\":7}", NULL, 0 },
+		{ "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"a\"},\"data\":7}",
+		  NULL, 0 },
 		{ "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"A B\"}}", NULL, 0 },
 	};
 
@@ -333,8 +334,12 @@ static void test_remains(void **state)
 		}
 		if (object->kind == OBJECT_BFD_PROFILE)
 			assert_int_equal(object->bfd_profile.detect_multiplier, 0); /* nothing of the spec */
-		if (object->kind == OBJECT_COMMUNITY)
+		if (object->kind == OBJECT_COMMUNITY) { /* what its aliases are called, and nothing else */
 			assert_int_equal(object->community.n_aliases, 0);
+			assert_int_equal(object->community.refused_aliases.n, 2);
+			assert_string_equal(object->community.refused_aliases.items[0], "b");
+			assert_string_equal(object->community.refused_aliases.items[1], "c");
+		}
 		if (object->kind == OBJECT_SERVICE) {
 			assert_int_equal(object->service.type, SERVICE_LOAD_BALANCER);
 			assert_int_equal(object->service.n_ingress, rows[i].n_ingress);

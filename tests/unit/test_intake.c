@@ -465,7 +465,7 @@ static void test_refused_peer(void **state)
 
 #define TOLD(condition) "\"status\":{\"conditions\":[{\"type\":\"" condition "\",\"status\":\"True\"}]}}"
 #define PROFILE(uid, multiplier, condition)                                                                  \
-	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid "\"},\"spec\":{\"detectMultiplier\":" multiplier            \
+	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid "\"},\"spec\":{\"detectMultiplier\":" multiplier      \
 	"}," TOLD(condition)
 #define COMMUNITY(uid, value, condition)                                                                     \
 	"{\"metadata\":{\"name\":\"a\",\"uid\":\"" uid                                                       \
@@ -489,6 +489,7 @@ static void test_refused_profile_and_community(void **state)
 	assert_string_equal(object->meta.conditions.items[0].type, "B");
 	object = store_find(fixture->store, OBJECT_COMMUNITY, "", "a");
 	assert_string_equal(object->community.aliases[0].value, "64512:1");
+	assert_true(strings_contain(&object->community.refused_aliases, "blackhole"));
 	assert_non_null(strstr(object->meta.refused, "spec.communities[0].value: "));
 	assert_string_equal(object->meta.conditions.items[0].type, "B");
 	put(fixture, &fixture->profiles, PROFILE("2", "1", "B"));
@@ -504,6 +505,8 @@ static void test_refused_profile_and_community(void **state)
 	put(fixture, &fixture->profiles, PROFILE("2", "5", "B"));
 	put(fixture, &fixture->communities, COMMUNITY("2", "\"64512:1\"", "B"));
 	assert_true(changed(fixture));
+	object = store_find(fixture->store, OBJECT_COMMUNITY, "", "a");
+	assert_int_equal(object->community.refused_aliases.n, 0);
 	put(fixture, &fixture->profiles, PROFILE("2", "5", "C"));
 	put(fixture, &fixture->communities, COMMUNITY("2", "\"64512:1\"", "C"));
 	assert_false(changed(fixture));

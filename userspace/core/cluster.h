@@ -292,6 +292,7 @@ struct community_object {
 	bool unusable; /* refused when decoded, see decode_remains(): it has no aliases */
 	struct community_alias *aliases;
 	size_t n_aliases;
+	struct strings refused_aliases; /* names in its refused version, as far as they could be read; for messages */
 };
 
 struct lb_node_service { /* one entry of a group: "web/shop=192.0.2.10,2001:db8::a" */

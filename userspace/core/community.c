@@ -132,6 +132,16 @@ int community_resolve(const struct cluster *cluster, const char *text, struct co
 	return 0;
 }
 
+const struct community_object *community_refused_with(const struct cluster *cluster, const char *alias)
+{
+	size_t i;
+
+	for (i = 0; i < cluster->n_communities; i++)
+		if (strings_contain(&cluster->communities[i]->refused_aliases, alias))
+			return cluster->communities[i];
+	return NULL;
+}
+
 int communities_check(const struct cluster *cluster, struct problems *problems)
 {
 	const struct community_object *object;

@@ -20,6 +20,8 @@ int community_parse(const char *text, struct community *ret);
 /* The same, or an alias. 0, -EINVAL (not a community, unknown, or its alias has a bad value), -EEXIST (two Community
  * objects give the alias different values). */
 int community_resolve(const struct cluster *, const char *text, struct community *ret);
+/* Of an alias that is not known: the Community that was refused with it, or NULL. */
+const struct community_object *community_refused_with(const struct cluster *, const char *alias);
 /* What is wrong with the Community objects themselves. 0 or -ENOMEM. */
 int communities_check(const struct cluster *, struct problems *);
 

@@ -222,8 +222,16 @@ static int compare_communities(const void *a, const void *b)
 	return community_compare(a, b);
 }
 
-static int add_bad_community(const struct bgp_advertisement *object, const char *text, bool ambiguous, struct problems *problems)
+static int add_bad_community(const struct cluster *cluster, const struct bgp_advertisement *object, const char *text,
+			     bool ambiguous, struct problems *problems)
 {
+	const struct community_object *refused = ambiguous ? NULL : community_refused_with(cluster, text);
+
+	if (refused)
+		return problems_add_object(problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.communities",
+					   "%s is not known: Community/%s, which gives it, was refused; the advertisement "
+					   "is not used",
+					   text, refused->meta.name);
 	return problems_add_object(problems, OBJECT_BGP_ADVERTISEMENT, &object->meta, "spec.communities",
 				   ambiguous ? "%s has different values in two Community objects: the advertisement is not used" :
 					       "neither a community nor a known alias: %s; the advertisement is not used",
@@ -244,7 +252,7 @@ static int resolve_communities(const struct cluster *cluster, const struct bgp_a
 		if (r == 0)
 			continue;
 		*ret_usable = false;
-		r = add_bad_community(object, object->communities.items[i], r == -EEXIST, problems);
+		r = add_bad_community(cluster, object, object->communities.items[i], r == -EEXIST, problems);
 		if (r < 0)
 			return r;
 	}
