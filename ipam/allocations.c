@@ -17,6 +17,23 @@ static bool was_in_status(const struct service *service, const struct addr *addr
 	return false;
 }
 
+/* Would the Service have got something if those that move had moved already? */
+static bool is_passing(const struct run *run, const struct claim *claim)
+{
+	size_t i;
+
+	if (strcmp(claim->reason, QUOTA_EXCEEDED) != 0)
+		return false;
+	for (i = 0; i < run->book.n_pools; i++) {
+		const struct pool *pool = &run->book.pools[i];
+
+		if (pool->left_by_tenant && pool->left_by_tenant[claim->tenant - run->tenants] &&
+		    pool_selects(pool, claim->service, claim->tenant) == POOL_SELECTS)
+			return true;
+	}
+	return false;
+}
+
 static int write_allocation(const struct run *run, const struct claim *claim, struct arena *arena,
 			    struct allocation *ret)
 {
@@ -25,7 +42,7 @@ static int write_allocation(const struct run *run, const struct claim *claim, st
 	const struct used_address *entry;
 	unsigned i;
 
-	*ret = (struct allocation){ .pool = "", .reason = claim->reason };
+	*ret = (struct allocation){ .pool = "", .reason = claim->reason, .passing = is_passing(run, claim) };
 	for (i = 0; i < SLOT_COUNT; i++) {
 		const struct addr *addr = &claim->result[v6_first ? SLOT_COUNT - 1 - i : i];
 

@@ -16,6 +16,7 @@ struct allocation { /* one of our LoadBalancer Services; sorted by namespace, na
 	bool kept;	    /* all of them were in the status */
 	const char *reason; /* "" or a CamelCase word of OUTPUTS.md */
 	const char *message;
+	bool passing; /* it is the quota, of which others give up some in this run: the next one may say otherwise */
 };
 
 struct pool_usage { /* sorted by name */

@@ -32,7 +32,7 @@ static struct refusal_kind refusal_kind(enum refusal refusal, bool by_name)
 	case REFUSED_EXHAUSTED:
 		return (struct refusal_kind){ "PoolExhausted", 4 };
 	case REFUSED_QUOTA:
-		return (struct refusal_kind){ "QuotaExceeded", 4 };
+		return (struct refusal_kind){ QUOTA_EXCEEDED, 4 };
 	case REFUSED_OUTSIDE:
 	case REFUSED_AVOIDED:
 		return (struct refusal_kind){ "AddressNotInPool", 5 };

@@ -165,7 +165,8 @@ static int pool_init(struct pool *pool, struct arena *arena, const struct servic
 		return -ENOMEM;
 	if (spec->quota_per_namespace) {
 		pool->held_by_tenant = arena_array(arena, n_tenants, sizeof(*pool->held_by_tenant));
-		if (!pool->held_by_tenant)
+		pool->left_by_tenant = arena_array(arena, n_tenants, sizeof(*pool->left_by_tenant));
+		if (!pool->held_by_tenant || !pool->left_by_tenant)
 			return -ENOMEM;
 	}
 	for (i = 0; i < spec->addresses.n; i++)

@@ -42,6 +42,7 @@ struct pool {
 	enum pool_health health;
 	const char *message;		/* why not ready; "" */
 	uint32_t *held_by_tenant;	/* addresses per namespace, for the quota; NULL without one */
+	bool *left_by_tenant;		/* … of which some are given up in this run; NULL likewise */
 };
 
 struct pool_book {

@@ -188,5 +188,12 @@ int run_hold(struct run *run, struct claim *claim, const struct addr *addr)
 
 void run_leave(struct run *run, struct claim *claim, const struct addr *addr)
 {
+	struct used_address *entry = used_find(&run->used, addr);
+	struct pool *owner = entry ? entry->owner : NULL;
+
 	used_leave(&run->used, addr, (size_t)(claim - run->claims));
+	/* One that is being deleted gives up nothing before it is gone. */
+	if (owner && owner->left_by_tenant && claim->ours && !claim->service->meta.deleting &&
+	    !tenant_holds(run, claim, entry))
+		owner->left_by_tenant[claim->tenant - run->tenants] = true;
 }

@@ -43,6 +43,8 @@ struct sharer claim_sharer(const struct claim *);
 
 /* --- offer.c: what one pool would give one Service, without giving it ---------------------------------- */
 
+#define QUOTA_EXCEEDED "QuotaExceeded"
+
 enum refusal { /* in answer.c each has its reason and its rank */
 	REFUSED_NOT,
 	REFUSED_NAMESPACE,

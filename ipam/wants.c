@@ -72,6 +72,8 @@ static int want_service(const struct wants *wants, const struct service *service
 		return 0; /* of 10,000 due ones hardly a hundred would leave before they are decided anew */
 	if (settled && holds_back(wants))
 		return 0;
+	if (allocation->passing && service_shows(service, allocation))
+		return 0; /* the write of the one that moves brings the next round */
 	r = shown ? judge(wants, allocation, arena, &state) : 0;
 	if (r == 0)
 		r = service_write_decide(service, allocation, shown ? &state : NULL,

@@ -22,6 +22,7 @@
 struct fixture {
 	struct world world;
 	struct service *shop;
+	struct service_ip_pool *pool;
 	struct condition allocated, problem;
 	struct ledger ledger;
 	struct silence silence;
@@ -38,7 +39,8 @@ static int set_up(void **state)
 	fixture->shop = world_service(&fixture->world, "w/shop");
 	fixture->shop->meta.uid = "u";
 	fixture->shop->meta.resource_version = 7;
-	world_pool(&fixture->world, "public", "192.0.2.0/30")->meta.status_digest = 4;
+	fixture->pool = world_pool(&fixture->world, "public", "192.0.2.0/30");
+	fixture->pool->meta.status_digest = 4;
 	world_node(&fixture->world, "n1", "10.0.0.1", "");
 	*state = fixture;
 	return 0;
@@ -224,6 +226,31 @@ static void test_counts_of_a_peer_can_wait_longer(void **state)
 	expect(fixture, "Service/shop now\nBGPPeer/tor lazy unless as read (5)");
 }
 
+/* The quota of what is given up is free when no status says it any more: until then nobody is refused for it.
+ */
+static void test_a_quota_that_is_about_to_be_free(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *next = world_service(&fixture->world, "w/next");
+
+	give(fixture);
+	next->meta.created_sec = fixture->shop->meta.created_sec - 1; /* it is decided about first */
+	fixture->pool->quota_per_namespace = 1;
+	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
+	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "public");
+	fixture->busy = "public";
+	expect(fixture, "Service/next now\nService/shop soon\nServiceIPPool/other soon"); /* refused */
+	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
+	expect(fixture, "Service/shop now\nServiceIPPool/other itself now");
+	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool",
+		    "gone"); /* no matter of quota */
+	expect(fixture, "Service/next now\nService/shop now\nServiceIPPool/other itself now");
+	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "public");
+	world_ingress(&fixture->world, fixture->shop, "192.0.2.0 192.0.2.1"); /* one too many */
+	fixture->shop->meta.deleting = true; /* it keeps both until it is gone */
+	expect(fixture, "Service/next now\nService/shop now\nServiceIPPool/other soon");
+}
+
 static void test_conditions_can_wait(void **state)
 {
 	struct fixture *fixture = *state;
@@ -332,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_everything_that_is_new),
 		TEST(test_conditions_can_wait),
+		TEST(test_a_quota_that_is_about_to_be_free),
 		TEST(test_nothing_is_said_of_what_names_the_unknown),
 		TEST(test_profiles_and_communities),
 		TEST(test_counts_of_a_peer_can_wait_longer),
