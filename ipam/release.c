@@ -7,8 +7,8 @@ enum release_answer release_decide(const struct release *release, uint64_t now_m
 	uint64_t overdue_msec = release->leaving_msec + RELEASE_PATIENCE_MSEC;
 	uint64_t reported_msec = release->given_msec + RELEASE_REPORT_MSEC;
 
-	if (release->sampled && release->leaving_msec + RELEASE_SAMPLED_MSEC > reported_msec)
-		reported_msec = release->leaving_msec + RELEASE_SAMPLED_MSEC;
+	if (release->sampled && release->leaving_msec + RELEASE_QUIET_MSEC > reported_msec)
+		reported_msec = release->leaving_msec + RELEASE_QUIET_MSEC;
 	if (!release->any_node)
 		return RELEASE_NOW;
 	if (release->named) {

@@ -8,8 +8,10 @@
 
 #define RELEASE_PATIENCE_MSEC 30000 /* a node that does not answer must not hold an address for ever */
 #define RELEASE_REPORT_MSEC   3000  /* a node names an address this long after it was given, at the latest */
-/* … and, where reports are sampled, this long after it leaves: not before REPORT_QUIET_MSEC */
-#define RELEASE_SAMPLED_MSEC 6000
+/* … and, where reports are sampled, this long after it leaves. lbagent names what it releases 3 s after the
+ * beginning at the latest, whatever its report's size (REPORT_QUIET_MSEC, userspace/agent/untold.h). As much
+ * is left for both watches, the round that begins the release, and the request. */
+#define RELEASE_QUIET_MSEC 6000
 
 struct release {
 	bool any_node; /* without any there is nobody to wait for */

@@ -10,10 +10,12 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "ipam/release.h"
 #include "k8s/backoff.h"
 #include "k8s/decode.h"
 #include "k8s/yaml.h"
 #include "userspace/agent/agent.h"
+#include "userspace/agent/releasing.h"
 #include "userspace/agent/report_collect.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
@@ -40,6 +42,9 @@ static const char *says; /* what the report is about */
 static bool sampled;
 static uint32_t prefixes;
 static const char *leaving; /* the service that is being released; NULL: none */
+static size_t n_stuck;	    /* … and others that do not go */
+static size_t n_others;	    /* services that are named and are as they should be: the report's size */
+static unsigned n_looks, n_glances;
 
 uint64_t loop_now_msec(void)
 {
@@ -111,19 +116,55 @@ size_t frr_peers(const struct frr *frr _unused_, const struct frr_peer_view **re
 	return 0;
 }
 
-int report_collect(struct agent *agent _unused_, struct arena *arena, struct node_report *ret)
+#define STUCK_MAX 100
+
+static struct report_service leaving_row(const char *name)
 {
-	static struct report_service row;
 	static struct addr addr;
-	struct lb_node_peer *peer = arena_array(arena, 1, sizeof(*peer));
 
 	assert_int_equal(addr_parse("192.0.2.1", &addr), 0);
-	row = (struct report_service){ .name = leaving ? leaving : "",
-				       .vips = &addr,
-				       .n_vips = 1,
-				       .releasing = true,
-				       .reason = "Releasing",
-				       .message = "" };
+	return (struct report_service){ .name = name,
+					.vips = &addr,
+					.n_vips = 1,
+					.releasing = true,
+					.reason = "Releasing",
+					.message = "" };
+}
+
+static size_t put_leaving(struct report_service *rows)
+{
+	static char names[STUCK_MAX][32];
+	size_t n = 0;
+
+	if (leaving)
+		rows[n++] = leaving_row(leaving);
+	for (size_t i = 0; i < n_stuck; i++) {
+		snprintf(names[i], sizeof(names[i]), "w/stuck-%03zu", i);
+		rows[n++] = leaving_row(names[i]);
+	}
+	return n;
+}
+
+int releasing_collect(struct arena *arena, const struct applied *applied _unused_,
+		      const struct node_plan *plan _unused_, struct report_service **ret, size_t *ret_n)
+{
+	*ret = arena_array(arena, STUCK_MAX + 1, sizeof(**ret));
+	*ret_n = put_leaving(*ret);
+	n_glances++;
+	return 0;
+}
+
+int report_collect(struct agent *agent _unused_, struct arena *arena, struct node_report *ret)
+{
+	struct report_service *rows = arena_array(arena, n_others + STUCK_MAX + 1, sizeof(*rows));
+	struct lb_node_peer *peer = arena_array(arena, 1, sizeof(*peer));
+
+	for (size_t i = 0; i < n_others; i++)
+		rows[i] = (struct report_service){ .name = "a-namespace-of-some-length/and-a-service-of-it",
+						   .programmed = true,
+						   .reporter = true,
+						   .reason = "",
+						   .message = "" };
 	*peer = (struct lb_node_peer){ .name = "tor",
 				       .address = "",
 				       .state = "Established",
@@ -133,11 +174,12 @@ int report_collect(struct agent *agent _unused_, struct arena *arena, struct nod
 				     .sampled = sampled,
 				     .peers = peer,
 				     .n_peers = 1,
-				     .services = &row,
-				     .n_services = leaving ? 1 : 0,
+				     .services = rows,
+				     .n_services = n_others + put_leaving(rows + n_others),
 				     .ready = true,
 				     .ready_reason = "Ready",
 				     .ready_message = says };
+	n_looks++;
 	return 0;
 }
 
@@ -220,6 +262,7 @@ static int setup(void **state _unused_)
 	sampled = false;
 	prefixes = 0;
 	leaving = NULL;
+	n_stuck = n_others = n_looks = n_glances = 0;
 	timer.set = false;
 	call.answered = NULL;
 	agent = (struct agent){ .node = "n1", .store = store_new(), .accepted_known = true };
@@ -360,9 +403,9 @@ static void what_is_released_at_once_is_not_told_by_many_nodes(void **state _unu
 	}
 	leaving = "w/shop"; /* one that cannot go */
 	change("first");
-	pass(REPORT_QUIET_MSEC);
+	pass(REPORT_QUIET_MSEC - 1);
 	assert_int_equal(n_calls, 0);
-	pass(200);
+	pass(1);
 	is_written("w/shop=192.0.2.1");
 	answer(200);
 	leaving = NULL; /* having said so, it says the end, too */
@@ -380,6 +423,135 @@ static void what_is_released_at_once_is_not_told_by_many_nodes(void **state _unu
 	assert_int_equal(n_calls, 0);
 	pass(1);
 	is_written("w/other=192.0.2.1");
+}
+
+/* --- what lbcontroller relies on: ipam/release.h --------------------------------------------------- */
+
+/* What is left are both watches, the round that begins the release and the request. */
+_Static_assert(RELEASE_QUIET_MSEC >= 2 * REPORT_QUIET_MSEC, "a release is told in time");
+
+static const size_t sizes[] = { 0, 1000, 3000, 6000, 30000 }; /* the last finds no room */
+
+static void report_of(size_t size, bool in_large_cluster)
+{
+	n_others = size;
+	sampled = in_large_cluster;
+	change("a new size");
+	pass(20000); /* any rest */
+	is_written("a new size");
+	answer(200);
+}
+
+/* It begins this long after a write was answered, and does not end. */
+static void is_told_in_time(uint64_t after_msec)
+{
+	unsigned before = n_calls;
+	uint64_t began_msec;
+
+	pass(after_msec);
+	assert_int_equal(n_calls, before);
+	began_msec = now_msec;
+	leaving = "w/shop";
+	reporter_kick(agent.reporter);
+	while (n_calls == before) {
+		assert_true(now_msec - began_msec < REPORT_QUIET_MSEC);
+		pass(1);
+	}
+	is_written("w/shop=192.0.2.1");
+	answer(200);
+	leaving = NULL;
+	reporter_kick(agent.reporter);
+	pass(20000);
+	is_written("\"groups\"");
+	if (strstr(call.body, "w/shop"))
+		fail_msg("what is gone is named");
+	answer(200);
+}
+
+static void what_cannot_go_is_told_in_time_however_large_the_report(void **state _unused_)
+{
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		for (unsigned large = 0; large < 2; large++) {
+			report_of(sizes[i], large);
+			for (uint64_t after_msec = 0; after_msec < 12000; after_msec += 1370)
+				is_told_in_time(after_msec);
+		}
+	assert_true(strlen(call.body) > REPORT_BYTES_MAX);
+}
+
+/* Also if a write without it is under way when it begins. */
+static void what_begins_during_a_write_is_told_in_time(void **state _unused_)
+{
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		for (unsigned large = 0; large < 2; large++) {
+			report_of(sizes[i], large);
+			change("second");
+			pass(20000);
+			is_written("second");
+			leaving = "w/shop";
+			reporter_kick(agent.reporter);
+			pass(REPORT_QUIET_MSEC - 1000);
+			answer(200);
+			pass(1000);
+			is_written("w/shop=192.0.2.1");
+			answer(200);
+			leaving = NULL;
+		}
+}
+
+/* A new one each second, and none goes: one write tells of all that there are. */
+static void many_that_cannot_go_do_not_make_many_writes(void **state _unused_)
+{
+	for (unsigned large = 0; large < 2; large++) {
+		n_stuck = 0;
+		report_of(30000, large);
+		n_calls = 0;
+		while (n_stuck < 60) {
+			n_stuck++;
+			reporter_kick(agent.reporter);
+			for (unsigned i = 0; i < 20; i++) {
+				pass(50);
+				if (call.answered)
+					answer(200);
+			}
+		}
+		assert_in_range(n_calls, 60 / 4 - 1, 60 * 1000 / REPORT_QUIET_MSEC);
+	}
+}
+
+/* Releases that take a second, one after the other, end no rest: in one it is looked once a second whether
+ * something is being released, and at nothing else. */
+static void what_goes_in_time_ends_no_rest(void **state _unused_)
+{
+	report_of(30000, true);
+	n_calls = n_looks = n_glances = 0;
+	for (unsigned i = 0; i < 90; i++) {
+		leaving = i % 20 < 10 ? (i % 40 < 20 ? "w/shop" : "w/other") : NULL;
+		reporter_kick(agent.reporter);
+		pass(100);
+	}
+	assert_int_equal(n_calls, 0);
+	assert_int_equal(n_looks, 0);
+	assert_in_range(n_glances, 5, 9);
+}
+
+/* Nor does it cut the pause after a write that failed: the API server asked for it. */
+static void what_must_be_told_waits_for_a_failed_write(void **state _unused_)
+{
+	report_of(30000, true);
+	leaving = "w/shop";
+	reporter_kick(agent.reporter);
+	pass(REPORT_QUIET_MSEC);
+	is_written("w/shop=192.0.2.1");
+	for (unsigned i = 0; i < 8; i++) {
+		answer(500);
+		n_calls = 0;
+		reporter_kick(agent.reporter);
+		pass(BACKOFF_FIRST_MSEC - 1);
+		assert_int_equal(n_calls, 0);
+		pass(BACKOFF_MOST_MSEC);
+		is_written("w/shop=192.0.2.1");
+	}
 }
 
 /* A write without an answer may have been executed: what stands there is not known, and what stood before is
@@ -429,6 +601,11 @@ int main(void)
 		row(a_sign_of_life_is_written),
 		row(what_is_released_at_once_is_not_told_by_many_nodes),
 		row(counts_of_many_nodes_wait_for_a_sign_of_life),
+		row(what_cannot_go_is_told_in_time_however_large_the_report),
+		row(what_begins_during_a_write_is_told_in_time),
+		row(many_that_cannot_go_do_not_make_many_writes),
+		row(what_goes_in_time_ends_no_rest),
+		row(what_must_be_told_waits_for_a_failed_write),
 		row(what_a_failed_write_left_is_not_known),
 		row(before_the_first_round_nothing_is_said),
 	};

@@ -28,7 +28,7 @@
 #define REPORT_LIST_MAX	      64	   /* peers, interfaces */
 #define REPORT_MESSAGE_MAX    200
 #define REPORT_PARTLY	      "PartlyAnnounced"
-#define REPORT_QUIET_MSEC     3000 /* in a large cluster what is released is told so late */
+#define REPORT_QUIET_MSEC     3000 /* what is released is told so late, but not later (untold.h) */
 #define REPORT_HEARTBEAT_SEC  60   /* a report is written at least so often, changed or not */
 
 struct report_service {

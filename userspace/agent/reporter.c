@@ -13,7 +13,9 @@
 
 #include "k8s/backoff.h"
 #include "userspace/agent/agent.h"
+#include "userspace/agent/releasing.h"
 #include "userspace/agent/report_collect.h"
+#include "userspace/agent/untold.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
 #include "userspace/base/parse.h"
@@ -38,10 +40,13 @@ struct reporter {
 	struct api_request *request;
 	struct backoff backoff;
 	uint64_t next_msec;    /* neither looked nor written before */
+	uint64_t rested_msec;  /* … nor before this, but for what is released and must be told */
+	uint64_t glance_msec;  /* meanwhile it is not even looked before this whether something is */
+	uint64_t kicked_msec;  /* the first change that was not looked at; 0: none */
 	uint64_t refresh_msec; /* an unchanged status is written again then, as a sign of life */
 	uint64_t written,
 		sending; /* digests of the status that stands there, and of the one under way; 0: none */
-	uint64_t releasing_msec; /* since when nothing is new but what is being released; 0: something is */
+	struct untold untold;
 	size_t sending_length;
 	bool missing;	    /* there is no object to write to: make it first */
 	bool made;	    /* that was just done */
@@ -135,13 +140,29 @@ static void date_ready(struct reporter *reporter, struct node_report *report)
 
 /* --- answers ---------------------------------------------------------------------------------------- */
 
+static uint64_t earlier(uint64_t a_msec, uint64_t b_msec)
+{
+	return a_msec < b_msec ? a_msec : b_msec;
+}
+
+static uint64_t later(uint64_t a_msec, uint64_t b_msec)
+{
+	return a_msec > b_msec ? a_msec : b_msec;
+}
+
+/* When all may be looked at: what must be told ends a rest. */
+static uint64_t look_msec(const struct reporter *reporter)
+{
+	return later(reporter->next_msec, earlier(reporter->rested_msec, untold_due_msec(&reporter->untold)));
+}
+
 static void schedule(struct reporter *reporter, uint64_t at_least_msec)
 {
-	uint64_t now = loop_now_msec(), wait = at_least_msec;
+	uint64_t now = loop_now_msec(), at_msec = look_msec(reporter);
 
-	if (reporter->next_msec > now && reporter->next_msec - now > wait)
-		wait = reporter->next_msec - now;
-	loop_timer_set_earlier(reporter->timer, wait);
+	if (reporter->kicked_msec)
+		at_msec = earlier(at_msec, later(reporter->next_msec, reporter->glance_msec));
+	loop_timer_set_earlier(reporter->timer, later(at_msec, now + at_least_msec) - now);
 }
 
 /* Said once for each kind of refusal, until a write succeeds. What cannot be reached the API client tells. */
@@ -164,7 +185,8 @@ static void log_refusal(struct reporter *reporter, const struct api_reply *reply
  * endpoint. */
 static void rest(struct reporter *reporter, uint64_t least_msec, size_t length)
 {
-	reporter->next_msec = loop_now_msec() + least_msec + length * 1000 / BYTES_PER_SECOND;
+	reporter->next_msec = loop_now_msec() + least_msec;
+	reporter->rested_msec = reporter->next_msec + length * 1000 / BYTES_PER_SECOND;
 }
 
 static void write_failed(struct reporter *reporter, const struct api_reply *reply)
@@ -222,6 +244,7 @@ static void status_answered(void *userdata, const struct api_reply *reply)
 	reporter->waiting_said = reporter->no_answer = false;
 	backoff_reset(&reporter->backoff);
 	reporter->written = reporter->sending;
+	untold_told(&reporter->untold); /* nothing was looked at since it was made */
 	reporter->state.n_writes++;
 	reporter->state.written_msec = loop_now_msec();
 	rest(reporter, INTERVAL_MSEC, reporter->sending_length);
@@ -284,18 +307,12 @@ static uint64_t put_status(struct strbuf *out, struct node_report *report)
 
 /* And each that goes is released by every node within a second or two: two writes of each, if the first were
  * not left out. lbcontroller knows that nodes are silent so long (release.h). */
-static bool only_releases(struct reporter *reporter, struct node_report *report)
+static bool only_releases(const struct reporter *reporter, struct node_report *report)
 {
 	cleanup(strbuf_done) struct strbuf scratch = { 0 };
 
-	if (!report->sampled || digest_without(&scratch, report, true, true) != reporter->written ||
-	    strbuf_failed(&scratch)) {
-		reporter->releasing_msec = 0;
-		return false;
-	}
-	if (!reporter->releasing_msec)
-		reporter->releasing_msec = loop_now_msec();
-	return true;
+	return report->sampled && digest_without(&scratch, report, true, true) == reporter->written &&
+	       !strbuf_failed(&scratch);
 }
 
 /* When the status is to be written if it stays as it is. */
@@ -304,12 +321,38 @@ static uint64_t write_at_msec(struct reporter *reporter, struct node_report *rep
 	uint64_t at_msec = 0;
 
 	if (digest == reporter->written) {
-		reporter->releasing_msec = 0;
+		untold_told(&reporter->untold); /* what finds no room: their number stands there */
 		at_msec = reporter->refresh_msec;
 	} else if (only_releases(reporter, report)) {
-		at_msec = reporter->releasing_msec + REPORT_QUIET_MSEC;
+		at_msec = untold_due_msec(&reporter->untold);
 	}
-	return at_msec < reporter->refresh_msec ? at_msec : reporter->refresh_msec;
+	return earlier(at_msec, reporter->refresh_msec);
+}
+
+/* What is new began with the first change since the last look, or later. */
+static int follow_releases(struct reporter *reporter, const struct report_service *rows, size_t n)
+{
+	uint64_t now = loop_now_msec();
+	int r = untold_follow(&reporter->untold, rows, n,
+			      reporter->kicked_msec ? reporter->kicked_msec : now);
+
+	if (r < 0)
+		return r;
+	reporter->kicked_msec = 0;
+	reporter->glance_msec = now + INTERVAL_MSEC;
+	return 0;
+}
+
+/* In a rest: a small part of a look. */
+static int glance(struct reporter *reporter)
+{
+	cleanup(arena_done) struct arena arena = { 0 };
+	const struct agent *agent = reporter->agent;
+	struct report_service *rows;
+	size_t n;
+	int r = releasing_collect(&arena, agent->applied, &agent->plan, &rows, &n);
+
+	return r < 0 ? r : follow_releases(reporter, rows, n);
 }
 
 static int write_status(struct reporter *reporter)
@@ -327,6 +370,9 @@ static int write_status(struct reporter *reporter)
 	if (r < 0)
 		return r;
 	date_ready(reporter, &report);
+	r = follow_releases(reporter, report.services, report.n_services);
+	if (r < 0)
+		return r;
 	digest = put_status(&status, &report);
 	if (strbuf_failed(&status))
 		return -ENOMEM;
@@ -371,15 +417,19 @@ static void write_due(void *userdata)
 {
 	struct reporter *reporter = userdata;
 	const struct node *node;
-	int r;
+	int r = 0;
 
 	if (!can_write(reporter, &node))
 		return;
-	if (loop_now_msec() < reporter->next_msec) {
+	if (loop_now_msec() >= reporter->next_msec && loop_now_msec() < look_msec(reporter) &&
+	    reporter->kicked_msec && loop_now_msec() >= reporter->glance_msec)
+		r = glance(reporter);
+	if (r == 0 && loop_now_msec() < look_msec(reporter)) {
 		schedule(reporter, 0);
 		return;
 	}
-	r = reporter->missing ? write_object(reporter, node) : write_status(reporter);
+	if (r == 0)
+		r = reporter->missing ? write_object(reporter, node) : write_status(reporter);
 	if (r < 0) { /* out of memory */
 		reporter->next_msec = loop_now_msec() + INTERVAL_MSEC;
 		schedule(reporter, 0);
@@ -388,7 +438,11 @@ static void write_due(void *userdata)
 
 void reporter_kick(struct reporter *reporter)
 {
-	if (!reporter || reporter->request)
+	if (!reporter)
+		return;
+	if (!reporter->kicked_msec)
+		reporter->kicked_msec = loop_now_msec();
+	if (reporter->request)
 		return;
 	if (reporter->no_answer && api_state(reporter->api).reachable) {
 		reporter->no_answer =
@@ -427,5 +481,6 @@ void reporter_free(struct reporter *reporter)
 	api_cancel(reporter->request);
 	loop_timer_free(reporter->timer);
 	forget_peers(reporter->peers, reporter->n_peers);
+	untold_done(&reporter->untold);
 	free(reporter);
 }

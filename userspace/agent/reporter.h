@@ -6,6 +6,11 @@
  * and one second more for each 100 kB of the report; so long it is not even looked whether something changed.
  * In a large cluster (`sampled`) what is being released is no reason to write before REPORT_QUIET_MSEC: by
  * then it is gone as a rule, and no node wrote about it.
+ * What is still being released then is written at that moment, whatever the report's size and whenever the
+ * last was written: lbcontroller relies on that (ipam/release.h), unless the API server fails or takes longer
+ * than REPORT_QUIET_MSEC less a second for the write before. So in a rest it is looked once a second, after a
+ * change, what is being released. As each report names all that is, none is written for this within
+ * REPORT_QUIET_MSEC of the one before: at the most 0.3 MB a second, and while things are stuck.
  * An unchanged report is written again within REPORT_HEARTBEAT_SEC, with the time of that: who is not heard
  * of is not alive, and somebody may have removed it. A write that fails is repeated, with what is true by
  * then. The object is created when it is missing, owned by the Node, so that it goes with it. Before the
