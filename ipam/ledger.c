@@ -126,7 +126,8 @@ static int may_go(struct ledger *ledger, const struct ledger_entry *entry,
 	struct release release = { .any_node = reports->n_nodes > 0,
 				   .given_msec = address->given_msec,
 				   .leaving_msec = address->leaving_msec,
-				   .sampled = reports->sampled };
+				   .sampled = reports->sampled,
+				   .large = reports->large };
 	uint64_t until_msec = UINT64_MAX;
 
 	strbuf_appendf(&name, "%s/%s", entry->namespace, entry->name);

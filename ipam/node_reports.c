@@ -11,6 +11,8 @@
 #include "userspace/base/sorted.h"
 
 #define PEERS_IN_MESSAGE 8
+#define GROUP_BYTES	 100   /* of a group that says nothing */
+#define PROMPT_BYTES	 50000 /* after such a report lbagent rests for one second and a half */
 
 /* --- the index ----------------------------------------------------------------------------------------- */
 
@@ -32,11 +34,38 @@ static size_t count_entries(const struct node_reports *reports)
 	return n;
 }
 
+static size_t size_of_group(const struct lb_node_group *group)
+{
+	size_t i, j, size = GROUP_BYTES + strlen(group->reason) + strlen(group->message);
+
+	for (i = 0; i < group->announced_to.n; i++)
+		size += strlen(group->announced_to.items[i]) + 3;
+	for (i = 0; i < group->n_services; i++) {
+		const struct lb_node_service *service = &group->services[i];
+
+		size += strlen(service->name) + 3;
+		for (j = 0; j < service->n_vips; j++)
+			size += service->vips[j].family == ADDR_IPV6 ? 40 : 16;
+	}
+	return size;
+}
+
+/* About: what is not counted, peers above all, is bounded and leaves time enough. */
+static bool is_large(const struct lb_node *node)
+{
+	size_t i, size = 0;
+
+	for (i = 0; i < node->n_groups && size <= PROMPT_BYTES; i++)
+		size += size_of_group(&node->groups[i]);
+	return size > PROMPT_BYTES;
+}
+
 static void add_node(struct node_reports *reports, const struct lb_node *node)
 {
 	size_t i, j;
 
 	reports->sampled = reports->sampled || node->sampled || node->n_omitted;
+	reports->large = reports->large || is_large(node);
 	reports->omits_releasing = reports->omits_releasing || node->n_omitted_releasing;
 	for (i = 0; i < node->n_groups; i++)
 		for (j = 0; j < node->groups[i].n_services; j++)

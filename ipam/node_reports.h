@@ -34,6 +34,7 @@ struct node_reports {
 	const struct lb_node **nodes; /* those that count; by name */
 	size_t n_nodes;
 	bool sampled; /* a node leaves Services out that are as they should be, or found no room for */
+	bool large;   /* a node with such a report names what it was given late (release.h) */
 	bool omits_releasing;	   /* a node releases more than it has room to name */
 	struct node_report *items; /* by service, then node; one that nobody knows ("") first */
 	size_t n_items;

@@ -26,28 +26,34 @@ static const struct {
 	uint64_t given_msec, leaving_msec, now_msec;
 	enum release_answer answer;
 	uint64_t until_msec;
-	bool sampled;
+	bool sampled, large;
 } releases[] = {
-	{ "no nodes", false, false, 0, 100, 100, RELEASE_NOW, 0, false },
-	{ "a node names it", true, true, 0, 50000, 50000, RELEASE_WAIT, 80000, false },
-	{ "and to the last moment", true, true, 0, 50000, 79999, RELEASE_WAIT, 80000, false },
-	{ "and too long", true, true, 0, 50000, 80000, RELEASE_OVERDUE, 80000, false },
-	{ "no node names it", true, false, 0, 50000, 50000, RELEASE_NOW, 3000, false },
+	{ "no nodes", false, false, 0, 100, 100, RELEASE_NOW, 0, false, false },
+	{ "a node names it", true, true, 0, 50000, 50000, RELEASE_WAIT, 80000, false, false },
+	{ "and to the last moment", true, true, 0, 50000, 79999, RELEASE_WAIT, 80000, false, false },
+	{ "and too long", true, true, 0, 50000, 80000, RELEASE_OVERDUE, 80000, false, false },
+	{ "no node names it", true, false, 0, 50000, 50000, RELEASE_NOW, 3000, false, false },
 	{ "given a moment ago: the nodes have not reported yet", true, false, 49000, 50000, 50000,
-	  RELEASE_WAIT, 52000, false },
-	{ "they would have by now", true, false, 49000, 50000, 52000, RELEASE_NOW, 52000, false },
+	  RELEASE_WAIT, 52000, false, false },
+	{ "they would have by now", true, false, 49000, 50000, 52000, RELEASE_NOW, 52000, false, false },
 	{ "nodes of a large cluster may not have seen yet that it goes, or not told", true, false, 0, 50000,
-	  50000, RELEASE_WAIT, 56000, true },
-	{ "to the last moment", true, false, 0, 50000, 55999, RELEASE_WAIT, 56000, true },
-	{ "they have by now", true, false, 0, 50000, 56000, RELEASE_NOW, 56000, true },
+	  50000, RELEASE_WAIT, 56000, true, false },
+	{ "to the last moment", true, false, 0, 50000, 55999, RELEASE_WAIT, 56000, true, false },
+	{ "they have by now", true, false, 0, 50000, 56000, RELEASE_NOW, 56000, true, false },
+	{ "a node with a large report may not have named it, nor told that it goes", true, false, 35001,
+	  50000, 50000, RELEASE_WAIT, 56000, false, true },
+	{ "to the last moment", true, false, 35001, 50000, 55999, RELEASE_WAIT, 56000, false, true },
+	{ "it has by now", true, false, 35001, 50000, 56000, RELEASE_NOW, 56000, false, true },
+	{ "it has named what was given so long ago", true, false, 35000, 50000, 50000, RELEASE_NOW, 38000,
+	  false, true },
 };
 
 static void test_release(void **state _unused_)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(releases); i++) {
-		const struct release release = { releases[i].any_node, releases[i].named,
+		const struct release release = { releases[i].any_node,	 releases[i].named,
 						 releases[i].given_msec, releases[i].leaving_msec,
-						 releases[i].sampled };
+						 releases[i].sampled,	 releases[i].large };
 		uint64_t until_msec = 0;
 
 		if (release_decide(&release, releases[i].now_msec, &until_msec) != releases[i].answer ||
@@ -311,6 +317,45 @@ static void test_deleted_and_made_again(void **state)
 	assert_string_equal(story->ledger.overdue.items[0].object, "Service/w/shop");
 	expect(story, "shop=");
 	assert_int_equal(story->ledger.overdue.n, 0); /* told once */
+}
+
+static void node_names_many(struct story *story, bool releases_shop)
+{
+	cleanup(strbuf_done) struct strbuf entries = { 0 };
+	struct lb_node *node;
+
+	world_node(&story->world, "n1", "10.0.0.1", NULL);
+	node = world_lb_node(&story->world, "n1");
+	for (unsigned i = 0; i < 1000; i++)
+		strbuf_appendf(&entries, "w/another-service-%04u=2001:db8::1 ", i);
+	world_report(&story->world, node, true, "", strbuf_text(&entries));
+	if (releases_shop)
+		world_report(&story->world, node, true, "", "w/shop=192.0.2.9")->releasing = true;
+}
+
+/* A node with a large report rests after it: of a Service that comes and goes meanwhile it says nothing
+ * before its release takes long. */
+static void test_gone_before_a_large_report_named_it(void **state)
+{
+	struct story *story = *state;
+
+	add_service(story, "w/shop", "u", 5, "192.0.2.9");
+	node_names(story, "");
+	expect(story, "shop=192.0.2.9");
+	look_again(story);
+	node_names_many(story, false);
+	expect(story, " (192.0.2.9)");
+	story->now_msec += RELEASE_QUIET_MSEC - 1;
+	expect(story, " (192.0.2.9)");
+	assert_true(story->ledger.next_msec == story->now_msec + 1);
+	look_again(story);
+	node_names_many(story, true);
+	story->now_msec++;
+	expect(story, " (192.0.2.9)");
+	look_again(story);
+	node_names_many(story, false);
+	expect(story, "");
+	assert_int_equal(story->ledger.overdue.n, 0);
 }
 
 /* The namespace of many Services is deleted: a node has no room to name all that it releases. */
@@ -836,6 +881,7 @@ int main(void)
 		STORY(test_type_changed),
 		STORY(test_given_again_while_it_leaves),
 		STORY(test_deleted_and_made_again),
+		STORY(test_gone_before_a_large_report_named_it),
 		STORY(test_omitted_by_a_node),
 		STORY(test_deleting_lets_go_once),
 		STORY(test_deleted_after_it_was_refused),

@@ -209,6 +209,45 @@ static void test_silent_agents(void **state _unused_)
 	assert_true(node_reports_list(&reports, "w/shop", &one));
 }
 
+static bool are_large(struct world *world)
+{
+	cleanup(node_reports_done) struct node_reports reports = { 0 };
+
+	assert_int_equal(node_reports_init(&reports, world_cluster(world)), 0);
+	return reports.large;
+}
+
+/* After so many bytes a node rests for long, whatever they are. */
+static void test_large_reports(void **state _unused_)
+{
+	static const struct {
+		unsigned n_groups, n_entries;
+		const char *entry;
+		bool large;
+	} reports[] = {
+		{ 1, 1000, "w/s=192.0.2.1", false },
+		{ 1, 1000, "w/s=192.0.2.1,2001:db8::1", true },
+		{ 1, 1000, "web/a-longer-name=192.0.2.1", false },
+		{ 1, 2500, "w/s=192.0.2.1", true },
+		{ 100, 1, "w/s=192.0.2.1", false },
+		{ 1000, 1, "w/s=192.0.2.1", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reports); i++) {
+		cleanup(world_done) struct world world = { 0 };
+		cleanup(strbuf_done) struct strbuf entries = { 0 };
+		struct lb_node *node = add_node(&world, "n1");
+
+		for (unsigned j = 0; j < reports[i].n_entries; j++)
+			strbuf_appendf(&entries, "%s ", reports[i].entry);
+		for (unsigned j = 0; j < reports[i].n_groups; j++)
+			world_report(&world, node, true, "tor", strbuf_text(&entries));
+		world_report(&world, add_node(&world, "n2"), true, "tor", "w/s=192.0.2.1");
+		if (are_large(&world) != reports[i].large)
+			fail_msg("row %zu", i);
+	}
+}
+
 /* It may have named it by now: that it does not is no news. */
 static void test_silent_and_missing(void **state _unused_)
 {
@@ -490,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_who_tells_of_the_halves),
 		cmocka_unit_test(test_large_cluster),
 		cmocka_unit_test(test_silent_agents),
+		cmocka_unit_test(test_large_reports),
 		cmocka_unit_test(test_silent_and_missing),
 		cmocka_unit_test(test_not_announced),
 		cmocka_unit_test(test_many_peers),
