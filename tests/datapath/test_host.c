@@ -15,7 +15,9 @@
 
 #include "bpf/lb_abi.h"
 #include "tests/datapath/small_world.h"
+#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/datapath/netlink.h"
 
 static const struct host_finding *finding(struct datapath *datapath, const char *what)
 {
@@ -141,14 +143,47 @@ static void test_next_hops(void **state)
 	host_stop(other);
 }
 
+/* --- routes by nexthop objects ---------------------------------------------------------------- */
+
+/* Behind up1, fd00::2 and 10.0.0.2 with this MAC; behind up0, 10.0.9.2. Object 16 leads to fd00::2, 26 to
+ * 10.0.0.2; 18 and 28 are groups of such; by them go IPv6 and IPv4 prefixes. */
+static const uint8_t shared_mac[6] = { 2, 0, 0, 0, 0, 2 };
+
+static void make_shared_routes(pid_t peer)
+{
+	shell("ip link add up1 type veth peer name eth0 address 02:00:00:00:00:02 netns %d", peer);
+	shell("ip link set up1 address 02:00:00:00:00:01 up; ip addr add fd00::1/64 dev up1 nodad; "
+	      "ip addr add 10.0.0.1/24 dev up1; ip addr add 10.0.9.1/24 dev up0");
+	shell("nsenter -t %d -n sh -c 'ip link set eth0 up; ip addr add fd00::2/64 dev eth0 nodad; "
+	      "ip addr add 10.0.0.2/24 dev eth0'",
+	      peer);
+	shell("for id in 16 17; do ip nexthop add id $id via fd00::2 dev up1; done; "
+	      "for id in 26 27; do ip nexthop add id $id via 10.0.0.2 dev up1; done; "
+	      "ip nexthop add id 18 group 16/17; ip nexthop add id 28 group 26/27; "
+	      "for n in 2 3; do ip -6 route add fd00:244:$n::/64 nhid 16; "
+	      "ip route add 10.244.$n.0/24 nhid 26; done; "
+	      "for n in 4 5; do ip -6 route add fd00:244:$n::/64 nhid 18; "
+	      "ip route add 10.244.$n.0/24 nhid 28; done");
+	/* Each address that becomes valid makes void what the kernel has cached, also what lose_answers()
+	 * needs. */
+	shell("while ip -6 addr show tentative | grep -q inet6; do sleep 0.05; done");
+}
+
+/* The routes to fd00:244:3::/64 and fd00:244:5::/64 go, and with them what the kernel answers for 2 and 4: on
+ * each CPU that has cached the object's destination for the one that went. A change of addresses makes what
+ * was cached before void. */
+static void lose_answers(void)
+{
+	shell("ip -6 addr del fd00:99::1/128 dev lo 2>/dev/null; ip -6 addr add fd00:99::1/128 dev lo nodad; "
+	      "for c in $(seq 0 $(nproc)); do for n in 3 5; do taskset -c $c ip -6 route get "
+	      "fd00:244:$n::9 2>/dev/null; done; done >/dev/null || true; "
+	      "for n in 3 5; do ip -6 route del fd00:244:$n::/64; done");
+}
+
 /* FRR gives the kernel nexthop objects, which its routes share. When one of those routes goes, the kernel
- * answers for the others that the network is unreachable, though it forwards by them: on each CPU that has
- * cached the object's destination for the one that went. */
+ * answers for the others that the network is unreachable, though it forwards by them. */
 static void test_routes_that_share_a_nexthop(void **state)
 {
-	static const char ask[] =
-		"for c in $(seq 0 $(nproc)); do for n in 3 5; do taskset -c $c ip -6 route get "
-		"fd00:244:$n::9 2>/dev/null; done; done >/dev/null || true";
 	struct datapath_options options = options_for(up_globs, 1);
 	pid_t peer = host_start();
 	struct step items[] = {
@@ -157,25 +192,16 @@ static void test_routes_that_share_a_nexthop(void **state)
 		backend_step(backend_of(3, "fd00:244:4::5", false)), /* by a group of two */
 		backend_step(backend_of(4, "fd00:244:5::5", false)), /* by the group; this route goes */
 	};
-	struct expected_hop expected = { 0, { 2, 0, 0, 0, 0, 2 }, "up1" };
+	struct expected_hop expected = { 0, { 0 }, "up1" };
 	struct datapath *datapath;
 
-	shell("ip link add up1 type veth peer name eth0 address 02:00:00:00:00:02 netns %d", peer);
-	shell("ip link set up1 address 02:00:00:00:00:01 up; ip addr add fd00::1/64 dev up1 nodad");
-	shell("nsenter -t %d -n sh -c 'ip link set eth0 up; ip addr add fd00::2/64 dev eth0 nodad'", peer);
-	shell("ip nexthop add id 16 via fd00::2 dev up1; ip nexthop add id 17 via fd00::2 dev up1; "
-	      "ip nexthop add id 18 group 16/17");
-	shell("for n in 2 3; do ip -6 route add fd00:244:$n::/64 nhid 16; done; "
-	      "for n in 4 5; do ip -6 route add fd00:244:$n::/64 nhid 18; done");
-
+	memcpy(expected.mac, shared_mac, 6);
+	make_shared_routes(peer);
 	datapath = open_with(*state, &options);
 	execute(datapath, STEP_MAKE, items, ARRAY_SIZE(items));
 	for (expected.id = 1; expected.id <= 4; expected.id++)
 		loop_until(*state, hop_is, &expected, "next hop by an object");
-	/* A change of addresses makes what the kernel has cached void. */
-	shell("ip -6 addr add fd00:99::1/128 dev lo nodad; %s; ip -6 route del fd00:244:3::/64; "
-	      "ip -6 route del fd00:244:5::/64",
-	      ask);
+	lose_answers();
 	expected.interface = NULL;
 	for (expected.id = 2; expected.id <= 4; expected.id += 2)
 		loop_until(*state, hop_is, &expected, "no route");
@@ -184,6 +210,135 @@ static void test_routes_that_share_a_nexthop(void **state)
 		loop_until(*state, hop_is, &expected, "the other route of the object");
 	close_current();
 	host_stop(peer);
+}
+
+/* A rule that forbids is no answer that got lost, whichever way it says so. (Rules come first here: a change
+ * of them makes void what the kernel has cached.) */
+static void test_rules_above_shared_routes(void **state)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	pid_t peer = host_start();
+	struct step items[] = {
+		backend_step(backend_of(0, "fd00:244:2::5", false)), /* forbidden: unreachable */
+		backend_step(backend_of(1, "fd00:244:4::5", false)), /* forbidden: prohibit */
+		backend_step(backend_of(2, "10.244.2.5", false)),    /* forbidden: unreachable */
+		backend_step(backend_of(3, "10.244.4.5", false)),    /* forbidden: prohibit */
+		backend_step(backend_of(4, "fd00:244:6::5", false)), /* forbidden to others */
+		backend_step(backend_of(5, "10.244.3.5", false)),    /* forbidden to others */
+	};
+	struct expected_hop expected = { 0, { 0 }, "up1" };
+	struct datapath *datapath;
+
+	memcpy(expected.mac, shared_mac, 6);
+	make_shared_routes(peer);
+	shell("ip -6 route add fd00:244:6::/64 nhid 16; "
+	      "ip -6 rule add to fd00:244:2::/64 unreachable; ip -6 rule add to fd00:244:4::/64 prohibit; "
+	      "ip rule add to 10.244.2.0/24 unreachable; ip rule add to 10.244.4.0/24 prohibit; "
+	      "for which in 'fwmark 1' 'from fd00:77::/64' 'iif up0' 'oif up0' 'ipproto tcp' 'dport 80' 'tos "
+	      "4'; "
+	      "do ip -6 rule add $which to fd00:244:6::/64 unreachable; done; "
+	      "ip rule add fwmark 1 to 10.244.3.0/24 unreachable");
+	lose_answers();
+	datapath = open_with(*state, &options);
+	execute(datapath, STEP_MAKE, items, ARRAY_SIZE(items));
+	for (expected.id = 4; expected.id <= 5; expected.id++)
+		loop_until(*state, hop_is, &expected, "next hop under rules that do not hold");
+	/* The gateways are known, so what had a route would have its next hop. */
+	expected.interface = NULL;
+	for (expected.id = 0; expected.id <= 3; expected.id++)
+		assert_true(hop_is(&expected));
+	shell("for family in -4 -6; do while ip $family rule del unreachable 2>/dev/null || ip $family rule "
+	      "del prohibit 2>/dev/null; do :; done; done; ip route add 10.244.99.0/24 dev up1");
+	expected.interface = "up1";
+	for (expected.id = 0; expected.id <= 5; expected.id++)
+		loop_until(*state, hop_is, &expected, "next hop when the rules are gone");
+	close_current();
+	host_stop(peer);
+}
+
+/* Which interface carries the route to a BGP peer that is several hops away. */
+static void test_peers_by_shared_routes(void **state)
+{
+	struct addr peers[] = { addr_of("fd00:244:2::9"), addr_of("10.244.7.9") };
+	struct datapath_options options = options_for(NULL, 0);
+	const struct interface_view *views;
+	pid_t peer = host_start();
+	struct datapath *datapath;
+
+	make_shared_routes(peer);
+	shell("ip nexthop add id 30 via 10.0.9.2 dev up0; for n in 6 7; do ip route add 10.244.$n.0/24 nhid "
+	      "30; "
+	      "done; ip route get 10.244.6.9 >/dev/null; ip route del 10.244.6.0/24");
+	lose_answers();
+	options.peers = peers;
+	options.n_peers = ARRAY_SIZE(peers);
+	datapath = open_with(*state, &options);
+	assert_int_equal(datapath_interfaces(datapath, &views), 2);
+	assert_string_equal(views[0].name, "up0");
+	assert_string_equal(views[1].name, "up1");
+	close_current();
+	host_stop(peer);
+}
+
+/* --- routes with several next hops -------------------------------------------------------------- */
+
+struct wanted_route {
+	struct prefix destination;
+	struct route_info found;
+};
+
+static void want_route(void *userdata, const struct route_info *route)
+{
+	struct wanted_route *wanted = userdata;
+
+	if (prefix_compare(&route->destination, &wanted->destination) == 0)
+		wanted->found = *route;
+}
+
+static struct route_info dumped_route(const char *text)
+{
+	struct wanted_route wanted = { 0 };
+	struct netlink *netlink;
+
+	assert_int_equal(prefix_parse(text, &wanted.destination), 0);
+	assert_int_equal(netlink_open(NULL, NULL, &netlink), 0);
+	assert_int_equal(netlink_each_route(netlink, wanted.destination.addr.family, want_route, &wanted), 0);
+	netlink_close(netlink);
+	return wanted.found;
+}
+
+/* The first next hop has lost its carrier: with the device's consent its route goes on, else it is dead. */
+static void test_dead_next_hops(void **state _unused_)
+{
+	static const char *const both[] = { "10.244.2.0/24", "fd00:244:2::/64" };
+	static const char *const one[] = { "10.244.3.0/24", "fd00:244:3::/64" };
+	struct addr living[] = { addr_of("10.0.0.2"), addr_of("fd00::2") };
+
+	shell("ip link add up1 type veth peer name down1; ip link set up1 up; ip link set down1 up; "
+	      "ip addr add 10.0.9.1/24 dev up0; ip addr add 10.0.0.1/24 dev up1; "
+	      "ip addr add fd00:9::1/64 dev up0 nodad; ip addr add fd00::1/64 dev up1 nodad; "
+	      "ip route add 10.244.2.0/24 nexthop via 10.0.9.2 dev up0 nexthop via 10.0.0.2 dev up1; "
+	      "ip -6 route add fd00:244:2::/64 nexthop via fd00:9::2 dev up0 nexthop via fd00::2 dev up1; "
+	      "ip route add 10.244.3.0/24 via 10.0.9.2; ip -6 route add fd00:244:3::/64 via fd00:9::2");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(dumped_route(both[i]).hop.ifindex, if_nametoindex("up0"));
+	shell("ip link set down0 down; until ip route show 10.244.3.0/24 | grep -q linkdown && "
+	      "ip -6 route show fd00:244:3::/64 | grep -q linkdown; do sleep 0.05; done");
+	for (int i = 0; i < 2; i++) {
+		struct route_info route = dumped_route(both[i]);
+
+		assert_int_equal(route.n_ifindex, 2);
+		assert_int_equal(route.hop.ifindex, if_nametoindex("up1"));
+		assert_true(addr_equal(&route.hop.gateway, &living[i]));
+		assert_int_equal(dumped_route(one[i]).hop.ifindex, if_nametoindex("up0"));
+	}
+	shell("sysctl -qw net.ipv4.conf.up0.ignore_routes_with_linkdown=1 "
+	      "net.ipv6.conf.up0.ignore_routes_with_linkdown=1");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(dumped_route(both[i]).hop.ifindex, if_nametoindex("up1"));
+		assert_int_equal(dumped_route(one[i]).n_ifindex, 1);
+		assert_int_equal(dumped_route(one[i]).hop.ifindex, 0);
+	}
 }
 
 /* --- the host --------------------------------------------------------------------------------- */
@@ -227,6 +382,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SMALL_WORLD_TEST(test_next_hops),
 		SMALL_WORLD_TEST(test_routes_that_share_a_nexthop),
+		SMALL_WORLD_TEST(test_rules_above_shared_routes),
+		SMALL_WORLD_TEST(test_peers_by_shared_routes),
+		SMALL_WORLD_TEST(test_dead_next_hops),
 		SMALL_WORLD_TEST(test_host),
 	};
 

@@ -3,6 +3,7 @@
 #include "userspace/datapath/netlink.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/genetlink.h>
 #include <linux/if_arp.h>
 #include <linux/neighbour.h>
@@ -88,6 +89,11 @@ static bool addr_from_attr(uint8_t family, const struct nlattr *attr, struct add
 	return attr && addr_from_kernel(family, nla_data(attr), nla_len(attr), ret);
 }
 
+static uint32_t attr_u32(const struct nlattr *attr, uint32_t otherwise)
+{
+	return attr ? nla_get_u32(attr) : otherwise;
+}
+
 /* --- messages -> plain structs ---------------------------------------------------------------- */
 
 static bool parse_link(struct nlmsghdr *header, struct link_info *ret)
@@ -138,25 +144,38 @@ static bool hop_parse(int family, struct nlattr *attrs[static RTA_MAX + 1], stru
 	return true;
 }
 
-static void parse_first_of_many(int family, const struct rtnexthop *first, struct hop_info *ret)
+/* The lower, the better. The kernel calls a hop without carrier dead where the device's settings say so. */
+enum liveliness { HOP_ALIVE, HOP_WITHOUT_CARRIER, HOP_DEAD };
+
+static enum liveliness liveliness_of(unsigned flags)
+{
+	return flags & RTNH_F_DEAD ? HOP_DEAD : flags & RTNH_F_LINKDOWN ? HOP_WITHOUT_CARRIER : HOP_ALIVE;
+}
+
+static bool parse_one_of_many(int family, const struct rtnexthop *one, struct hop_info *ret)
 {
 	struct nlattr *attrs[RTA_MAX + 1];
-	struct hop_info hop = { .type = ret->type, .ifindex = first->rtnh_ifindex };
+	struct hop_info hop = { .type = ret->type, .ifindex = one->rtnh_ifindex };
 
-	if (nla_parse(attrs, RTA_MAX, (struct nlattr *)RTNH_DATA(first),
-		      first->rtnh_len - (int)RTNH_LENGTH(0), NULL) == 0 &&
-	    hop_parse(family, attrs, &hop))
-		*ret = hop;
+	if (nla_parse(attrs, RTA_MAX, (struct nlattr *)RTNH_DATA(one), one->rtnh_len - (int)RTNH_LENGTH(0),
+		      NULL) < 0 ||
+	    !hop_parse(family, attrs, &hop))
+		return false;
+	*ret = hop;
+	return true;
 }
 
 static void parse_multipath(int family, struct nlattr *attr, struct route_info *route)
 {
 	const struct rtnexthop *hop = nla_data(attr);
+	enum liveliness best = HOP_DEAD;
 	int left = nla_len(attr);
 
-	if (RTNH_OK(hop, left))
-		parse_first_of_many(family, hop, &route->hop);
 	while (RTNH_OK(hop, left)) {
+		enum liveliness liveliness = liveliness_of(hop->rtnh_flags);
+
+		if (liveliness < best && parse_one_of_many(family, hop, &route->hop))
+			best = liveliness;
 		route_add_ifindex(route, hop->rtnh_ifindex);
 		left -= RTNH_ALIGN(hop->rtnh_len);
 		hop = RTNH_NEXT(hop);
@@ -178,18 +197,76 @@ static bool parse_route(struct nlmsghdr *header, struct route_info *ret)
 	route.destination.length = message->rtm_dst_len;
 	if (attrs[RTA_DST] && !addr_from_attr(message->rtm_family, attrs[RTA_DST], &route.destination.addr))
 		return false;
-	route.table = attrs[RTA_TABLE] ? nla_get_u32(attrs[RTA_TABLE]) : message->rtm_table;
+	route.table = attr_u32(attrs[RTA_TABLE], message->rtm_table);
 	route.type = message->rtm_type;
 	if (attrs[RTA_OIF])
 		route_add_ifindex(&route, nla_get_u32(attrs[RTA_OIF]));
-	route.hop.type = route.type;
-	if (!hop_parse(message->rtm_family, attrs, &route.hop))
+	if (!hop_parse(message->rtm_family, attrs, &route.hop) ||
+	    liveliness_of(message->rtm_flags) == HOP_DEAD)
 		route.hop = (struct hop_info){ 0 };
+	route.hop.type = route.type;
 	if (attrs[RTA_MULTIPATH])
 		parse_multipath(message->rtm_family, attrs[RTA_MULTIPATH], &route);
-	route.metric = attrs[RTA_PRIORITY] ? nla_get_u32(attrs[RTA_PRIORITY]) : 0;
-	route.by_object = attrs[RTA_NH_ID] != NULL;
+	route.metric = attr_u32(attrs[RTA_PRIORITY], 0);
+	route.nexthop_id = attr_u32(attrs[RTA_NH_ID], 0);
+	route.source_length = message->rtm_src_len;
 	*ret = route;
+	return true;
+}
+
+/* A selector that is not known here does not hold: it asks for something that our question does not have. */
+static bool rule_is_ours(struct nlmsghdr *header, struct nlattr *attrs[static FRA_MAX + 1])
+{
+	const struct fib_rule_hdr *message = nlmsg_data(header);
+	uint32_t mark = attr_u32(attrs[FRA_FWMARK], 0), mask = attr_u32(attrs[FRA_FWMASK], UINT32_MAX);
+	struct nlattr *attr;
+	int left;
+
+	nlmsg_for_each_attr(attr, header, sizeof(*message), left)
+	{
+		switch (nla_type(attr)) {
+		case FRA_DST:
+		case FRA_PRIORITY:
+		case FRA_FWMARK:
+		case FRA_FWMASK:
+		case FRA_TABLE:
+		case FRA_GOTO:
+		case FRA_FLOW:
+		case FRA_PROTOCOL:
+		case FRA_SUPPRESS_IFGROUP:
+		case FRA_SUPPRESS_PREFIXLEN:
+		case FRA_PAD:
+			break;
+		case FRA_IIFNAME: /* what this node sends comes in by lo */
+			if (nla_strcmp(attr, "lo") != 0)
+				return false;
+			break;
+		default:
+			return false;
+		}
+	}
+	return !message->tos && !(mark & mask);
+}
+
+static bool parse_rule(struct nlmsghdr *header, struct rule_info *ret)
+{
+	struct nlattr *attrs[FRA_MAX + 1];
+	const struct fib_rule_hdr *message = nlmsg_data(header);
+	struct rule_info rule = { 0 };
+
+	if (nlmsg_parse(header, sizeof(*message), attrs, FRA_MAX, NULL) < 0)
+		return false;
+	if (attrs[FRA_DST] && !addr_from_attr(message->family, attrs[FRA_DST], &rule.destination.addr))
+		return false;
+	rule.destination.length = message->dst_len;
+	rule.priority = attr_u32(attrs[FRA_PRIORITY], 0);
+	rule.action = message->action;
+	rule.table = attr_u32(attrs[FRA_TABLE], message->table);
+	rule.target = attr_u32(attrs[FRA_GOTO], 0);
+	rule.ours = rule_is_ours(header, attrs);
+	rule.inverted = message->flags & FIB_RULE_INVERT;
+	rule.suppressed_length = (int)attr_u32(attrs[FRA_SUPPRESS_PREFIXLEN], UINT32_MAX);
+	*ret = rule;
 	return true;
 }
 
@@ -348,6 +425,24 @@ int netlink_each_route(struct netlink *netlink, enum addr_family family,
 	struct answer answer = { .on_message = on_route, .fn = fn, .userdata = userdata };
 
 	return netlink_dump(netlink, RTM_GETROUTE, &header, sizeof(header), &answer);
+}
+
+static void on_rule(struct answer *answer, struct nlmsghdr *header)
+{
+	void (*fn)(void *, const struct rule_info *) = answer->fn;
+	struct rule_info rule;
+
+	if (header->nlmsg_type == RTM_NEWRULE && parse_rule(header, &rule))
+		fn(answer->userdata, &rule);
+}
+
+int netlink_each_rule(struct netlink *netlink, enum addr_family family,
+		      void (*fn)(void *userdata, const struct rule_info *), void *userdata)
+{
+	struct fib_rule_hdr header = { .family = family_to_kernel(family) };
+	struct answer answer = { .on_message = on_rule, .fn = fn, .userdata = userdata };
+
+	return netlink_dump(netlink, RTM_GETRULE, &header, sizeof(header), &answer);
 }
 
 static void on_hop(struct answer *answer, struct nlmsghdr *header)

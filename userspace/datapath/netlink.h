@@ -36,9 +36,21 @@ struct route_info {
 	uint8_t type;	     /* RTN_… */
 	uint32_t ifindex[8]; /* of its next hops; the first 8 of a wider multipath route */
 	unsigned n_ifindex;
-	struct hop_info hop; /* the first of them */
+	struct hop_info hop; /* the first that is alive, best with a carrier; ifindex 0: none is */
 	uint32_t metric;
-	bool by_object; /* they are those of a nexthop object, which other routes may share */
+	uint32_t nexthop_id;   /* of the nexthop object, which other routes may share; 0: none */
+	uint8_t source_length; /* of the prefix of sources that it is for; 0: all */
+};
+
+struct rule_info { /* of `ip rule` */
+	uint32_t priority;
+	uint8_t action;	 /* FR_ACT_… */
+	uint32_t table;	 /* of FR_ACT_TO_TBL */
+	uint32_t target; /* of FR_ACT_GOTO, a priority */
+	bool ours;	 /* holds for a packet of this node without source, mark, port … to `destination` */
+	struct prefix destination; /* family ADDR_NONE: all */
+	bool inverted;		   /* applies where that does not hold */
+	int suppressed_length;	   /* routes with prefixes up to this length do not count; -1: all count */
 };
 
 struct neighbour_info {
@@ -65,10 +77,10 @@ void netlink_close(struct netlink *);
 int netlink_each_link(struct netlink *, void (*fn)(void *userdata, const struct link_info *), void *userdata);
 int netlink_each_route(struct netlink *, enum addr_family,
 		       void (*fn)(void *userdata, const struct route_info *), void *userdata);
-/* Where a packet to this destination would go. -ENETUNREACH and the like as the kernel says, which it also
- * does for an IPv6 route that is there: when one of several routes by one nexthop object was deleted, the
- * others' are no longer told (the destination that is cached for the object has lost its route; seen with
- * Linux 6.18), although packets go on. It ends with the next change of routes. */
+int netlink_each_rule(struct netlink *, enum addr_family,
+		      void (*fn)(void *userdata, const struct rule_info *), void *userdata);
+/* Where a packet to this destination would go, as the kernel says; routes_ask() knows when not to believe it.
+ */
 int netlink_route_get(struct netlink *, const struct addr *destination, struct hop_info *ret);
 /* -ENOENT: the kernel knows no such neighbour. */
 int netlink_neighbour_get(struct netlink *, uint32_t ifindex, const struct addr *,

@@ -15,9 +15,9 @@
 #include "userspace/base/array.h"
 #include "userspace/base/attributes.h"
 #include "userspace/base/log.h"
-#include "userspace/base/sorted.h"
 #include "userspace/datapath/clock.h"
 #include "userspace/datapath/prefix_set.h"
+#include "userspace/datapath/routes.h"
 
 #define ROUTES_SETTLE_USEC  (20 * 1000) /* a burst of route events is one reload … */
 #define ROUTES_REST_FACTOR  10 /* … and reloads take a tenth of the time at most, however many routes */
@@ -56,17 +56,6 @@ struct leaf { /* the kernel's answer for one prefix of routes */
 	struct hop_info hop;
 };
 
-struct shared_route { /* an IPv6 route by a nexthop object, as the dump has it: see netlink_route_get() */
-	struct prefix prefix;
-	uint32_t metric;
-	struct hop_info hop;
-};
-
-struct shared_routes {
-	struct shared_route *items; /* by prefix, then metric */
-	size_t n, capacity;
-};
-
 struct nexthops {
 	struct netlink *netlink;
 	sd_event *event;
@@ -77,9 +66,9 @@ struct nexthops {
 	size_t n_gateways, gateways_capacity, cursor;
 	struct watch *watches;
 	size_t n_watches, watches_capacity;
-	struct prefix_set routes;
-	struct leaf *leaves; /* beside routes.items */
-	struct shared_routes shared;
+	struct prefix_set prefixes; /* of routes */
+	struct leaf *leaves;	    /* beside prefixes.items */
+	struct routes routes;
 	bool routes_known;
 	bool asked_in_vain;   /* since the routes were read: they are read again with the next tick */
 	uint64_t reload_usec; /* what the last reload took */
@@ -234,60 +223,22 @@ static void link_watch(struct nexthops *nexthops, uint32_t id, struct gateway *g
 
 /* --- routes ----------------------------------------------------------------------------------- */
 
-struct route_collection {
+struct prefix_collection {
 	struct prefix_set set;
-	struct shared_routes shared;
 	int error;
 };
 
-static int collect_shared(struct shared_routes *shared, const struct route_info *route)
-{
-	if (!route->by_object || route->destination.addr.family != ADDR_IPV6 || route->table != RT_TABLE_MAIN)
-		return 0;
-	if (array_reserve(shared->items, shared->n, shared->capacity) < 0)
-		return -ENOMEM;
-	shared->items[shared->n++] =
-		(struct shared_route){ prefix_mask(&route->destination), route->metric, route->hop };
-	return 0;
-}
-
 static void collect_route(void *userdata, const struct route_info *route)
 {
-	struct route_collection *collection = userdata;
+	struct prefix_collection *collection = userdata;
 
 	if (collection->error == 0)
 		collection->error = prefix_set_add(&collection->set, &route->destination);
-	if (collection->error == 0)
-		collection->error = collect_shared(&collection->shared, route);
 }
 
-static void collection_done(struct route_collection *collection)
+static int prefixes_read(struct nexthops *nexthops)
 {
-	prefix_set_done(&collection->set);
-	free(collection->shared.items);
-}
-
-static int compare_shared(const void *a, const void *b)
-{
-	const struct shared_route *left = a, *right = b;
-	int order = prefix_compare(&left->prefix, &right->prefix);
-
-	return order ? order : (left->metric > right->metric) - (left->metric < right->metric);
-}
-
-/* The one that packets take, or NULL. */
-static const struct hop_info *shared_hop(const struct shared_routes *shared, const struct prefix *prefix)
-{
-	size_t at = sorted_place(shared->n, i, prefix_compare(&shared->items[i].prefix, prefix) < 0);
-
-	return at < shared->n && prefix_compare(&shared->items[at].prefix, prefix) == 0
-		       ? &shared->items[at].hop
-		       : NULL;
-}
-
-static int routes_read(struct nexthops *nexthops)
-{
-	struct route_collection collection = { 0 };
+	struct prefix_collection collection = { 0 };
 	struct leaf *leaves;
 	int r;
 
@@ -301,54 +252,46 @@ static int routes_read(struct nexthops *nexthops)
 		r = collection.error;
 	leaves = r == 0 ? calloc(collection.set.n + 1, sizeof(*leaves)) : NULL;
 	if (!leaves) {
-		collection_done(&collection);
+		prefix_set_done(&collection.set);
 		return r < 0 ? r : -ENOMEM;
 	}
 	prefix_set_finish(&collection.set);
-	if (collection.shared.n)
-		qsort(collection.shared.items, collection.shared.n, sizeof(*collection.shared.items),
-		      compare_shared);
-	prefix_set_done(&nexthops->routes);
+	prefix_set_done(&nexthops->prefixes);
 	free(nexthops->leaves);
-	free(nexthops->shared.items);
-	nexthops->shared = collection.shared;
+	routes_forget(&nexthops->routes);
 	nexthops->asked_in_vain = false;
-	nexthops->routes = collection.set;
+	nexthops->prefixes = collection.set;
 	nexthops->leaves = leaves;
 	nexthops->routes_known = true;
 	return 0;
 }
 
-static void leaf_ask(struct nexthops *nexthops, struct leaf *leaf, const struct prefix *prefix,
-		     const struct addr *addr)
+static void leaf_ask(struct nexthops *nexthops, struct leaf *leaf, const struct addr *addr)
 {
-	const struct hop_info *shared;
-
 	leaf->asked = true;
-	leaf->error = netlink_route_get(nexthops->netlink, addr, &leaf->hop);
-	if (leaf->error == 0 || leaf->error == -EHOSTUNREACH || leaf->error == -EINVAL ||
-	    leaf->error == -EACCES)
-		return; /* the kernel's word: unreachable, blackhole, prohibit */
-	shared = shared_hop(&nexthops->shared, prefix);
-	if (leaf->error == -ENETUNREACH && shared && shared->ifindex) {
-		leaf->error = 0;
-		leaf->hop = *shared;
+	leaf->error = routes_ask(&nexthops->routes, addr, &leaf->hop);
+	switch (leaf->error) {
+	case 0:
+	case -ENETUNREACH: /* the kernel's word: no route, … */
+	case -EHOSTUNREACH:
+	case -EINVAL: /* … blackhole, … */
+	case -EACCES: /* … prohibit */
 		return;
+	default:
+		nexthops->asked_in_vain = true;
 	}
-	/* No route is the kernel's word, too; with nexthop_compat_mode 0 the dump does not have the hop. */
-	nexthops->asked_in_vain |= leaf->error != -ENETUNREACH || shared;
 }
 
 static const struct hop_info *hop_of(struct nexthops *nexthops, const struct addr *addr)
 {
-	ptrdiff_t index = prefix_set_longest(&nexthops->routes, addr);
+	ptrdiff_t index = prefix_set_longest(&nexthops->prefixes, addr);
 	struct leaf *leaf;
 
 	if (index < 0)
 		return NULL;
 	leaf = &nexthops->leaves[index];
 	if (!leaf->asked)
-		leaf_ask(nexthops, leaf, &nexthops->routes.items[index], addr);
+		leaf_ask(nexthops, leaf, addr);
 	/* Only a plain route leads to another node; a local address is ours, a blackhole nobody's. */
 	return leaf->error == 0 && leaf->hop.type == RTN_UNICAST && leaf->hop.ifindex ? &leaf->hop : NULL;
 }
@@ -379,7 +322,7 @@ static int resolve(struct nexthops *nexthops, uint32_t id)
 
 int nexthops_reload(struct nexthops *nexthops, bool neighbours_too)
 {
-	int r = routes_read(nexthops), failed = 0;
+	int r = prefixes_read(nexthops), failed = 0;
 
 	if (r < 0)
 		return r;
@@ -418,7 +361,7 @@ int nexthops_watch(struct nexthops *nexthops, uint32_t backend_id, const struct 
 	int r = 0;
 
 	if (!nexthops->routes_known)
-		r = routes_read(nexthops);
+		r = prefixes_read(nexthops);
 	if (r == 0)
 		r = watches_grow(nexthops, backend_id);
 	if (r < 0)
@@ -541,7 +484,7 @@ int nexthops_new(struct sd_event *event, struct netlink *netlink, next_hop_fn *f
 
 	if (!nexthops)
 		return -ENOMEM;
-	nexthops->netlink = netlink;
+	nexthops->netlink = nexthops->routes.netlink = netlink;
 	nexthops->fn = fn;
 	nexthops->userdata = userdata;
 	if (event)
@@ -564,9 +507,9 @@ void nexthops_free(struct nexthops *nexthops)
 	sd_event_source_disable_unref(nexthops->settle);
 	while (nexthops->n_gateways)
 		gateway_free(nexthops, nexthops->gateways[nexthops->n_gateways - 1]);
-	prefix_set_done(&nexthops->routes);
+	prefix_set_done(&nexthops->prefixes);
 	free(nexthops->leaves);
-	free(nexthops->shared.items);
+	routes_forget(&nexthops->routes);
 	free(nexthops->gateways);
 	free(nexthops->watches);
 	free(nexthops);

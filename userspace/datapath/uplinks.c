@@ -17,6 +17,7 @@
 #include "userspace/base/attributes.h"
 #include "userspace/base/log.h"
 #include "userspace/datapath/choose.h"
+#include "userspace/datapath/routes.h"
 
 #define SETTLE_USEC (50 * 1000)	       /* a burst of link and route events is one refresh */
 #define RETRY_USEC  (10 * 1000 * 1000) /* an interface that could not be attached is tried again */
@@ -130,6 +131,8 @@ static void read_default_route(void *userdata, const struct route_info *route)
 
 static void carriers_read(struct uplinks *uplinks)
 {
+	struct routes routes = { .netlink = uplinks->netlink };
+
 	uplinks->n_carriers = 0;
 	if (uplinks->config.n_globs)
 		return;
@@ -137,10 +140,10 @@ static void carriers_read(struct uplinks *uplinks)
 		struct hop_info hop;
 
 		/* A peer without a route at the moment chooses nothing; the route's event comes back here. */
-		if (netlink_route_get(uplinks->netlink, &uplinks->config.peers[i], &hop) == 0 &&
-		    hop.type == RTN_UNICAST)
+		if (routes_ask(&routes, &uplinks->config.peers[i], &hop) == 0 && hop.type == RTN_UNICAST)
 			carrier_add(uplinks, hop.ifindex);
 	}
+	routes_forget(&routes);
 	netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, uplinks);
 	netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, uplinks);
 }
