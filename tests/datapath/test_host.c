@@ -280,6 +280,85 @@ static void test_peers_by_shared_routes(void **state)
 	host_stop(peer);
 }
 
+/* Routes are dumped and told without next hops then; of what becomes of objects only objects' events tell. */
+static void test_objects_without_compatibility(void **state)
+{
+	struct datapath_options options = options_for(up_globs, 1);
+	pid_t peer = host_start(), other = host_start();
+	struct step items[] = {
+		backend_step(backend_of(0, "fd00:244:2::5", false)), /* by the object */
+		backend_step(backend_of(1, "fd00:244:4::5", false)), /* by a group of two */
+		backend_step(backend_of(2, "10.244.2.5", false)),
+		backend_step(backend_of(3, "10.244.4.5", false)),
+	};
+	struct expected_hop expected = { 0, { 0 }, "up1" };
+	struct datapath *datapath;
+
+	memcpy(expected.mac, shared_mac, 6);
+	make_shared_routes(peer);
+	shell("ip link set down0 netns %d; nsenter -t %d -n sh -c 'ip link set down0 address "
+	      "02:00:00:00:00:09 up; "
+	      "ip addr add 10.0.9.2/24 dev down0; ip addr add fd00:9::2/64 dev down0 nodad'; "
+	      "ip addr add fd00:9::1/64 dev up0 nodad",
+	      other, other);
+	shell("while ip -6 addr show tentative | grep -q inet6; do sleep 0.05; done; "
+	      "sysctl -qw net.ipv4.nexthop_compat_mode=0");
+	lose_answers();
+	datapath = open_with(*state, &options);
+	execute(datapath, STEP_MAKE, items, ARRAY_SIZE(items));
+	for (expected.id = 0; expected.id <= 3; expected.id++)
+		loop_until(*state, hop_is, &expected, "next hop by an object");
+
+	shell("for id in 16 17; do ip nexthop replace id $id via fd00:9::2 dev up0; done; "
+	      "for id in 26 27; do ip nexthop replace id $id via 10.0.9.2 dev up0; done");
+	expected = (struct expected_hop){ 0, { 2, 0, 0, 0, 0, 9 }, "up0" };
+	for (expected.id = 0; expected.id <= 3; expected.id++)
+		loop_until(*state, hop_is, &expected, "an object that leads elsewhere");
+	shell("for id in 16 17 26 27; do ip nexthop del id $id; done");
+	expected.interface = NULL;
+	for (expected.id = 0; expected.id <= 3; expected.id++)
+		loop_until(*state, hop_is, &expected, "an object that goes");
+	shell("sysctl -qw net.ipv4.nexthop_compat_mode=1");
+	close_current();
+	host_stop(peer);
+	host_stop(other);
+}
+
+static bool two_interfaces(void *userdata)
+{
+	const struct interface_view *views;
+
+	return datapath_interfaces(userdata, &views) == 2;
+}
+
+/* The default route of each family in turn, by a group: both of its interfaces carry it. */
+static void test_default_routes_without_compatibility(void **state)
+{
+	static const char *const families[] = { "-4", "-6" };
+	struct datapath_options options = options_for(NULL, 0);
+
+	shell("sysctl -qw net.ipv4.nexthop_compat_mode=0");
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		const struct interface_view *views;
+		struct datapath *datapath;
+
+		shell("ip link add up1 type veth peer name down1; ip link set up1 up; ip link set down1 up; "
+		      "ip addr add 10.0.9.1/24 dev up0; ip addr add 10.0.0.1/24 dev up1; "
+		      "ip addr add fd00:9::1/64 dev up0 nodad; ip addr add fd00::1/64 dev up1 nodad; "
+		      "ip nexthop add id 16 via fd00:9::2 dev up0; ip nexthop add id 17 via fd00::2 dev up1; "
+		      "ip nexthop add id 26 via 10.0.9.2 dev up0; ip nexthop add id 27 via 10.0.0.2 dev up1; "
+		      "ip nexthop add id 18 group 16/17; ip nexthop add id 28 group 26/27");
+		datapath = open_with(*state, &options);
+		assert_int_equal(datapath_interfaces(datapath, &views), 0);
+		shell("ip %s route add default nhid %d", families[i], i ? 18 : 28);
+		loop_until(*state, two_interfaces, datapath, "the default route's interfaces");
+		close_current();
+		datapath_cleanup(SANDBOX_PINS);
+		shell("ip nexthop flush >/dev/null; ip link del up1; ip addr flush dev up0");
+	}
+	shell("sysctl -qw net.ipv4.nexthop_compat_mode=1");
+}
+
 /* --- routes with several next hops -------------------------------------------------------------- */
 
 struct wanted_route {
@@ -384,6 +463,8 @@ int main(void)
 		SMALL_WORLD_TEST(test_routes_that_share_a_nexthop),
 		SMALL_WORLD_TEST(test_rules_above_shared_routes),
 		SMALL_WORLD_TEST(test_peers_by_shared_routes),
+		SMALL_WORLD_TEST(test_objects_without_compatibility),
+		SMALL_WORLD_TEST(test_default_routes_without_compatibility),
 		SMALL_WORLD_TEST(test_dead_next_hops),
 		SMALL_WORLD_TEST(test_host),
 	};

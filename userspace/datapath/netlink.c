@@ -7,6 +7,7 @@
 #include <linux/genetlink.h>
 #include <linux/if_arp.h>
 #include <linux/neighbour.h>
+#include <linux/nexthop.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
@@ -285,6 +286,38 @@ static bool parse_hop(struct nlmsghdr *header, struct hop_info *ret)
 	return true;
 }
 
+/* What a nexthop object is: one next hop, or a group of such objects. */
+struct nexthop_object {
+	uint32_t members[ARRAY_SIZE(((struct route_info *)0)->ifindex)];
+	unsigned n_members;
+	struct hop_info hop;
+};
+
+static bool parse_nexthop_object(struct nlmsghdr *header, struct nexthop_object *ret)
+{
+	struct nlattr *attrs[NHA_MAX + 1];
+	const struct nhmsg *message = nlmsg_data(header);
+	struct nexthop_object object = { .hop.type = RTN_UNICAST };
+
+	if (nlmsg_parse(header, sizeof(*message), attrs, NHA_MAX, NULL) < 0)
+		return false;
+	if (attrs[NHA_GATEWAY] &&
+	    !addr_from_attr(message->nh_family, attrs[NHA_GATEWAY], &object.hop.gateway))
+		return false;
+	object.hop.ifindex = attr_u32(attrs[NHA_OIF], 0);
+	if (attrs[NHA_BLACKHOLE])
+		object.hop.type = RTN_BLACKHOLE;
+	if (attrs[NHA_GROUP]) {
+		const struct nexthop_grp *group = nla_data(attrs[NHA_GROUP]);
+		size_t n = (size_t)nla_len(attrs[NHA_GROUP]) / sizeof(*group);
+
+		for (size_t i = 0; i < n && object.n_members < ARRAY_SIZE(object.members); i++)
+			object.members[object.n_members++] = group[i].id;
+	}
+	*ret = object;
+	return true;
+}
+
 static bool parse_neighbour(struct nlmsghdr *header, struct neighbour_info *ret)
 {
 	struct nlattr *attrs[NDA_MAX + 1];
@@ -472,6 +505,58 @@ int netlink_route_get(struct netlink *netlink, const struct addr *destination, s
 	return 0;
 }
 
+static void on_nexthop_object(struct answer *answer, struct nlmsghdr *header)
+{
+	if (header->nlmsg_type == RTM_NEWNEXTHOP)
+		answer->found = parse_nexthop_object(header, answer->ret);
+}
+
+static int nexthop_object_get(struct netlink *netlink, uint32_t id, struct nexthop_object *ret)
+{
+	cleanup(nlmsg_freep) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETNEXTHOP, 0);
+	struct nhmsg header = { .nh_family = AF_UNSPEC };
+	struct answer answer = { .on_message = on_nexthop_object, .ret = ret };
+	int r;
+
+	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
+	    nla_put_u32(message, NHA_ID, id) < 0)
+		return -ENOMEM;
+	r = netlink_ask(netlink, message, &answer);
+	if (r < 0)
+		return r == -ENOENT ? -ENETUNREACH : r;
+	return answer.found ? 0 : -ENETUNREACH;
+}
+
+static void route_add_hop(struct route_info *route, const struct hop_info *hop)
+{
+	if (!hop->ifindex)
+		return;
+	if (!route->hop.ifindex)
+		route->hop = *hop;
+	route_add_ifindex(route, hop->ifindex);
+}
+
+int netlink_route_complete(struct netlink *netlink, struct route_info *route)
+{
+	struct nexthop_object object, member;
+	int r;
+
+	if (!route->nexthop_id || route->n_ifindex || route->type != RTN_UNICAST)
+		return 0;
+	r = nexthop_object_get(netlink, route->nexthop_id, &object);
+	if (r < 0)
+		return r;
+	route_add_hop(route, &object.hop);
+	for (unsigned i = 0; i < object.n_members; i++) {
+		r = nexthop_object_get(netlink, object.members[i], &member);
+		if (r == 0)
+			route_add_hop(route, &member.hop);
+		else if (r != -ENETUNREACH) /* that one is gone; the group has another since */
+			return r;
+	}
+	return route->n_ifindex ? 0 : -ENETUNREACH;
+}
+
 static void on_neighbour(struct answer *answer, struct nlmsghdr *header)
 {
 	if (header->nlmsg_type == RTM_NEWNEIGH)
@@ -644,6 +729,8 @@ static int on_event(struct nl_msg *message, void *userdata)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
+	case RTM_NEWNEXTHOP: /* with nexthop_compat_mode 0 this is all that is told of its routes */
+	case RTM_DELNEXTHOP:
 		if (handlers->route)
 			handlers->route(handlers->userdata);
 		break;
@@ -687,7 +774,7 @@ static int events_open(struct netlink *netlink, struct sd_event *event)
 	if (r < 0)
 		return nl_to_errno(r);
 	r = nl_socket_add_memberships(netlink->events, RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE, RTNLGRP_NONE);
+				      RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP, RTNLGRP_NONE);
 	if (r < 0)
 		return nl_to_errno(r);
 	nl_socket_set_buffer_size(netlink->events, EVENT_BUFFER_BYTES, 0);

@@ -64,7 +64,7 @@ struct neighbour_info {
 struct netlink_handlers { /* each may be NULL */
 	void *userdata;
 	void (*link)(void *userdata, const struct link_info *, bool gone);
-	void (*route)(void *userdata);
+	void (*route)(void *userdata); /* or a nexthop object */
 	void (*neighbour)(void *userdata, const struct neighbour_info *, bool gone);
 	void (*lost)(void *userdata); /* events were lost: read everything anew */
 };
@@ -77,6 +77,9 @@ void netlink_close(struct netlink *);
 int netlink_each_link(struct netlink *, void (*fn)(void *userdata, const struct link_info *), void *userdata);
 int netlink_each_route(struct netlink *, enum addr_family,
 		       void (*fn)(void *userdata, const struct route_info *), void *userdata);
+/* With net.ipv4.nexthop_compat_mode 0 the kernel dumps a route by a nexthop object without next hops: this
+ * asks for those of the object, as the dump has them otherwise. -ENETUNREACH: it is gone, or has none. */
+int netlink_route_complete(struct netlink *, struct route_info *);
 int netlink_each_rule(struct netlink *, enum addr_family,
 		      void (*fn)(void *userdata, const struct rule_info *), void *userdata);
 /* Where a packet to this destination would go, as the kernel says; routes_ask() knows when not to believe it.

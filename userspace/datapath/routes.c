@@ -54,6 +54,21 @@ static int routes_read(struct routes *routes)
 	return 0;
 }
 
+static int hop_of(struct netlink *netlink, const struct fib_route *found, struct hop_info *ret)
+{
+	struct route_info route = {
+		.destination = found->prefix,
+		.type = found->hop.type,
+		.nexthop_id = found->nexthop_id,
+		.hop = found->hop,
+	};
+	int r = found->hop.ifindex ? 0 : netlink_route_complete(netlink, &route);
+
+	if (r == 0)
+		*ret = route.hop;
+	return r;
+}
+
 int routes_ask(struct routes *routes, const struct addr *destination, struct hop_info *ret)
 {
 	int r = netlink_route_get(routes->netlink, destination, ret);
@@ -65,10 +80,9 @@ int routes_ask(struct routes *routes, const struct addr *destination, struct hop
 	if (r < 0)
 		return r;
 	route = fib_lookup(&routes->fib, destination);
-	if (!route || !route->nexthop_id || route->hop.type != RTN_UNICAST || !route->hop.ifindex)
+	if (!route || !route->nexthop_id || route->hop.type != RTN_UNICAST)
 		return -ENETUNREACH;
-	*ret = route->hop;
-	return 0;
+	return hop_of(routes->netlink, route, ret);
 }
 
 void routes_forget(struct routes *routes)

@@ -121,12 +121,36 @@ static void carrier_add(struct uplinks *uplinks, uint32_t ifindex)
 		uplinks->carriers[uplinks->n_carriers++] = ifindex;
 }
 
+struct default_routes {
+	struct route_info *items;
+	size_t n, capacity;
+};
+
 static void read_default_route(void *userdata, const struct route_info *route)
 {
+	struct default_routes *routes = userdata;
+
 	if (route->destination.length != 0 || route->type != RTN_UNICAST || route->table != RT_TABLE_MAIN)
 		return;
-	for (unsigned i = 0; i < route->n_ifindex; i++)
-		carrier_add(userdata, route->ifindex[i]);
+	if (array_reserve(routes->items, routes->n, routes->capacity) == 0)
+		routes->items[routes->n++] = *route;
+}
+
+static void default_carriers_read(struct uplinks *uplinks)
+{
+	struct default_routes routes = { 0 };
+
+	netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, &routes);
+	netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, &routes);
+	for (size_t i = 0; i < routes.n; i++) {
+		struct route_info *route = &routes.items[i];
+
+		/* What the kernel does not tell of it chooses nothing, as with a peer without a route. */
+		netlink_route_complete(uplinks->netlink, route);
+		for (unsigned j = 0; j < route->n_ifindex; j++)
+			carrier_add(uplinks, route->ifindex[j]);
+	}
+	free(routes.items);
 }
 
 static void carriers_read(struct uplinks *uplinks)
@@ -144,8 +168,7 @@ static void carriers_read(struct uplinks *uplinks)
 			carrier_add(uplinks, hop.ifindex);
 	}
 	routes_forget(&routes);
-	netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, uplinks);
-	netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, uplinks);
+	default_carriers_read(uplinks);
 }
 
 /* --- acting ----------------------------------------------------------------------------------- */
