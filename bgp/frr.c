@@ -3,8 +3,8 @@
  * bgpd's configuration is kept in a file for its restarts. See frr.h.
  *
  * Times: a new want is applied at once, those that follow within 4 ms are gathered for 2 ms (bursts of objects were gathered
- * long before; a batch is cut short for a newer want); sessions are read every 500 ms (0.1 ms of bgpd's time); the running
- * configuration is checked for drift every 30 s. */
+ * long before; a batch is cut short for a newer want); sessions are read every 500 ms (0.1 ms of bgpd's time), and what a peer
+ * is sent when it is more than it should be for 2 s; the running configuration is checked for drift every 30 s. */
 #include "bgp/frr.h"
 
 #include <errno.h>
@@ -35,11 +35,12 @@
 #define ACCURACY_USEC	     1 /* more is a delay: an idle loop sleeps to the end of it */
 #define TICK_USEC	     500000
 #define TICKS_PER_CHECK	     60
-#define TICKS_ASTRAY	     20 /* a route takes its way in well under a second */
+#define TICKS_STUCK	     4 /* a route takes its way in well under a second, and bgpd gathers for one when a session begins */
+#define TICKS_ASTRAY	     20
 #define WITHDRAW_LIMIT_USEC  5000000
 #define WITHDRAW_ABSENT_USEC 500000 /* a bgpd that was not found by then is not running */
 
-enum question { ASK_NOTHING, ASK_SUMMARY, ASK_NEIGHBORS };
+enum question { ASK_NOTHING, ASK_SUMMARY, ASK_NEIGHBORS, ASK_SENT_IPV4, ASK_SENT_IPV6 };
 
 struct frr {
 	struct sd_event *event;
@@ -53,6 +54,9 @@ struct frr {
 	sd_event_source *debounce, *tick;
 	unsigned ticks;
 	unsigned astray_ticks; /* for so long some peer has not been sent what is wanted, though all is applied */
+	uint64_t astray_sent; /* prefixes, to all of those */
+	size_t asked; /* of the views: whose routes were looked at last */
+	char *sent_to; /* its id: the neighbour whose routes ASK_SENT asks for */
 	bool wants, waiting; /* something is wanted at all; the debounce runs */
 	uint64_t applied_usec; /* when the last want was handed on */
 	struct frr_config wanted, next; /* what frr_sync works on; what comes after the debounce */
@@ -225,6 +229,34 @@ static void on_neighbors(void *userdata, const char *text)
 	update_views(frr, &sessions);
 }
 
+/* bgpd 8.4 may forget a withdrawal: it gathers for a second what a new session begins with, skips withdrawals meanwhile, and
+ * does not see them in the table afterwards if a swapped map had sent the routes already (FRRouting#17667). The router would
+ * keep them until the session ends. */
+static void on_sent(void *userdata, const char *text)
+{
+	struct frr *frr = userdata;
+	cleanup(freep) struct prefix *sent = NULL;
+	size_t n = 0;
+
+	frr->question = frr->question == ASK_SENT_IPV4 ? ASK_SENT_IPV6 : ASK_NOTHING;
+	if (frr_in_sync(frr) && frr_state_parse_advertised(text, &sent, &n) == 0)
+		n = frr_sync_unstick(frr->bgpd, sent, n);
+	else
+		n = 0;
+	if (n)
+		log_warn("neighbor %s: bgpd still sends it what was withdrawn (%zu of its prefixes); withdrawn again", frr->sent_to, n);
+}
+
+static void ask_sent(struct frr *frr, const char *family)
+{
+	cleanup(freep) char *command = NULL;
+
+	if (asprintf(&command, "show bgp %s unicast neighbors %s advertised-routes json", family, frr->sent_to) < 0)
+		command = NULL;
+	else
+		frr_sync_ask(frr->bgpd, command, on_sent);
+}
+
 static void on_bgpd_idle(void *userdata)
 {
 	struct frr *frr = userdata;
@@ -237,6 +269,12 @@ static void on_bgpd_idle(void *userdata)
 		break;
 	case ASK_NEIGHBORS:
 		frr_sync_ask(frr->bgpd, "show bgp neighbors json", on_neighbors);
+		break;
+	case ASK_SENT_IPV4:
+		ask_sent(frr, "ipv4");
+		break;
+	case ASK_SENT_IPV6:
+		ask_sent(frr, "ipv6");
 		break;
 	}
 }
@@ -372,18 +410,46 @@ static int on_debounce(sd_event_source *source _unused_, uint64_t usec _unused_,
 	return 0;
 }
 
-/* bgpd has acknowledged everything and the session stands, yet the RIB-out is not what it should be: said once. */
+static bool is_astray(const struct frr_peer_view *view)
+{
+	return !strcmp(view->state, "Established") && view->prefixes_sent != view->prefixes_wanted;
+}
+
+/* Asks what is sent to the next neighbour, after the one that was asked last, to which too much is sent. */
+static void look_for_stuck(struct frr *frr)
+{
+	size_t i, at;
+
+	for (i = 1; i <= frr->n_views; i++) {
+		at = (frr->asked + i) % frr->n_views;
+		if (!is_astray(&frr->views[at]) || frr->views[at].prefixes_sent < frr->views[at].prefixes_wanted)
+			continue;
+		free(frr->sent_to);
+		frr->sent_to = strdup(frr->wanted.neighbors[at].id); /* views have their order */
+		frr->question = frr->sent_to ? ASK_SENT_IPV4 : ASK_NOTHING;
+		frr->asked = at;
+		return;
+	}
+}
+
+/* bgpd has acknowledged everything and the sessions stand, yet the RIB-out is not what it should be, and no longer changes:
+ * what is sent too much is withdrawn again; what stays is said once. */
 static void audit(struct frr *frr)
 {
-	const struct frr_peer_view *view, *astray = NULL;
+	const struct frr_peer_view *astray = NULL;
+	uint64_t sent = 0;
 	size_t i;
 
 	for (i = 0; i < frr->n_views && frr_in_sync(frr); i++) {
-		view = &frr->views[i];
-		if (!strcmp(view->state, "Established") && view->prefixes_sent != view->prefixes_wanted)
-			astray = view;
+		if (!is_astray(&frr->views[i]))
+			continue;
+		astray = &frr->views[i];
+		sent += astray->prefixes_sent;
 	}
-	frr->astray_ticks = astray ? frr->astray_ticks + 1 : 0;
+	frr->astray_ticks = !astray ? 0 : sent != frr->astray_sent ? 1 : frr->astray_ticks + 1;
+	frr->astray_sent = sent;
+	if (frr->astray_ticks >= TICKS_STUCK && frr->astray_ticks < TICKS_ASTRAY && frr->question == ASK_NOTHING)
+		look_for_stuck(frr);
 	if (frr->astray_ticks == TICKS_ASTRAY)
 		log_warn("BGPPeer %s: %u prefixes are sent to it where %u are wanted; `show bgp neighbors %s advertised-routes` "
 			 "tells which", astray->name, astray->prefixes_sent, astray->prefixes_wanted,
@@ -476,6 +542,7 @@ void frr_free(struct frr *frr)
 	frr_sessions_done(&frr->sessions);
 	wipe(&frr->file);
 	free(frr->bfd_json);
+	free(frr->sent_to);
 	free(frr->views);
 	free(frr->config_file);
 	free(frr->secret_namespace);

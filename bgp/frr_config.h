@@ -30,6 +30,7 @@
 struct frr_network { /* sorted by prefix */
 	struct prefix prefix;
 	bool gone; /* frr_sync's: withdrawn in the batch that is being applied */
+	bool stuck; /* frr_sync's: does not run, but bgpd forgot to withdraw it from a peer; class 0 */
 	uint32_t class; /* of route-map LBC-<class>, eight hex digits; 0: without one of ours */
 };
 

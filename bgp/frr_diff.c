@@ -49,7 +49,6 @@ static const char *const global_kinds[] = {
 	"bgp graceful-restart restart-time",
 	"bgp graceful-restart preserve-fw-state",
 	"no bgp network import-check",
-	"coalesce-time",
 };
 
 static bool begins_with(const char *text, const char *words)
@@ -285,13 +284,17 @@ static void set_globals(struct writer *writer)
 
 /* --- networks ----------------------------------------------------------------------------------------------------- */
 
-static void emit_network(struct writer *writer, const struct prefix *prefix, uint32_t class)
+static void emit_network(struct writer *writer, const struct prefix *prefix, uint32_t class, bool stuck)
 {
 	struct frr_command *command;
 	char text[PREFIX_TEXT_MAX];
 
 	go_to(writer, prefix->addr.family == ADDR_IPV4 ? AT_IPV4 : AT_IPV6);
 	prefix_format(prefix, text);
+	/* bgpd looks at a prefix again only if there is something to withdraw. Without a class no map of ours lets it out, and both
+	 * commands come before bgpd looks. */
+	if (stuck)
+		emitf(writer, "network %s", text);
 	if (class)
 		command = emitf(writer, "network %s route-map " FRR_CLASS_PREFIX "%08x", text, class);
 	else
@@ -320,10 +323,10 @@ static struct network_walk walk_networks(struct writer *writer, enum network_pas
 			: j == wanted->n_networks ? -1
 						  : prefix_compare(&running->networks[i].prefix, &wanted->networks[j].prefix);
 		if (order < 0) {
-			if (running->networks[i].class) { /* else somebody else's */
+			if (running->networks[i].class || running->networks[i].stuck) { /* else somebody else's */
 				walk.removed++;
 				if (pass == WITHDRAW)
-					emit_network(writer, &running->networks[i].prefix, 0);
+					emit_network(writer, &running->networks[i].prefix, 0, running->networks[i].stuck);
 			}
 			i++;
 			continue;
@@ -332,7 +335,7 @@ static struct network_walk walk_networks(struct writer *writer, enum network_pas
 			walk.changed += order == 0;
 			walk.added += order > 0;
 			if (pass == ANNOUNCE)
-				emit_network(writer, &wanted->networks[j].prefix, wanted->networks[j].class);
+				emit_network(writer, &wanted->networks[j].prefix, wanted->networks[j].class, false);
 		}
 		i += order == 0;
 		j++;

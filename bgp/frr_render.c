@@ -215,10 +215,6 @@ static int render_globals(struct render *render)
 		r = render_addf(&config->arena, &config->globals, &capacity, "bgp graceful-restart preserve-fw-state");
 	if (r == 0)
 		r = render_addf(&config->arena, &config->globals, &capacity, "no bgp network import-check");
-	/* While the timer runs that gathers what a new session begins with (a second or more), bgpd 8.4 skips its withdrawals;
-	 * if a swapped map has sent the routes by then, they stay at the router until the session ends (FRRouting#17667). */
-	if (r == 0)
-		r = render_addf(&config->arena, &config->globals, &capacity, "coalesce-time 0");
 	return r;
 }
 

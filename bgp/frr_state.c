@@ -562,6 +562,33 @@ int frr_state_parse_bfd(const char *text, struct frr_sessions *sessions)
 	return 0;
 }
 
+static int compare_prefixes(const void *a, const void *b)
+{
+	return prefix_compare(a, b);
+}
+
+int frr_state_parse_advertised(const char *text, struct prefix **ret, size_t *ret_n)
+{
+	cleanup(json_free) cJSON *json = cJSON_Parse(text);
+	const cJSON *routes = cJSON_GetObjectItemCaseSensitive(json, "advertisedRoutes"), *route;
+	struct prefix *prefixes;
+	size_t n = 0;
+
+	if (!cJSON_IsObject(routes))
+		return -EINVAL;
+	prefixes = calloc((size_t)cJSON_GetArraySize(routes) + 1, sizeof(*prefixes));
+	if (!prefixes)
+		return -ENOMEM;
+	cJSON_ArrayForEach(route, routes)
+		if (route->string && prefix_parse(route->string, &prefixes[n]) == 0)
+			n++;
+	if (n)
+		qsort(prefixes, n, sizeof(*prefixes), compare_prefixes);
+	*ret = prefixes;
+	*ret_n = n;
+	return 0;
+}
+
 void frr_sessions_done(struct frr_sessions *sessions)
 {
 	if (!sessions)

@@ -31,6 +31,9 @@ int frr_state_parse_summary(const char *json, struct frr_sessions *ret);
 int frr_state_parse_neighbors(const char *json, struct frr_sessions *);
 /* `show bfd peers json`: fills in bfd. Same results. */
 int frr_state_parse_bfd(const char *json, struct frr_sessions *);
+/* `show bgp ipv4|ipv6 unicast neighbors ID advertised-routes json`: the prefixes, sorted; *ret is the caller's to free. Same
+ * results. */
+int frr_state_parse_advertised(const char *json, struct prefix **ret, size_t *ret_n);
 void frr_sessions_done(struct frr_sessions *);
 const struct frr_session *frr_sessions_find(const struct frr_sessions *, const char *id);
 

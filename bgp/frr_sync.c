@@ -100,27 +100,33 @@ static size_t network_position(const struct frr_config *config, const struct pre
 	return at;
 }
 
+static int network_insert(struct frr_sync *sync, size_t position, const struct frr_network *network)
+{
+	struct frr_config *running = &sync->running;
+
+	if (array_reserve(running->networks, running->n_networks, sync->networks_capacity) < 0)
+		return -ENOMEM;
+	memmove(&running->networks[position + 1], &running->networks[position],
+		(running->n_networks - position) * sizeof(*network));
+	running->networks[position] = *network;
+	running->n_networks++;
+	return 0;
+}
+
 /* bgpd has acknowledged it: so it stands in what runs. One that goes is marked and taken out with the others at the end of
  * the batch: closing ten thousand gaps one by one would cost more than bgpd does. */
 static void network_acknowledged(struct frr_sync *sync, const struct frr_network *network)
 {
 	struct frr_config *running = &sync->running;
-	size_t position, after;
+	size_t position;
 	bool found;
 
 	position = network_position(running, &network->prefix, &found);
 	if (found) {
 		running->networks[position] = *network;
 		running->networks[position].gone = !network->class;
-	} else if (network->class) {
-		if (array_reserve(running->networks, running->n_networks, sync->networks_capacity) < 0) {
-			sync->stale = true; /* read it again when there is memory */
-			return;
-		}
-		after = running->n_networks - position;
-		memmove(&running->networks[position + 1], &running->networks[position], after * sizeof(*network));
-		running->networks[position] = *network;
-		running->n_networks++;
+	} else if (network->class && network_insert(sync, position, network) < 0) {
+		sync->stale = true; /* read it again when there is memory */
 	}
 }
 
@@ -409,6 +415,26 @@ bool frr_sync_announces(const struct frr_sync *sync, const struct prefix *prefix
 		return false;
 	position = network_position(&sync->running, prefix, &found);
 	return found && sync->running.networks[position].class;
+}
+
+size_t frr_sync_unstick(struct frr_sync *sync, const struct prefix *sent, size_t n)
+{
+	struct frr_network stuck = { .stuck = true };
+	size_t i, position, count = 0;
+	bool runs, wanted;
+
+	if (!frr_sync_done(sync) || sync->stale || sync->dirty)
+		return 0;
+	for (i = 0; i < n; i++) {
+		network_position(sync->wanted, &sent[i], &wanted);
+		position = network_position(&sync->running, &sent[i], &runs);
+		stuck.prefix = sent[i];
+		if (!wanted && !runs && network_insert(sync, position, &stuck) == 0)
+			count++;
+	}
+	sync->dirty = count;
+	step(sync);
+	return count;
 }
 
 bool frr_sync_is_idle(const struct frr_sync *sync)

@@ -36,6 +36,10 @@ bool frr_sync_done(const struct frr_sync *); /* connected, and what runs is what
 uint64_t frr_sync_commands(const struct frr_sync *); /* applied so far */
 bool frr_sync_announces(const struct frr_sync *, const struct prefix *); /* as far as is known */
 
+/* What bgpd sends to some peer now. Prefixes that neither run nor are wanted were forgotten by it: they are withdrawn again.
+ * Returns how many those are; 0 also when something else is to be done first. */
+size_t frr_sync_unstick(struct frr_sync *, const struct prefix *sent, size_t n);
+
 /* When idle only: asks something that changes nothing. The answer ("" if FRR refused) comes from the loop, or the link is lost. */
 typedef void frr_sync_answer_fn(void *userdata, const char *text);
 void frr_sync_ask(struct frr_sync *, const char *command, frr_sync_answer_fn *);

@@ -16,12 +16,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cleanup(frr_config_done) struct frr_config config = { 0 };
 	cleanup(frr_sessions_done) struct frr_sessions sessions = { 0 };
 	cleanup(frr_commands_done) struct frr_commands away = { 0 }, same = { 0 };
+	cleanup(freep) struct prefix *sent = NULL;
 	cleanup(freep) char *text = strndup((const char *)data, size);
 	const struct frr_config nothing = { 0 };
+	size_t n_sent = 0;
 
 	if (!text || frr_state_parse_config(text, &config) < 0)
 		return 0;
 	assert(frr_diff_bgpd(&config, &nothing, &away) == 0);
+	frr_state_parse_advertised(text, &sent, &n_sent);
 	assert(frr_diff_bfdd(&config, &config, true, &same) == 0);
 	if (frr_state_parse_summary(text, &sessions) < 0)
 		return 0;

@@ -219,7 +219,6 @@ static void test_whole_text(void **state _unused_)
 		" bgp graceful-restart restart-time 90\n"
 		" bgp graceful-restart preserve-fw-state\n"
 		" no bgp network import-check\n"
-		" coalesce-time 0\n"
 		" neighbor 192.168.0.254 remote-as 65000\n"
 		" neighbor 192.168.0.254 description fairway tor\n"
 		" neighbor 192.168.0.254 password s3cret\n"
@@ -374,6 +373,31 @@ static void test_a_network_touches_nothing_else(void **state _unused_)
 	run(&world, &one.config, &running);
 	assert_int_equal(frr_diff_bgpd(&running, &two.config, &commands), 0);
 	assert_true(commands.networks_only);
+}
+
+/* What a peer still has is announced where no map lets it out, and withdrawn; networks of somebody else's stay. */
+static void test_stuck_ones_are_withdrawn_again(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	cleanup(rendered_done) struct rendered rendered = { 0 };
+	cleanup(frr_config_done) struct frr_config running = { 0 };
+	struct frr_network *networks;
+
+	simple_world(&world);
+	render(&world, &rendered);
+	run(&world, &rendered.config, &running);
+	networks = calloc(running.n_networks + 2, sizeof(*networks));
+	assert_non_null(networks);
+	memcpy(networks, running.networks, running.n_networks * sizeof(*networks));
+	prefix_parse("203.0.113.0/24", &networks[running.n_networks].prefix);
+	prefix_parse("2001:db8:1::9/128", &networks[running.n_networks + 1].prefix);
+	networks[running.n_networks + 1].stuck = true;
+	free(running.networks);
+	running.networks = networks;
+	running.n_networks += 2;
+	assert_string_equal(commands_between(&world, &running, &rendered.config),
+			    "configure terminal\nrouter bgp 65001\naddress-family ipv6 unicast\nnetwork 2001:db8:1::9/128\n"
+			    "no network 2001:db8:1::9/128\nexit-address-family\nend\n");
 }
 
 /* Announced with one community more: the route moves to another class, and is never without a map that lets it out. */
@@ -660,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_same_is_nothing),
 		cmocka_unit_test(test_from_nothing),
 		cmocka_unit_test(test_a_network_touches_nothing_else),
+		cmocka_unit_test(test_stuck_ones_are_withdrawn_again),
 		cmocka_unit_test(test_moving_between_classes),
 		cmocka_unit_test(test_neighbour_statements),
 		cmocka_unit_test(test_resets_and_secrets_are_marked),

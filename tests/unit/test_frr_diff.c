@@ -195,7 +195,7 @@ static void model_in_router(struct model *model, const char *text)
 		model_no_neighbor(model, text + strlen("no "));
 	else if (starts(text, "bgp router-id "))
 		model_remove(model, ROUTER, "bgp router-id"), model_add(model, ROUTER, text);
-	else if (starts(text, "bgp ") || starts(text, "no bgp ") || starts(text, "coalesce-time "))
+	else if (starts(text, "bgp ") || starts(text, "no bgp "))
 		model_add(model, ROUTER, text);
 	else
 		fail_msg("what is \"%s\" in router bgp?", text);

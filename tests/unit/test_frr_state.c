@@ -180,6 +180,26 @@ static void test_sessions(void **state _unused_)
 	assert_null(frr_sessions_find(&sessions, "x"));
 }
 
+static void test_advertised_routes(void **state _unused_)
+{
+	cleanup(freep) struct prefix *prefixes = NULL;
+	char text[PREFIX_TEXT_MAX];
+	size_t n = 0;
+
+	assert_int_equal(frr_state_parse_advertised("{\"bgpTableVersion\":7,\"advertisedRoutes\":{"
+						    "\"192.0.2.10\\/32\":{\"addrPrefix\":\"192.0.2.10\"},\"nonsense\":{},"
+						    "\"10.244.1.0\\/24\":7},\"totalPrefixCounter\":3}",
+						    &prefixes, &n),
+			 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(prefix_format(&prefixes[0], text), "10.244.1.0/24");
+	assert_string_equal(prefix_format(&prefixes[1], text), "192.0.2.10/32");
+	assert_int_equal(frr_state_parse_advertised("{\"bgpNoSuchNeighbor\":true}", &prefixes, &n), -EINVAL);
+	assert_int_equal(frr_state_parse_advertised("{\"advertisedRoutes\":[]}", &prefixes, &n), -EINVAL);
+	assert_int_equal(frr_state_parse_advertised("", &prefixes, &n), -EINVAL);
+	assert_int_equal(n, 2);
+}
+
 static void test_broken_json(void **state _unused_)
 {
 	static const char *const texts[] = {
@@ -208,7 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_running_configuration), cmocka_unit_test(test_truncated_at_every_byte),
 		cmocka_unit_test(test_odd_lines),	      cmocka_unit_test(test_sessions),
-		cmocka_unit_test(test_broken_json),
+		cmocka_unit_test(test_advertised_routes),     cmocka_unit_test(test_broken_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
