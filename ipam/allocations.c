@@ -17,7 +17,15 @@ static bool was_in_status(const struct service *service, const struct addr *addr
 	return false;
 }
 
-/* Would the Service have got something if those that move had moved already? */
+static bool may_be_asked(const struct claim *claim, const struct pool *pool)
+{
+	const struct request *request = &claim->request;
+
+	return pool_selects(pool, claim->service, claim->tenant) == POOL_SELECTS &&
+	       (!request->pools_given || strings_contain(&request->pools, pool->spec->meta.name));
+}
+
+/* Might the Service have got something if those that move had moved already? */
 static bool is_passing(const struct run *run, const struct claim *claim)
 {
 	size_t i;
@@ -28,7 +36,7 @@ static bool is_passing(const struct run *run, const struct claim *claim)
 		const struct pool *pool = &run->book.pools[i];
 
 		if (pool->left_by_tenant && pool->left_by_tenant[claim->tenant - run->tenants] &&
-		    pool_selects(pool, claim->service, claim->tenant) == POOL_SELECTS)
+		    may_be_asked(claim, pool))
 			return true;
 	}
 	return false;

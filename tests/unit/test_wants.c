@@ -251,6 +251,47 @@ static void test_a_quota_that_is_about_to_be_free(void **state)
 	expect(fixture, "Service/next now\nService/shop now\nServiceIPPool/other soon");
 }
 
+/* Who leaves an address that another Service of the namespace shares frees nothing of the quota. */
+static void test_a_quota_that_stays_taken(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *next = world_service(&fixture->world, "w/next");
+	struct service *sharer = world_service(&fixture->world, "w/sharer");
+
+	give(fixture);
+	next->meta.created_sec = fixture->shop->meta.created_sec - 1; /* it is decided about first */
+	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "public");
+	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/shared-ip", "k");
+	world_label(&fixture->world, &sharer->meta.annotations, "fairway.dev/shared-ip", "k");
+	world_ingress(&fixture->world, sharer, "192.0.2.0");
+	fixture->pool->quota_per_namespace = 1;
+	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
+	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
+	fixture->busy = "public";
+	expect(fixture,
+	       "Service/next now\nService/sharer now\nService/shop now\nServiceIPPool/other itself now");
+}
+
+/* What is free soon in a pool that is not for the Service is no reason to wait. */
+static void test_a_quota_of_another_pool(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *next = world_service(&fixture->world, "w/next");
+	struct service_ip_pool *full = world_pool(&fixture->world, "full", "203.0.113.0/30");
+	struct service *holder = world_service(&fixture->world, "w/holder");
+
+	give(fixture);
+	full->quota_per_namespace = fixture->pool->quota_per_namespace = 1;
+	world_ingress(&fixture->world, holder, "203.0.113.0");
+	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "full");
+	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
+	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
+	fixture->busy = "public";
+	expect(fixture,
+	       "Service/holder now\nService/next now\nService/shop now\nServiceIPPool/full itself now\n"
+	       "ServiceIPPool/other itself now");
+}
+
 static void test_conditions_can_wait(void **state)
 {
 	struct fixture *fixture = *state;
@@ -360,6 +401,8 @@ int main(void)
 		TEST(test_everything_that_is_new),
 		TEST(test_conditions_can_wait),
 		TEST(test_a_quota_that_is_about_to_be_free),
+		TEST(test_a_quota_that_stays_taken),
+		TEST(test_a_quota_of_another_pool),
 		TEST(test_nothing_is_said_of_what_names_the_unknown),
 		TEST(test_profiles_and_communities),
 		TEST(test_counts_of_a_peer_can_wait_longer),
