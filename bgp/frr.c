@@ -37,6 +37,7 @@
 #define TICKS_PER_CHECK	     60
 #define TICKS_STUCK	     4 /* a route takes its way in well under a second, and bgpd gathers for one when a session begins */
 #define TICKS_ASTRAY	     20
+#define UNSTICK_TRIES	     6 /* in vain */
 #define WITHDRAW_LIMIT_USEC  5000000
 #define WITHDRAW_ABSENT_USEC 500000 /* a bgpd that was not found by then is not running */
 
@@ -55,6 +56,7 @@ struct frr {
 	unsigned ticks;
 	unsigned astray_ticks; /* for so long some peer has not been sent what is wanted, though all is applied */
 	uint64_t astray_sent; /* prefixes, to all of those */
+	unsigned n_unstuck; /* how often something was withdrawn again since fewer were sent than before */
 	size_t asked; /* of the views: whose routes were looked at last */
 	char *sent_to; /* its id: the neighbour whose routes ASK_SENT asks for */
 	bool wants, waiting; /* something is wanted at all; the debounce runs */
@@ -236,15 +238,21 @@ static void on_sent(void *userdata, const char *text)
 {
 	struct frr *frr = userdata;
 	cleanup(freep) struct prefix *sent = NULL;
+	const struct frr_neighbor *neighbor;
 	size_t n = 0;
 
-	frr->question = frr->question == ASK_SENT_IPV4 ? ASK_SENT_IPV6 : ASK_NOTHING;
+	frr->question = frr->question == ASK_SENT_IPV4 ? ASK_SENT_IPV6 : ASK_SUMMARY; /* which had to wait */
 	if (frr_in_sync(frr) && frr_state_parse_advertised(text, &sent, &n) == 0)
 		n = frr_sync_unstick(frr->bgpd, sent, n);
 	else
 		n = 0;
-	if (n)
-		log_warn("neighbor %s: bgpd still sends it what was withdrawn (%zu of its prefixes); withdrawn again", frr->sent_to, n);
+	if (!n)
+		return;
+	frr->n_unstuck++;
+	frr->astray_ticks = 0; /* it takes a while again */
+	neighbor = frr_config_find_neighbor(&frr->wanted, frr->sent_to);
+	log_warn("BGPPeer %s (neighbor %s): bgpd still sends it what was withdrawn (prefixes: %zu); withdrawn again",
+		 neighbor ? neighbor->peer : "?", frr->sent_to, n);
 }
 
 static void ask_sent(struct frr *frr, const char *family)
@@ -433,22 +441,29 @@ static void look_for_stuck(struct frr *frr)
 }
 
 /* bgpd has acknowledged everything and the sessions stand, yet the RIB-out is not what it should be, and no longer changes:
- * what is sent too much is withdrawn again; what stays is said once. */
+ * what is sent too much is withdrawn again, a few times if that does not help; what stays is said once. */
 static void audit(struct frr *frr)
 {
 	const struct frr_peer_view *astray = NULL;
 	uint64_t sent = 0;
 	size_t i;
 
-	for (i = 0; i < frr->n_views && frr_in_sync(frr); i++) {
+	if (!frr_in_sync(frr)) {
+		frr->astray_ticks = 0;
+		return;
+	}
+	for (i = 0; i < frr->n_views; i++) {
 		if (!is_astray(&frr->views[i]))
 			continue;
 		astray = &frr->views[i];
 		sent += astray->prefixes_sent;
 	}
+	if (sent < frr->astray_sent)
+		frr->n_unstuck = 0;
 	frr->astray_ticks = !astray ? 0 : sent != frr->astray_sent ? 1 : frr->astray_ticks + 1;
 	frr->astray_sent = sent;
-	if (frr->astray_ticks >= TICKS_STUCK && frr->astray_ticks < TICKS_ASTRAY && frr->question == ASK_NOTHING)
+	if (frr->astray_ticks >= TICKS_STUCK && frr->astray_ticks < TICKS_ASTRAY && frr->n_unstuck < UNSTICK_TRIES &&
+	    frr->question == ASK_NOTHING)
 		look_for_stuck(frr);
 	if (frr->astray_ticks == TICKS_ASTRAY)
 		log_warn("BGPPeer %s: %u prefixes are sent to it where %u are wanted; `show bgp neighbors %s advertised-routes` "
