@@ -248,10 +248,52 @@ static void test_rules_above_shared_routes(void **state)
 	for (expected.id = 0; expected.id <= 3; expected.id++)
 		assert_true(hop_is(&expected));
 	shell("for family in -4 -6; do while ip $family rule del unreachable 2>/dev/null || ip $family rule "
-	      "del prohibit 2>/dev/null; do :; done; done; ip route add 10.244.99.0/24 dev up1");
+	      "del prohibit 2>/dev/null; do :; done; done");
 	expected.interface = "up1";
 	for (expected.id = 0; expected.id <= 5; expected.id++)
 		loop_until(*state, hop_is, &expected, "next hop when the rules are gone");
+	close_current();
+	host_stop(peer);
+}
+
+/* Rules have events of their own, and may split what one route covers. */
+static void test_rules_are_followed(void **state)
+{
+	static const struct {
+		const char *option, *destination;
+		uint32_t inside, beside; /* backends */
+	} rules[] = { { "-4", "10.244.2.128/25", 1, 0 }, { "-6", "fd00:244:2:0:8000::/65", 3, 2 } };
+	struct datapath_options options = options_for(up_globs, 1);
+	pid_t peer = host_start();
+	struct step items[] = {
+		backend_step(backend_of(0, "10.244.2.5", false)),
+		backend_step(backend_of(1, "10.244.2.200", false)),
+		backend_step(backend_of(2, "fd00:244:2::5", false)),
+		backend_step(backend_of(3, "fd00:244:2:0:8000::5", false)),
+	};
+	struct expected_hop expected = { 0, { 0 }, "up1" };
+	struct datapath *datapath;
+
+	memcpy(expected.mac, shared_mac, 6);
+	make_shared_routes(peer);
+	datapath = open_with(*state, &options);
+	execute(datapath, STEP_MAKE, items, ARRAY_SIZE(items));
+	for (expected.id = 0; expected.id <= 3; expected.id++)
+		loop_until(*state, hop_is, &expected, "next hop without rules");
+	for (size_t round = 0; round < 6; round++) { /* the first ones may be seen by events of links */
+		size_t i = round / 3;
+
+		shell("ip %s rule add to %s unreachable", rules[i].option, rules[i].destination);
+		expected.id = rules[i].inside;
+		expected.interface = NULL;
+		loop_until(*state, hop_is, &expected, "a rule that appears");
+		expected.id = rules[i].beside;
+		expected.interface = "up1";
+		assert_true(hop_is(&expected));
+		shell("ip %s rule del to %s unreachable", rules[i].option, rules[i].destination);
+		expected.id = rules[i].inside;
+		loop_until(*state, hop_is, &expected, "a rule that goes");
+	}
 	close_current();
 	host_stop(peer);
 }
@@ -462,6 +504,7 @@ int main(void)
 		SMALL_WORLD_TEST(test_next_hops),
 		SMALL_WORLD_TEST(test_routes_that_share_a_nexthop),
 		SMALL_WORLD_TEST(test_rules_above_shared_routes),
+		SMALL_WORLD_TEST(test_rules_are_followed),
 		SMALL_WORLD_TEST(test_peers_by_shared_routes),
 		SMALL_WORLD_TEST(test_objects_without_compatibility),
 		SMALL_WORLD_TEST(test_default_routes_without_compatibility),

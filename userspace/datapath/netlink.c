@@ -731,6 +731,8 @@ static int on_event(struct nl_msg *message, void *userdata)
 	case RTM_DELROUTE:
 	case RTM_NEWNEXTHOP: /* with nexthop_compat_mode 0 this is all that is told of its routes */
 	case RTM_DELNEXTHOP:
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
 		if (handlers->route)
 			handlers->route(handlers->userdata);
 		break;
@@ -774,7 +776,8 @@ static int events_open(struct netlink *netlink, struct sd_event *event)
 	if (r < 0)
 		return nl_to_errno(r);
 	r = nl_socket_add_memberships(netlink->events, RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE,
-				      RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP, RTNLGRP_NONE);
+				      RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP, RTNLGRP_IPV4_RULE,
+				      RTNLGRP_IPV6_RULE, RTNLGRP_NONE);
 	if (r < 0)
 		return nl_to_errno(r);
 	nl_socket_set_buffer_size(netlink->events, EVENT_BUFFER_BYTES, 0);

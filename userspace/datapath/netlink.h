@@ -64,7 +64,7 @@ struct neighbour_info {
 struct netlink_handlers { /* each may be NULL */
 	void *userdata;
 	void (*link)(void *userdata, const struct link_info *, bool gone);
-	void (*route)(void *userdata); /* or a nexthop object */
+	void (*route)(void *userdata); /* or a rule, or a nexthop object */
 	void (*neighbour)(void *userdata, const struct neighbour_info *, bool gone);
 	void (*lost)(void *userdata); /* events were lost: read everything anew */
 };

@@ -66,7 +66,7 @@ struct nexthops {
 	size_t n_gateways, gateways_capacity, cursor;
 	struct watch *watches;
 	size_t n_watches, watches_capacity;
-	struct prefix_set prefixes; /* of routes */
+	struct prefix_set prefixes; /* of routes and rules */
 	struct leaf *leaves;	    /* beside prefixes.items */
 	struct routes routes;
 	bool routes_known;
@@ -236,15 +236,34 @@ static void collect_route(void *userdata, const struct route_info *route)
 		collection->error = prefix_set_add(&collection->set, &route->destination);
 }
 
+static void collect_rule(void *userdata, const struct rule_info *rule)
+{
+	struct prefix_collection *collection = userdata;
+
+	if (collection->error == 0 && rule->destination.addr.family)
+		collection->error = prefix_set_add(&collection->set, &rule->destination);
+}
+
+static int collect_family(struct nexthops *nexthops, enum addr_family family,
+			  struct prefix_collection *collection)
+{
+	int r = netlink_each_rule(nexthops->netlink, family, collect_rule, collection);
+
+	/* A kernel without rules, or without this family: then it says so again. */
+	if (r == 0 || r == -EOPNOTSUPP || r == -EAFNOSUPPORT)
+		r = netlink_each_route(nexthops->netlink, family, collect_route, collection);
+	return r;
+}
+
 static int prefixes_read(struct nexthops *nexthops)
 {
 	struct prefix_collection collection = { 0 };
 	struct leaf *leaves;
 	int r;
 
-	r = netlink_each_route(nexthops->netlink, ADDR_IPV4, collect_route, &collection);
+	r = collect_family(nexthops, ADDR_IPV4, &collection);
 	if (r == 0)
-		r = netlink_each_route(nexthops->netlink, ADDR_IPV6, collect_route, &collection);
+		r = collect_family(nexthops, ADDR_IPV6, &collection);
 	/* No IPv6 in this kernel: the v4 half is the whole truth. */
 	if (r == -EOPNOTSUPP || r == -EAFNOSUPPORT)
 		r = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The prefixes of all routes of the kernel (PURE), to ask for a route once per longest prefix instead of once
- * per backend: prefixes form a tree, so two addresses with the same longest one have the same covering ones,
- * and every table answers both alike. */
+/* The prefixes of all routes of the kernel, and those that its rules are for (PURE), to ask for a route once
+ * per longest prefix instead of once per backend: prefixes form a tree, so two addresses with the same
+ * longest one have the same covering ones, and every rule and table answers both alike. */
 #ifndef FAIRWAY_DATAPATH_PREFIX_SET_H
 #define FAIRWAY_DATAPATH_PREFIX_SET_H
 
