@@ -285,8 +285,7 @@ static void note_not_found(struct item *item, struct addressee *object)
 		return;
 	outbox->no_status_told[item->kind] = true;
 	log_warn("CustomResourceDefinition/%s.fairway.dev: has no status (HTTP 404 for that of %s/%s), so "
-		 "none is "
-		 "written of its kind; apply the CRDs of this version; tried again every %d minutes",
+		 "none is written of its kind; apply the CRDs of this version; tried again every %d minutes",
 		 resource_of(item->kind), object_kind_name(item->kind), item->meta.name,
 		 ADDRESSEE_NO_STATUS_MSEC / 60000);
 }
@@ -296,7 +295,7 @@ static void append_cure(struct strbuf *out, const struct item *item, int status)
 	if (status == 403)
 		strbuf_appendf(
 			out,
-			" (must lbcontroller's ClusterRole allow patch of %s%s? Apply the Roles of this "
+			" (does lbcontroller's ClusterRole allow patch of %s%s? Apply the Roles of this "
 			"version)",
 			resource_of(item->kind), item->is_status ? "/status" : "");
 }

@@ -249,7 +249,7 @@ static void test_refusals(void **state)
 		assert_int_equal(n_lines, rows[i].n_refused);
 		if (rows[i].status == 403)
 			assert_string_equal(
-				line, "Service w/shop: not written: said so (must lbcontroller's ClusterRole "
+				line, "Service w/shop: not written: said so (does lbcontroller's ClusterRole "
 				      "allow patch of services/status? Apply the Roles of this version); "
 				      "trying again, less and less often");
 	}

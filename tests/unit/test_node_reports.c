@@ -224,13 +224,16 @@ static void test_large_reports(void **state _unused_)
 		unsigned n_groups, n_entries;
 		const char *entry;
 		bool large;
+		const char *peers;
 	} reports[] = {
-		{ 1, 1000, "w/s=192.0.2.1", false },
-		{ 1, 1000, "w/s=192.0.2.1,2001:db8::1", true },
-		{ 1, 1000, "web/a-longer-name=192.0.2.1", false },
-		{ 1, 2500, "w/s=192.0.2.1", true },
-		{ 100, 1, "w/s=192.0.2.1", false },
-		{ 1000, 1, "w/s=192.0.2.1", true },
+		{ 1, 1000, "w/s=192.0.2.1", false, "tor" },
+		{ 1, 1000, "w/s=192.0.2.1,2001:db8::1", true, "tor" },
+		{ 1, 1000, "web/a-longer-name=192.0.2.1", false, "tor" },
+		{ 1, 2500, "w/s=192.0.2.1", true, "tor" },
+		{ 100, 1, "w/s=192.0.2.1", false, "tor" },
+		{ 1000, 1, "w/s=192.0.2.1", true, "tor" },
+		{ 300, 1, "w/s=192.0.2.1", false, "tor" },
+		{ 300, 1, "w/s=192.0.2.1", true, "a-router-of-a-long-name another-of-such-a-name" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reports); i++) {
@@ -241,7 +244,7 @@ static void test_large_reports(void **state _unused_)
 		for (unsigned j = 0; j < reports[i].n_entries; j++)
 			strbuf_appendf(&entries, "%s ", reports[i].entry);
 		for (unsigned j = 0; j < reports[i].n_groups; j++)
-			world_report(&world, node, true, "tor", strbuf_text(&entries));
+			world_report(&world, node, true, reports[i].peers, strbuf_text(&entries));
 		world_report(&world, add_node(&world, "n2"), true, "tor", "w/s=192.0.2.1");
 		if (are_large(&world) != reports[i].large)
 			fail_msg("row %zu", i);
