@@ -237,6 +237,7 @@ static void test_rules_above_shared_routes(void **state)
 	      "for which in 'fwmark 1' 'from fd00:77::/64' 'iif up0' 'oif up0' 'ipproto tcp' 'dport 80' 'tos "
 	      "4'; "
 	      "do ip -6 rule add $which to fd00:244:6::/64 unreachable; done; "
+	      "ip -6 rule add goto 40000; " /* where no rule is: it goes on with the next */
 	      "ip rule add fwmark 1 to 10.244.3.0/24 unreachable");
 	lose_answers();
 	datapath = open_with(*state, &options);

@@ -261,7 +261,7 @@ static bool parse_rule(struct nlmsghdr *header, struct rule_info *ret)
 		return false;
 	rule.destination.length = message->dst_len;
 	rule.priority = attr_u32(attrs[FRA_PRIORITY], 0);
-	rule.action = message->action;
+	rule.action = message->flags & FIB_RULE_UNRESOLVED ? FR_ACT_NOP : message->action; /* goto nowhere */
 	rule.table = attr_u32(attrs[FRA_TABLE], message->table);
 	rule.target = attr_u32(attrs[FRA_GOTO], 0);
 	rule.ours = rule_is_ours(header, attrs);
