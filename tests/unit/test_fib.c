@@ -58,6 +58,7 @@ static const struct {
 	{ "the default", { TO(9, MAIN) }, NULL, "fd00:9::1", 8 },
 	{ "unreachable is a route", { TO(9, MAIN) }, NULL, "fd00:3::1", 5 },
 	{ "another table first, rules unsorted", { TO(9, MAIN), TO(8, 100) }, NULL, "fd00:2:2::1", 7 },
+	{ "equal ones in their order", { TO(9, 101), TO(9, MAIN), TO(8, 77), TO(9, 100) }, NULL, "fd00:2::1", 10 },
 	{ "its longer prefix", { TO(8, 100), TO(9, MAIN) }, NULL, "fd00:4::1", 6 },
 	{ "a table without one", { TO(8, 77), TO(9, MAIN) }, NULL, "fd00:2::1", 1 },
 	{ "throw", { TO(8, 101), TO(9, MAIN) }, NULL, "fd00:5::1", 8 },

@@ -64,17 +64,25 @@ static int compare_route(const void *a, const void *b)
 	return r ? r : order(left->metric, right->metric);
 }
 
-static int compare_rule(const void *a, const void *b)
+/* Those of equal priority count in the order in which they were dumped; they are few, and nearly sorted. */
+static void sort_rules(struct rule_info *rules, size_t n)
 {
-	return order(((const struct rule_info *)a)->priority, ((const struct rule_info *)b)->priority);
+	struct rule_info rule;
+	size_t i, j;
+
+	for (i = 1; i < n; i++) {
+		rule = rules[i];
+		for (j = i; j && rules[j - 1].priority > rule.priority; j--)
+			rules[j] = rules[j - 1];
+		rules[j] = rule;
+	}
 }
 
 void fib_finish(struct fib *fib)
 {
 	if (fib->n_routes)
 		qsort(fib->routes, fib->n_routes, sizeof(*fib->routes), compare_route);
-	if (fib->n_rules)
-		qsort(fib->rules, fib->n_rules, sizeof(*fib->rules), compare_rule);
+	sort_rules(fib->rules, fib->n_rules);
 }
 
 static const struct fib_route *longest(const struct fib *fib, uint32_t table, const struct addr *addr)
