@@ -437,16 +437,24 @@ static void test_shared(void **state)
 	expect(story, "b=192.0.2.9");
 }
 
+/* w/old is being given what w/shop has: the write is on its way. */
+static struct service *join_shop(struct story *story, const char *named)
+{
+	struct service *old = add_service(story, "w/old", "o", 5, "");
+
+	add_service(story, "w/shop", "s", 3, "192.0.2.9");
+	node_names(story, named);
+	expect(story, "old= shop=192.0.2.9");
+	send_address(story, old, "192.0.2.9");
+	return old;
+}
+
 /* The write that gave w/old what others share was refused, for w/old was edited. */
 static void test_shared_but_never_given(void **state)
 {
 	struct story *story = *state;
-	struct service *old = add_service(story, "w/old", "o", 5, "");
 
-	add_service(story, "w/shop", "s", 3, "192.0.2.9");
-	node_names(story, "");
-	expect(story, "old= shop=192.0.2.9");
-	send_address(story, old, "192.0.2.9");
+	join_shop(story, "");
 	expect(story, "old=192.0.2.9 shop=192.0.2.9");
 	look_again(story);
 	add_service(story, "w/old", "o", 6, "");
@@ -462,12 +470,8 @@ static void test_shared_but_never_given(void **state)
 static void test_never_given_while_it_leaves(void **state)
 {
 	struct story *story = *state;
-	struct service *old = add_service(story, "w/old", "o", 5, "");
 
-	add_service(story, "w/shop", "s", 3, "192.0.2.9");
-	node_names(story, "w/shop=192.0.2.9");
-	expect(story, "old= shop=192.0.2.9");
-	send_address(story, old, "192.0.2.9");
+	join_shop(story, "w/shop=192.0.2.9");
 	story->now_msec += 10000;
 	look_again(story);
 	add_service(story, "w/old", "o", 6, "");
@@ -516,12 +520,8 @@ static void test_shared_again_but_not_given(void **state)
 static void test_shared_and_emptied(void **state)
 {
 	struct story *story = *state;
-	struct service *old = add_service(story, "w/old", "o", 5, "");
+	struct service *old = join_shop(story, "");
 
-	add_service(story, "w/shop", "s", 3, "192.0.2.9");
-	node_names(story, "");
-	expect(story, "old= shop=192.0.2.9");
-	send_address(story, old, "192.0.2.9");
 	ledger_acknowledged(&story->ledger, &old->meta, 6, story->now_msec);
 	look_again(story);
 	add_service(story, "w/old", "o", 7, "");
