@@ -562,11 +562,6 @@ int frr_state_parse_bfd(const char *text, struct frr_sessions *sessions)
 	return 0;
 }
 
-static int compare_prefixes(const void *a, const void *b)
-{
-	return prefix_compare(a, b);
-}
-
 int frr_state_parse_advertised(const char *text, struct prefix **ret, size_t *ret_n)
 {
 	cleanup(json_free) cJSON *json = cJSON_Parse(text);
@@ -582,8 +577,7 @@ int frr_state_parse_advertised(const char *text, struct prefix **ret, size_t *re
 	cJSON_ArrayForEach(route, routes)
 		if (route->string && prefix_parse(route->string, &prefixes[n]) == 0)
 			n++;
-	if (n)
-		qsort(prefixes, n, sizeof(*prefixes), compare_prefixes);
+	prefixes_sort(prefixes, n);
 	*ret = prefixes;
 	*ret_n = n;
 	return 0;

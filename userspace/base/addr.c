@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "userspace/base/parse.h"
@@ -260,6 +261,17 @@ int prefix_compare(const struct prefix *a, const struct prefix *b)
 	if (order)
 		return order;
 	return (a->length > b->length) - (a->length < b->length);
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	return prefix_compare(a, b);
+}
+
+void prefixes_sort(struct prefix *prefixes, size_t n)
+{
+	if (n)
+		qsort(prefixes, n, sizeof(*prefixes), compare_prefixes);
 }
 
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr)

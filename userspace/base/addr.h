@@ -9,6 +9,7 @@
 #define FAIRWAY_BASE_ADDR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum addr_family { ADDR_NONE = 0, ADDR_IPV4 = 4, ADDR_IPV6 = 6 };
@@ -58,6 +59,7 @@ char *prefix_format(const struct prefix *, char buffer[static PREFIX_TEXT_MAX]);
 struct prefix prefix_mask(const struct prefix *);
 struct prefix prefix_host(const struct addr *); /* /32 or /128 */
 int prefix_compare(const struct prefix *, const struct prefix *); /* by address, then length */
+void prefixes_sort(struct prefix *, size_t n); /* NULL ok if n is 0 */
 bool prefix_contains(const struct prefix *, const struct addr *);
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner);
 struct addr_range prefix_range(const struct prefix *);

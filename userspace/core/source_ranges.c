@@ -113,11 +113,6 @@ static int policy_of(const struct service *service, bool *ret_deny, struct probl
 				   "neither allow nor deny: \"%.100s\": allow is in force", text);
 }
 
-static int prefix_pointer_compare(const void *a, const void *b)
-{
-	return prefix_compare(a, b);
-}
-
 static int store(struct arena *arena, struct reader *reader, struct source_ranges *ranges)
 {
 	size_t i;
@@ -125,8 +120,7 @@ static int store(struct arena *arena, struct reader *reader, struct source_range
 	ranges->items = arena_array(arena, reader->n, sizeof(*ranges->items));
 	if (!ranges->items)
 		return -ENOMEM;
-	if (reader->n)
-		qsort(reader->items, reader->n, sizeof(*reader->items), prefix_pointer_compare);
+	prefixes_sort(reader->items, reader->n);
 	for (i = 0; i < reader->n; i++)
 		if (!i || prefix_compare(&reader->items[i - 1], &reader->items[i]))
 			ranges->items[ranges->n++] = reader->items[i];

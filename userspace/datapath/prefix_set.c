@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/sorted.h"
 
 void prefix_set_done(struct prefix_set *set)
 {
@@ -30,17 +31,11 @@ int prefix_set_add(struct prefix_set *set, const struct prefix *prefix)
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-	return prefix_compare(a, b);
-}
-
 void prefix_set_finish(struct prefix_set *set)
 {
 	size_t kept = 0;
 
-	if (set->n)
-		qsort(set->items, set->n, sizeof(*set->items), compare);
+	prefixes_sort(set->items, set->n);
 	for (size_t i = 0; i < set->n; i++)
 		if (!kept || prefix_compare(&set->items[kept - 1], &set->items[i]) != 0)
 			set->items[kept++] = set->items[i];
@@ -55,14 +50,14 @@ ptrdiff_t prefix_set_longest(const struct prefix_set *set, const struct addr *ad
 		return -1;
 	for (int length = addr_bits(addr); length >= 0; length--) {
 		struct prefix wanted = { *addr, length };
-		const struct prefix *found;
+		size_t at;
 
 		if (!lengths[length])
 			continue;
 		wanted = prefix_mask(&wanted);
-		found = bsearch(&wanted, set->items, set->n, sizeof(*set->items), compare);
-		if (found)
-			return found - set->items;
+		at = sorted_place(set->n, i, prefix_compare(&set->items[i], &wanted) < 0);
+		if (at < set->n && prefix_compare(&set->items[at], &wanted) == 0)
+			return (ptrdiff_t)at;
 	}
 	return -1;
 }

@@ -155,11 +155,6 @@ static int trie_read(struct tables *tables, bool ipv6, struct key_list *strays)
 	return r;
 }
 
-static int compare_prefix(const void *a, const void *b)
-{
-	return prefix_compare(a, b);
-}
-
 int ranges_read(struct tables *tables)
 {
 	int r = 0;
@@ -174,8 +169,6 @@ int ranges_read(struct tables *tables)
 		free(strays.items);
 	}
 	for (uint32_t id = 0; id < tables->n_frontends; id++)
-		if (tables->ranges[id].n)
-			qsort(tables->ranges[id].items, tables->ranges[id].n, sizeof(struct prefix),
-			      compare_prefix);
+		prefixes_sort(tables->ranges[id].items, tables->ranges[id].n);
 	return r;
 }
