@@ -69,8 +69,6 @@ def writes(plane, since):
     Lease count if they were granted; of others also those that the server refused: nobody may even try who does not lead."""
     found = []
     for event in asked(plane, since):
-        if event['stage'] != 'ResponseComplete':
-            continue
         is_lease = event['objectRef']['resource'] == 'leases'
         if is_lease and event['responseStatus']['code'] >= 300:
             continue

@@ -20,6 +20,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 from fwcluster import assets
 from fwcluster.client import ApiError, Client, connect_in, kubeconfig
@@ -38,7 +39,7 @@ NAMES = ('localhost', '127.0.0.1', '::1', 'kubernetes', 'kubernetes.default', 'k
 FAIRWAY_WRITES = [{'group': '', 'resources': ['services', 'services/status', 'events']},
                   {'group': 'coordination.k8s.io', 'resources': ['leases']}, {'group': 'fairway.dev'}]
 UNAUDITED = {'audit-policy-file': None, 'audit-log-path': None, 'audit-log-mode': None}  # api_flags where each request's cost counts
-AUDIT_POLICY = {'apiVersion': 'audit.k8s.io/v1', 'kind': 'Policy', 'omitStages': ['RequestReceived'], 'rules': [
+AUDIT_POLICY = {'apiVersion': 'audit.k8s.io/v1', 'kind': 'Policy', 'rules': [
     {'level': 'Request', 'verbs': ['create', 'update', 'patch', 'delete'], 'resources': FAIRWAY_WRITES},
     {'level': 'Metadata'}]}
 
@@ -76,6 +77,11 @@ def sweep():
         pid = name[len(PREFIX):].partition('-')[0]
         if name.startswith(PREFIX) and pid.isdigit() and not os.path.exists(f'/proc/{pid}'):
             shutil.rmtree(f'{tempfile.gettempdir()}/{name}', ignore_errors=True)
+
+
+def received_at(event):
+    """Of an audit event, wall-clock time in seconds."""
+    return datetime.datetime.fromisoformat(event['requestReceivedTimestamp'].replace('Z', '+00:00')).timestamp()
 
 
 class ControlPlane:
@@ -292,18 +298,36 @@ class ControlPlane:
         return os.path.getsize(self.audit_path) if os.path.exists(self.audit_path) else 0
 
     def audit(self, since=0):
-        """Audit events (dicts) from that offset of the log on, only whole lines."""
-        if not os.path.exists(self.audit_path):
-            return []
-        with open(self.audit_path, 'rb') as file:
-            file.seek(since)
-            return [json.loads(line) for line in file if line.endswith(b'\n')]
+        """Audit events (dicts) of what was asked after that offset of the log, as it was answered. A change is seen by others before
+        its answer is in the log: those under way are waited for, and an answer to what was asked before is left out."""
+        end = time.monotonic() + 5
+        while True:
+            received, events = self.read_audit(since)
+            began = self.apiserver.starts[-1] if self.apiserver.starts else 0  # one that was killed before answers no more
+            answered = {event['auditID'] for event in events}
+            if time.monotonic() > end or not any(when >= began for request, when in received.items() if request not in answered):
+                # A 401 has no record of its receipt.
+                return [e for e in events if not since or e['auditID'] in received or e['responseStatus']['code'] == 401]
+            time.sleep(0.02)
+
+    def read_audit(self, since):
+        """Of the log from that offset on, whole lines: when requests were received ({auditID: wall-clock time}), and the other events."""
+        received, events = {}, []
+        if os.path.exists(self.audit_path):
+            with open(self.audit_path, 'rb') as file:
+                file.seek(since)
+                for event in (json.loads(line) for line in file if line.endswith(b'\n')):
+                    if event['stage'] == 'RequestReceived':
+                        received[event['auditID']] = received_at(event)
+                    else:
+                        events.append(event)
+        return received, events
 
     def refusals(self, user, since=0):
         """401 and 403 that a user has got. Left out: what a starting API server refuses to everybody until it has read the Roles,
         and a new object in a namespace that is being deleted."""
         def counts(event):
-            when = datetime.datetime.fromisoformat(event['requestReceivedTimestamp'].replace('Z', '+00:00')).timestamp()
+            when = received_at(event)
             return (event['user'].get('username') == user and event['responseStatus']['code'] in (401, 403) and
                     'it is being terminated' not in event['responseStatus'].get('message', '') and
                     not any(start <= when < start + STARTING for start in self.apiserver.starts))
