@@ -12,6 +12,7 @@
 #include "userspace/base/parse.h"
 #include "userspace/base/sorted.h"
 #include "userspace/core/annotations.h"
+#include "userspace/core/frontends.h"
 #include "userspace/core/plan.h"
 #include "userspace/core/route_offers.h"
 #include "userspace/core/source_ranges.h"
@@ -53,6 +54,8 @@ static int collect(const struct service *service, struct problems *problems)
 	bool valid;
 	int r = annotations_check(service, problems);
 
+	if (r == 0)
+		r = ports_check(service, problems);
 	if (r == 0) /* both families' problems come with either */
 		r = source_ranges_of(&scratch, service, ADDR_IPV4, &ranges, problems);
 	if (r == 0)
@@ -80,6 +83,8 @@ static void append_problems(struct strbuf *out, const struct problems *problems)
 
 static const char *reason_of(const struct problem *first)
 {
+	if (text_equal(first->field, "spec.ports"))
+		return "UnsupportedProtocol";
 	return strncmp(first->field, "metadata.annotations", strlen("metadata.annotations"))
 		       ? "InvalidSourceRanges"
 		       : "InvalidAnnotation";

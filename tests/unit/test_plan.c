@@ -534,7 +534,9 @@ static const struct {
 	  "  LoadBalancer 192.0.2.1:80/TCP policy Cluster: forward\n"
 	  "    to 10.244.1.5:80 on n1\n"
 	  "  LoadBalancer 192.0.2.1:80/SCTP policy Cluster: forward\n"
-	  "    to 10.244.1.5:9 on n1\n" },
+	  "    to 10.244.1.5:9 on n1\n"
+	  "problem: Service/web/shop: spec.ports: SCTP is not carried: 1 of 2 ports are not served, the others are; write TCP or "
+	  "UDP\n" },
 };
 
 static void test_rows(void **state _unused_)
@@ -579,6 +581,26 @@ static void test_vips_are_ours_and_served(void **state _unused_)
 	full(&scene);
 	assert_int_equal(plan_node(world_cluster(&scene.world), &scene.options, &foreign), 0);
 	assert_int_equal(node_plan_find(&foreign, "web", "shop")->n_vips, 0);
+}
+
+/* It would be announced, and its packets would go to and fro between router and node. */
+static void test_an_address_with_sctp_alone_is_none(void **state _unused_)
+{
+	cleanup(scene_done) struct scene scene;
+	cleanup(node_plan_done) struct node_plan mixed = { 0 }, alone = { 0 };
+	const struct service_plan *shop;
+
+	scene_init(&scene);
+	sctp(&scene);
+	assert_int_equal(plan_node(world_cluster(&scene.world), &scene.options, &mixed), 0);
+	assert_int_equal(node_plan_find(&mixed, "web", "shop")->n_vips, 1);
+	scene.shop->ports[0].protocol = L4_SCTP;
+	scene.shop->ports[0].port = 81;
+	assert_int_equal(plan_node(world_cluster(&scene.world), &scene.options, &alone), 0);
+	shop = node_plan_find(&alone, "web", "shop");
+	assert_int_equal(shop->n_vips, 0);
+	assert_int_equal(shop->problems.n, 1);
+	assert_non_null(strstr(shop->problems.items[0].message, "nothing is served or announced"));
 }
 
 static void test_keep_is_what_serves_elsewhere(void **state _unused_)
@@ -721,6 +743,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_vips_are_ours_and_served),
+		cmocka_unit_test(test_an_address_with_sctp_alone_is_none),
 		cmocka_unit_test(test_keep_is_what_serves_elsewhere),
 		cmocka_unit_test(test_sets_are_shared),
 		cmocka_unit_test(test_table_sizes),

@@ -128,6 +128,27 @@ static void test_one_of_ours_that_cannot_be_read(void **state _unused_)
 	assert_non_null(problem_book_find(&book, &service->meta));
 }
 
+static void test_what_is_not_carried_is_told(void **state _unused_)
+{
+	const struct row row = { "", "", "fairway.dev/lb", NULL, false, "" };
+	cleanup(world_done) struct world world = { 0 };
+	cleanup(problem_book_done) struct problem_book book = { 0 };
+	struct service *service = make(&world, "web/shop", &row);
+	const struct service_problem *problem;
+
+	service->n_ports = 0;
+	world_service_port(&world, service, "s", L4_SCTP, 80, 0);
+	look(&world, &book, "web/shop");
+	problem = problem_book_find(&book, &service->meta);
+	assert_non_null(problem);
+	assert_string_equal(problem->reason, "UnsupportedProtocol");
+	assert_string_equal(problem->message, "spec.ports: SCTP is not carried, and no port has another protocol: "
+					      "nothing is served or announced; write TCP or UDP");
+	world_service_port(&world, service, "t", L4_TCP, 80, 0);
+	look(&world, &book, "web/shop");
+	assert_non_null(strstr(problem_book_find(&book, &service->meta)->message, "1 of 2 ports"));
+}
+
 static void test_what_changed_is_looked_at(void **state _unused_)
 {
 	const struct row typo = { "fairway.dev/pol=a", "", "fairway.dev/lb", NULL, false, "" };
@@ -178,6 +199,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_is_told),
 		cmocka_unit_test(test_one_of_ours_that_cannot_be_read),
+		cmocka_unit_test(test_what_is_not_carried_is_told),
 		cmocka_unit_test(test_what_changed_is_looked_at),
 		cmocka_unit_test(test_bounded),
 	};

@@ -382,7 +382,7 @@ int applied_make_service(struct applied *applied, const char *name, struct appli
 
 bool applied_service_is_empty(const struct applied_service *service)
 {
-	return !service->n_frontends && !service->n_backends && !service->unfit && !service->n_sctp;
+	return !service->n_frontends && !service->n_backends && !service->unfit;
 }
 
 void applied_remove_service(struct applied *applied, struct applied_service *service)

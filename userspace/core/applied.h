@@ -64,7 +64,6 @@ struct applied_service {
 	uint32_t *frontends; /* ids that it owns or owned */
 	size_t n_frontends, frontends_capacity;
 	char *unfit;	  /* why it does not fit, or NULL */
-	size_t n_sctp;	  /* ports left out */
 	uint64_t seen_in; /* number of the last full diff whose plan held it */
 };
 
@@ -91,7 +90,7 @@ struct applied {
 	size_t n_unknown_tables;
 	struct applied_service **services; /* sorted by name */
 	size_t n_services, services_capacity;
-	size_t n_complaining; /* services with .unfit or .n_sctp */
+	size_t n_complaining; /* services with .unfit */
 	uint32_t *unsettled;  /* backends whose state is perhaps not what is wanted */
 	size_t n_unsettled, unsettled_capacity;
 	struct table **orphans; /* tables that perhaps nobody names */

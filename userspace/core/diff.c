@@ -186,17 +186,10 @@ static int report(struct diff_round *round)
 		const struct applied_service *service = applied->services[i];
 		cleanup(strbuf_done) struct strbuf object = { 0 };
 
-		if (!service->unfit && !service->n_sctp)
+		if (!service->unfit)
 			continue;
 		strbuf_appendf(&object, "Service/%s", service->name);
-		if (service->unfit)
-			r = problems_add(&round->problems, strbuf_text(&object), "", "%s", service->unfit);
-		if (r == 0 && service->n_sctp)
-			r = problems_add(&round->problems, strbuf_text(&object), "spec.ports",
-					 "SCTP is not carried by the data path: %zu frontends are left out, "
-					 "the others are "
-					 "served",
-					 service->n_sctp);
+		r = problems_add(&round->problems, strbuf_text(&object), "", "%s", service->unfit);
 	}
 	return r;
 }

@@ -127,7 +127,7 @@ void steps_done(struct steps *);
  * such care: each call looks at all that are not yet as they should be.
  *
  * A service that does not fit (ids or table slots run out) has a problem, in every result until it fits, and keeps its old
- * state whole; the others go on. SCTP ports are left out and reported likewise: the data path does not carry them. */
+ * state whole; the others go on. SCTP ports are left out: the data path does not carry them, and the plan says so. */
 int diff_plan(struct applied *, const struct node_plan *wanted, const struct strings *changed, uint64_t now_msec,
 	      struct steps *ret);
 void diff_commit(struct applied *, const struct step *, uint64_t now_msec); /* it was executed */

@@ -35,7 +35,6 @@ struct wish {
 	size_t n_backends, backends_capacity;
 	uint32_t *new_backends, *new_frontends; /* planned for this wish, given back if it does not fit */
 	size_t n_new_backends, new_backends_capacity, n_new_frontends, new_frontends_capacity;
-	size_t n_sctp;
 	const char *lacking; /* what ran out */
 };
 
@@ -69,7 +68,6 @@ static int wish_begin(struct diff_round *round _unused_, struct wish *wish)
 	for (i = 0; i < plan->n_frontends; i++) {
 		if (plan->frontends[i].protocol == L4_SCTP) {
 			wish->frontends[i].id = UINT32_MAX;
-			wish->n_sctp++;
 			continue;
 		}
 		set = &wish->sets[plan->frontends[i].set];
@@ -319,13 +317,12 @@ static int swap_backends(struct diff_round *round, struct applied_service *servi
 	return r;
 }
 
-static void complain(struct applied *applied, struct applied_service *service, char *unfit, size_t n_sctp)
+static void complain(struct applied *applied, struct applied_service *service, char *unfit)
 {
-	applied->n_complaining -= service->unfit || service->n_sctp;
+	applied->n_complaining -= service->unfit != NULL;
 	free(service->unfit);
 	service->unfit = unfit;
-	service->n_sctp = n_sctp;
-	applied->n_complaining += service->unfit || service->n_sctp;
+	applied->n_complaining += service->unfit != NULL;
 }
 
 static bool frontend_stands(const struct frontend_record *record, const struct applied_frontend *want,
@@ -410,7 +407,7 @@ static int take_in(struct diff_round *round, struct wish *wish, struct applied_s
 	size_t i;
 	int r;
 
-	complain(round->applied, service, NULL, wish->n_sctp);
+	complain(round->applied, service, NULL);
 	r = swap_backends(round, service, take(wish->backends), wish->n_backends, wish->name);
 	for (i = 0; r == 0 && i < wish->plan->n_sets; i++)
 		if (wish->sets[i].new_table)
@@ -439,7 +436,7 @@ static int remain(struct diff_round *round, struct wish *wish, struct applied_se
 	text = strbuf_take(&why);
 	if (!text)
 		return -ENOMEM;
-	complain(round->applied, service, text, wish->n_sctp);
+	complain(round->applied, service, text);
 	for (i = 0; i < service->n_frontends; i++)
 		round->applied->frontends[service->frontends[i]].wanted_in = round->applied->diffs;
 	return 0;
@@ -492,7 +489,7 @@ int diff_release_service(struct diff_round *round, struct applied_service *servi
 {
 	size_t i;
 
-	complain(round->applied, service, NULL, 0);
+	complain(round->applied, service, NULL);
 	for (i = service->n_frontends; i-- > 0;) {
 		struct frontend_record *record = &round->applied->frontends[service->frontends[i]];
 

@@ -422,6 +422,24 @@ static int sort_unique(struct maker *maker)
 	return 0;
 }
 
+int ports_check(const struct service *service, struct problems *problems)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < service->n_ports; i++)
+		n += service->ports[i].protocol == L4_SCTP;
+	if (!n)
+		return 0;
+	if (n == service->n_ports)
+		return problems_add_object(problems, OBJECT_SERVICE, &service->meta, "spec.ports",
+					   "SCTP is not carried, and no port has another protocol: nothing is "
+					   "served or announced; write TCP or UDP");
+	return problems_add_object(problems, OBJECT_SERVICE, &service->meta, "spec.ports",
+				   "SCTP is not carried: %zu of %zu ports are not served, the others are; "
+				   "write TCP or UDP",
+				   n, service->n_ports);
+}
+
 int drafts_make(const struct cluster *cluster, const struct plan_options *options,
 		const struct own_addresses *own, const struct service *service, struct drafts *ret,
 		struct problems *problems)

@@ -52,6 +52,9 @@ bool families_have(const struct families *, enum addr_family);
 int drafts_make(const struct cluster *, const struct plan_options *, const struct own_addresses *,
 		const struct service *, struct drafts *ret, struct problems *problems);
 
+/* Ports that the data path does not carry, as a problem. 0 or -ENOMEM. */
+int ports_check(const struct service *, struct problems *);
+
 /* The field that a draft comes from, for problems. */
 #define DRAFT_FIELD_MAX 64
 char *draft_field(const struct draft *, char buffer[static DRAFT_FIELD_MAX]);

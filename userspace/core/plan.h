@@ -101,7 +101,8 @@ struct node_plan {
  * Addresses. A VIP in a status is refused (a problem, no frontend) if it cannot be one (loopback, …) or is a node's, a
  * pod's or a router's own address; one that no pool contains is served, and reported. Of two services that claim one
  * address, port and protocol the older (creationTimestamp, namespace, name) gets it; the other has a problem. An SCTP
- * port is planned like any other; the data path does not carry it yet, so diff leaves it out and says so. */
+ * port is planned like any other, with a problem: the data path does not carry it, so diff leaves it out, and an address
+ * that has no other port is not among the VIPs. */
 int plan_node(const struct cluster *, const struct plan_options *, struct node_plan *ret);
 
 /* Recomputes the services named in `changed` ("namespace/name", sorted, each once) in place; everything else that the

@@ -397,7 +397,8 @@ static int read_source_ranges(struct planner *planner)
 	return 0;
 }
 
-/* VIPs are sorted because frontends are: by type, then address. */
+/* VIPs are sorted because frontends are: by type, then address. An address that has SCTP ports alone is none: no packet to
+ * it would meet anything in the maps, and while it is announced node and router send it to each other. */
 static int collect_vips(struct planner *planner)
 {
 	struct service_plan *plan = planner->plan;
@@ -413,7 +414,7 @@ static int collect_vips(struct planner *planner)
 		const struct frontend *frontend = &plan->frontends[i];
 		char text[ADDR_TEXT_MAX], field[DRAFT_FIELD_MAX];
 
-		if (frontend->type != FRONTEND_LOAD_BALANCER ||
+		if (frontend->type != FRONTEND_LOAD_BALANCER || frontend->protocol == L4_SCTP ||
 		    (plan->n_vips && addr_equal(&plan->vips[plan->n_vips - 1], &frontend->addr)))
 			continue;
 		plan->vips[plan->n_vips++] = frontend->addr;
@@ -555,6 +556,8 @@ static int make(struct planner *planner)
 		r = report_endpoints(planner);
 	if (r == 0 && service_is_ours(service, planner->options->default_class))
 		r = annotations_check(service, &plan->problems);
+	if (r == 0 && plan->n_frontends)
+		r = ports_check(service, &plan->problems);
 	if (r == 0)
 		problems_sort_unique(&plan->problems);
 	return r;
