@@ -149,6 +149,26 @@ static void test_what_is_not_carried_is_told(void **state _unused_)
 	assert_non_null(strstr(problem_book_find(&book, &service->meta)->message, "1 of 2 ports"));
 }
 
+/* What is wrong stands behind what was written, however long that is. */
+static void test_a_long_selector_leaves_room_for_the_reason(void **state _unused_)
+{
+	cleanup(world_done) struct world world = { 0 };
+	cleanup(problem_book_done) struct problem_book book = { 0 };
+	cleanup(strbuf_done) struct strbuf text = { 0 };
+	struct row row = { "", "", "fairway.dev/lb", NULL, false, "" };
+	const struct service *service;
+
+	strbuf_append(&text, "fairway.dev/node-selector=");
+	for (unsigned i = 0; i < 500; i++)
+		strbuf_appendf(&text, "%sk%u in (a)", i ? "," : "", i);
+	row.annotations = strbuf_text(&text);
+	service = make(&world, "web/shop", &row);
+	look(&world, &book, "web/shop");
+	assert_non_null(problem_book_find(&book, &service->meta));
+	assert_non_null(strstr(problem_book_find(&book, &service->meta)->message,
+			       "...: longer than 4096 bytes; the Service is announced from no node"));
+}
+
 static void test_what_changed_is_looked_at(void **state _unused_)
 {
 	const struct row typo = { "fairway.dev/pol=a", "", "fairway.dev/lb", NULL, false, "" };
@@ -200,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_each_is_told),
 		cmocka_unit_test(test_one_of_ours_that_cannot_be_read),
 		cmocka_unit_test(test_what_is_not_carried_is_told),
+		cmocka_unit_test(test_a_long_selector_leaves_room_for_the_reason),
 		cmocka_unit_test(test_what_changed_is_looked_at),
 		cmocka_unit_test(test_bounded),
 	};

@@ -13,6 +13,8 @@
 #include "userspace/core/rendezvous.h"
 #include "userspace/core/routes.h"
 
+#define SELECTOR_QUOTED_MAX 100 /* of a tenant's text in a message that ends with what is wrong */
+
 struct candidate { /* a service in one family, asked about nodes */
 	const struct route_policy *policy;
 	const struct service *service;
@@ -195,6 +197,7 @@ int route_node_selector(struct arena *arena, const struct service *service, stru
 			struct problems *problems)
 {
 	const char *text = labels_find(&service->meta.annotations, ANNOTATION_NODE_SELECTOR), *why = "";
+	cleanup(strbuf_done) struct strbuf quoted = { 0 };
 	int r;
 
 	*ret = (struct selector){ 0 };
@@ -205,8 +208,11 @@ int route_node_selector(struct arena *arena, const struct service *service, stru
 	if (r != -EINVAL)
 		return r;
 	*ret_valid = false;
+	strbuf_append_escaped(&quoted, text, SELECTOR_QUOTED_MAX);
+	if (strbuf_failed(&quoted))
+		return -ENOMEM;
 	return problems_add_object(problems, OBJECT_SERVICE, &service->meta, "metadata.annotations[" ANNOTATION_NODE_SELECTOR "]",
-				   "%s: %s; the Service is announced from no node until this is mended", text, why);
+				   "%s: %s; the Service is announced from no node until this is mended", strbuf_text(&quoted), why);
 }
 
 static int offer_vips(const struct route_policy *policy, const struct cluster *cluster,
