@@ -16,6 +16,8 @@ from fwcluster.lone_agent import ApiWorld  # noqa: E402
 from fwlab.waiting import eventually  # noqa: E402
 from node import REMOTE4, REMOTE6, VIP4, VIP6, Bench  # noqa: E402
 
+AGENT = 'system:serviceaccount:fairway-system:lbagent'
+KINDS = ('ServiceIPPool', 'BGPPeer', 'BGPAdvertisement', 'BFDProfile', 'Community', 'LBNode')
 DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../deploy')
 
 
@@ -41,16 +43,17 @@ class ApiBench(Bench):
         self.plane.kubectl('wait', '--for=condition=Established', '--timeout=60s', 'crd/lbnodes.fairway.dev', 'crd/serviceippools.fairway.dev')
 
     def wait_allowed(self):
-        """A role that was just made takes a moment to be known."""
-        client = self.plane.client(token=self.token())
+        """Kinds and Roles that were just made take a moment to be known."""
+        for kind in KINDS:
+            eventually(lambda: self.is_served(kind), f'{kind} is served')
+        self.plane.wait_may(AGENT, 'list', 'bgppeers', 'fairway.dev')
+        self.plane.wait_may(AGENT, 'list', 'secrets', namespace='fairway-system')
 
-        def allowed():
-            try:
-                return client.list('BGPPeer') is not None and client.list('Secret', 'fairway-system') is not None
-            except ApiError:
-                return False
-
-        eventually(allowed, 'the role is known')
+    def is_served(self, kind):
+        try:
+            return self.plane.admin.list(kind) is not None
+        except ApiError:
+            return False
 
     def token(self):
         return self.plane.token('fairway-system', 'lbagent')
@@ -248,7 +251,7 @@ def test_many_changes_are_few_writes(bench):
 
 def test_it_may_no_more_than_it_needs(bench):
     """All that the agent of these tests asked for until now was allowed."""
-    refused = bench.plane.refusals('system:serviceaccount:fairway-system:lbagent', bench.audit_from)
+    refused = bench.plane.refusals(AGENT, bench.audit_from)
     assert [(e['verb'], e['requestURI']) for e in refused] == []
     client = bench.plane.client(token=bench.token())
     for kind, namespace in (('Secret', 'default'), ('Pod', 'default')):
@@ -291,6 +294,7 @@ def test_a_missing_crd_and_a_missing_permission_are_said_once(bench):
     without = [{**rule, 'verbs': ['list']} if 'lbnodes' in rule['resources'][0] else rule for rule in role['rules']]
     admin.patch('ClusterRole', 'fairway-lbagent', {'rules': without})
     try:
+        bench.plane.wait_may(AGENT, 'patch', 'lbnodes', 'fairway.dev', subresource='status', allowed=False)
         bench.service('web/unsaid', ['203.0.113.60'])
         line = eventually(lambda: re.search(r'LBNode n1: HTTP status 403.*', bench.log()[log:]), 'the refusal is logged').group(0)
         assert "lbagent's ClusterRole must allow" in line

@@ -24,6 +24,7 @@ def client(control_plane, proxy):
     control_plane.admin.apply({'apiVersion': 'rbac.authorization.k8s.io/v1', 'kind': 'ClusterRoleBinding', 'metadata': {'name': 'proxy-test'},
                                'roleRef': {'apiGroup': 'rbac.authorization.k8s.io', 'kind': 'ClusterRole', 'name': 'cluster-admin'},
                                'subjects': [{'kind': 'ServiceAccount', 'name': 'default', 'namespace': 'default'}]})
+    control_plane.wait_may('system:serviceaccount:default:default', 'patch', 'configmaps', namespace='default')
     return Client(proxy.url, control_plane.ca, token=control_plane.token('default', 'default'), patient=False)
 
 
@@ -75,9 +76,12 @@ def test_a_watch_is_cut_in_the_middle_of_an_object(control_plane, proxy, client)
     again = client.watch(path)
     assert [next(again)['object']['metadata']['name'] for _ in range(2)] == ['first', 'second']
     again.close()
+    for name in ('first', 'second'):
+        control_plane.admin.delete('ConfigMap', name, 'default')
 
 
-def test_hang_and_reset(proxy, client):
+def test_hang_and_reset(control_plane, proxy, client):
+    control_plane.admin.apply(config('watched'))
     client.request('GET', '/version')
     proxy.hang()
     with pytest.raises(TimeoutError):

@@ -40,10 +40,10 @@ def granted():
     return rights
 
 
-def asked(plane, of=lambda status: True):
+def asked(bench, of=lambda status: True):
     """The same of the audit log: what was asked, by the status that was answered."""
     found = set()
-    for entry in plane.audit():
+    for entry in bench.plane.audit(bench.audit_from):
         user, reference = entry['user']['username'], entry.get('objectRef', {})
         if user.startswith(ACCOUNT) and 'resource' in reference and of(entry['responseStatus']['code']):
             resource = '/'.join(filter(None, (reference['resource'], reference.get('subresource'))))
@@ -78,6 +78,8 @@ def address(admin, name):
 
 def test_every_right_is_used_and_no_other_is_asked_for(bench):
     plane, admin = bench.plane, bench.plane.admin
+    plane.wait_may(f'{ACCOUNT}lbcontroller', 'create', 'leases', 'coordination.k8s.io', NAMESPACE)
+    plane.wait_may(f'{ACCOUNT}lbcontroller', 'patch', 'services', subresource='status')
     controller = Controller(plane, netns=bench.node).start()
     try:
         bench.start_agent()
@@ -97,10 +99,10 @@ def test_every_right_is_used_and_no_other_is_asked_for(bench):
             eventually(lambda: reason(admin, 'waiting') not in ('', *reasons[-1:]), lambda: f'another reason than {reasons}\n{controller.log()[-2000:]}')
             reasons.append(reason(admin, 'waiting'))
         admin.gone('Service', 'given', 'web')
-        eventually(lambda: granted() <= asked(plane, allowed), lambda: f'used: all but {sorted(granted() - asked(plane, allowed))}',
+        eventually(lambda: granted() <= asked(bench, allowed), lambda: f'used: all but {sorted(granted() - asked(bench, allowed))}',
                    EVENT_REPEAT_SECONDS + 30, pause=1)
     finally:
         bench.kill_agent()
         controller.part.stop()
-    assert asked(plane) <= granted(), f'asked for and not granted: {sorted(asked(plane) - granted())}'
-    assert not asked(plane, lambda status: not allowed(status))
+    assert asked(bench) <= granted(), f'asked for and not granted: {sorted(asked(bench) - granted())}'
+    assert not asked(bench, lambda status: not allowed(status))

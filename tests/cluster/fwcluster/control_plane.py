@@ -273,6 +273,14 @@ class ControlPlane:
         path = self.admin.path('ServiceAccount', account, namespace, subresource='token')
         return self.admin.request('POST', path, {'apiVersion': 'authentication.k8s.io/v1', 'kind': 'TokenRequest', 'spec': spec})['status']['token']
 
+    def wait_may(self, user, verb, resource, group='', namespace='', subresource='', allowed=True):
+        """Until the API server permits this to a user, or no more: it takes Roles and bindings up a moment after they were written. Asks
+        the server itself, so that no refusal is in the audit log."""
+        attributes = {'verb': verb, 'resource': resource, 'group': group, 'namespace': namespace, 'subresource': subresource}
+        review = {'apiVersion': 'authorization.k8s.io/v1', 'kind': 'SubjectAccessReview', 'spec': {'user': user, 'resourceAttributes': attributes}}
+        path = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
+        eventually(lambda: self.admin.request('POST', path, review)['status']['allowed'] == allowed, f'{user}: {attributes}: {allowed}')
+
     # --- etcd and audit --------------------------------------------------------------------------------------
 
     def etcd_call(self, path, body):
