@@ -16,9 +16,14 @@ def test_peers_have_a_status(room, agents, fairway_plane):
             'agentVersion': 'test', 'peers': [{'name': 'walk-tor', 'address': '10.0.0.1', 'state': 'Established',
                                                'since': '2026-01-01T00:00:00Z', 'prefixesSent': 3, 'prefixesReceived': 1, 'lastError': ''}]}},
             'lbagent', subresource='status')
-        status = eventually(lambda: admin.get('BGPPeer', 'walk-tor').get('status'), 'the peer has a status')
-        assert 'walk-n1' in json.dumps(status) and 'Established' in json.dumps(status), status
-        assert 'Established' in fairway_plane.kubectl('get', 'bgppeers', '-o', 'yaml')
+
+        def nodes():
+            return {n['name']: n for n in admin.get('BGPPeer', 'walk-tor').get('status', {}).get('nodes', [])}
+
+        eventually(lambda: nodes().get('walk-n1', {}).get('state') == 'Established' and 'walk-n2' in nodes(), nodes)
+        assert nodes() == {'walk-n1': {'name': 'walk-n1', 'state': 'Established', 'since': '2026-01-01T00:00:00Z', 'prefixesSent': 3,
+                                       'prefixesReceived': 1}, 'walk-n2': {'name': 'walk-n2', 'state': 'Unknown'}}
+        assert 'state: Established' in fairway_plane.kubectl('get', 'bgppeers', '-o', 'yaml')
     finally:
         admin.delete('BGPPeer', 'walk-tor')
 

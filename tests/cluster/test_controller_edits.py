@@ -34,12 +34,18 @@ def test_no_edit_of_anything_else_moves_an_address(room, fairway_plane):
 
 def test_nothing_is_written_at_rest(room, fairway_plane):
     """L10, and no storm of Events: a pending Service is as quiet as one that has its address"""
-    room.pool(v4=1)
+    pool = room.pool(v4=1)
+    # What a test before this one has left is written about up to a second later.
+    eventually(lambda: [p['metadata']['name'] for p in room.admin.list('ServiceIPPool')] == [pool], lambda: room.admin.list('ServiceIPPool'))
     room.service('shop')
     room.addresses('shop')
     room.service('pending')
     room.refused('pending', 'PoolExhausted')
-    time.sleep(1)
+    for name, reason in (('shop', 'EnsuredLoadBalancer'), ('shop', 'UnAvailableLoadBalancer'), ('pending', 'SyncLoadBalancerFailed')):
+        eventually(lambda: room.events(name, reason), lambda: f'{name}: {reason}: {room.events(name)}')
+    room.pool_is(pool, 'Exhausted')
+    eventually(lambda: room.counts(pool)[:2] == (1, 0) and room.admin.get('ServiceIPPool', pool)['metadata'].get('finalizers'),
+               lambda: room.admin.get('ServiceIPPool', pool))
     since = fairway_plane.audit_size()
     time.sleep(3)
     made = [e for e in asked(fairway_plane, since) if e.get('objectRef', {}).get('resource') != 'leases']

@@ -191,7 +191,7 @@ def test_a_pool_in_use_waits_for_its_deletion(room):
     eventually(lambda: room.admin.find('ServiceIPPool', name) is None, 'the pool goes when nobody uses it')
     unused = room.pool('unused', first=8)
     room.pool_is(unused)
-    room.admin.gone('ServiceIPPool', unused, patience=5)
+    room.admin.gone('ServiceIPPool', unused)
 
 
 def test_pools_that_overlap(room):

@@ -2,11 +2,13 @@
 """lbcontroller as a process: restart, health, metrics, its end, its rights."""
 import re
 import signal
+import urllib.error
 import urllib.request
 
 from fwcluster.asked import keeps_to_its_role
 from fwcluster.install import NAMESPACE, wait_leader
 from fwcluster.rules import addresses
+from fwlab.waiting import eventually
 
 
 def test_restart_imports_before_it_allocates(room, controller):
@@ -29,7 +31,15 @@ def test_health_and_metrics(fairway_plane, controller):
         with urllib.request.urlopen(f'http://127.0.0.1:{controller.port}{path}', timeout=5) as reply:
             return reply.status, reply.read().decode()
 
-    assert get('/healthz')[0] == 200 and get('/readyz')[0] == 200
+    def is_ready():
+        try:
+            return get('/readyz')[0] == 200
+        except urllib.error.HTTPError as error:  # it leads, and its first lists are not complete
+            assert error.code == 503
+            return False
+
+    assert get('/healthz')[0] == 200
+    eventually(is_ready, controller.log)
     status, text = get('/metrics')
     assert status == 200 and re.search(r'^fairway_\S+ [0-9.e+]+$', text, re.M)
     for line in text.splitlines():
