@@ -13,7 +13,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../age
 from fwcluster.client import ApiError  # noqa: E402
 from fwcluster.control_plane import ControlPlane, missing  # noqa: E402
 from fwcluster.lone_agent import ApiWorld  # noqa: E402
-from fwlab.waiting import eventually  # noqa: E402
+from fwlab.waiting import FOREVER, eventually, stays  # noqa: E402
 from node import REMOTE4, REMOTE6, VIP4, VIP6, Bench  # noqa: E402
 
 AGENT = 'system:serviceaccount:fairway-system:lbagent'
@@ -126,9 +126,10 @@ def test_objects_come_from_the_api(bench):
 
 
 def test_lbnode_tells_what_is(bench):
-    group, entry = eventually(lambda: bench.entry('web/shop'), lambda: f'web/shop stands there: {bench.status()}')
+    group, entry = eventually(lambda: (found := bench.entry('web/shop')) and found[0]['programmed'] and found,
+                              lambda: f'web/shop stands there, programmed: {bench.status()}')
     assert entry == f'web/shop={VIP4},{VIP6}'
-    assert group['programmed'] and group['announcedTo'] == [] and group['reason'] == 'NoPeers'
+    assert group['announcedTo'] == [] and group['reason'] == 'NoPeers'
     status = bench.status()
     assert status['services'] == {'total': 1, 'programmed': 1, 'announced': 0, 'omitted': 0, 'sampled': False}
     assert [i['name'] for i in status['interfaces']] == ['up0'] and status['interfaces'][0]['hook'] == 'xdp'
@@ -176,17 +177,21 @@ def test_a_peer_that_cannot_be_had_says_why(bench):
 
 def test_what_a_pools_status_tells_is_no_change(bench):
     """lbcontroller writes counts each second, and a pool concerns every Service: an agent would plan all of them anew each time"""
-    bench.world.fairway('ServiceIPPool', 'counted', {'addresses': ['198.18.0.0/24']})
+    def generation():
+        return bench.lbctl_json('node', 'show')['generation']
+
     pool = {'apiVersion': 'fairway.dev/v1alpha1', 'kind': 'ServiceIPPool', 'metadata': {'name': 'counted'}}
-    time.sleep(1)  # its coming is a change
-    planned, events = bench.lbctl_json('node', 'show')['generation'], bench.metric('source_events_total')
+    before = generation()
+    bench.world.fairway('ServiceIPPool', 'counted', {'addresses': ['198.18.0.0/24']})
+    eventually(lambda: generation() > before, 'its coming is a change')
+    time.sleep(FOREVER)  # and one of a test before, if that comes now
+    planned, events = generation(), bench.metric('source_events_total')
     for i in range(3):
         bench.plane.admin.apply({**pool, 'status': {'assignedIPv4': i}}, subresource='status')
     eventually(lambda: bench.metric('source_events_total') >= events + 3, 'the agent was told')
-    time.sleep(1)
-    assert bench.lbctl_json('node', 'show')['generation'] == planned
+    stays(lambda: generation() == planned, 'nothing is planned')
     bench.plane.admin.delete('ServiceIPPool', 'counted')
-    eventually(lambda: bench.lbctl_json('node', 'show')['generation'] > planned, 'that it goes is a change')
+    eventually(lambda: generation() > planned, 'that it goes is a change')
 
 
 def test_a_broken_advertisement_leaves_what_it_announced(bench):
@@ -236,17 +241,19 @@ def test_a_removed_lbnode_comes_back(bench):
     bench.service('web/more', ['203.0.113.30'])  # something to write
     eventually(lambda: bench.entry('web/more'), lambda: f'it is made again: {bench.status()}')
     bench.world.service_remove('web/more')
+    eventually(lambda: not bench.entry('web/more'), 'it is gone')
 
 
 def test_many_changes_are_few_writes(bench):
     eventually(lambda: bench.entry('web/shop'), 'it stands there')
-    before = int(bench.metric('lbnode_writes_total'))
-    for i in range(20):
+    begin, before = time.monotonic(), int(bench.metric('lbnode_writes_total'))
+    for i in range(40):
         bench.service('web/flap', ['203.0.113.40'] if i % 2 else [])
-        time.sleep(0.1)
+        time.sleep(0.05)
     bench.world.service_remove('web/flap')
     eventually(lambda: not bench.entry('web/flap'), 'it is gone')
-    assert int(bench.metric('lbnode_writes_total')) - before <= 8
+    writes = int(bench.metric('lbnode_writes_total')) - before
+    assert 1 <= writes <= 2 + time.monotonic() - begin, 'one a second at most, however long the machine takes for the changes'
 
 
 def test_it_may_no_more_than_it_needs(bench):
