@@ -10,6 +10,8 @@ import struct
 import sys
 import time
 
+from fwlab.waiting import eventually
+
 QUIET_SECONDS = 0.7
 
 
@@ -109,9 +111,11 @@ def main():
     gateway = '2001:db8:c::1' if family == socket.AF_INET6 else '198.51.100.1'
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.sendto(b'', (gateway, 9))
-    time.sleep(0.1)
-    neighbours = json.loads(os.popen(f'ip -j neigh show {gateway} dev eth0').read())
-    hardware = bytes.fromhex(neighbours[0]['lladdr'].replace(':', ''))
+
+    def asked():
+        return [n['lladdr'] for n in json.loads(os.popen(f'ip -j neigh show {gateway} dev eth0').read()) if 'lladdr' in n]
+
+    hardware = bytes.fromhex(eventually(asked, f'{gateway} is known')[0].replace(':', ''))
     own = bytes.fromhex(open('/proc/net/arp').read() and
                         json.loads(os.popen('ip -j link show eth0').read())[0]['address'].replace(':', ''))
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))

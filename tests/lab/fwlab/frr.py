@@ -18,7 +18,7 @@ RUN_DIR = '/run/frr'
 def make_run_dir():
     """The package makes it when it is installed and systemd at each boot; where neither was, we do."""
     if not os.path.isdir(RUN_DIR):
-        os.mkdir(RUN_DIR, mode=0o755)
+        os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)  # another laboratory may do the same at this moment
         shutil.chown(RUN_DIR, 'frr', 'frr')
 
 

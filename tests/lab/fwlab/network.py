@@ -137,11 +137,14 @@ class Network:
 
     def make_directory(self):
         """The first step of up(): it fails if there is one of this name."""
-        os.makedirs(ROOT, exist_ok=True)
-        try:
-            os.mkdir(self.directory)
-        except FileExistsError:
-            raise LabError(f"'{self.name}' is there already: take it down first") from None
+        while True:
+            os.makedirs(ROOT, exist_ok=True)
+            try:
+                return os.mkdir(self.directory)
+            except FileExistsError:
+                raise LabError(f"'{self.name}' is there already: take it down first") from None
+            except FileNotFoundError:  # another one was the last, and went down just now
+                continue
 
     def make_subdirectories(self, *more):
         os.chmod(self.directory, 0o755)  # FRR's daemons run as user frr
@@ -330,7 +333,7 @@ table inet kube {{
 
     # --- the client, and questions -------------------------------------------------------------------------
 
-    def http_get(self, host, address, port=80, path='/', timeout=3):
+    def http_get(self, host, address, port=80, path='/', timeout=10):
         return json.loads(netns.run_in(self.ns(host), ['curl', '-sS', '-g', '--max-time', str(timeout),
                                                        f'http://{target(address, port)}{path}']))
 
