@@ -108,6 +108,7 @@ class Cluster(Network):
         """The control plane's host: behind the router as the nodes are."""
         control, tor = self.ns('control'), self.ns('tor')
         netns.veth(tor, 'control', control, 'eth0')
+        self.wait_link_known('tor', 'control')
         netns.ip_batch(tor, ['addr add 172.30.250.1/30 dev control', 'addr add fd00:30:fa::1/64 dev control nodad', 'link set control up'])
         netns.ip_batch(control, [f'addr add {CONTROL_V4}/30 dev eth0', f'addr add {CONTROL_V6}/64 dev eth0 nodad', 'link set eth0 up',
                                  'route add default via 172.30.250.1', 'route add default via fd00:30:fa::1'])

@@ -215,12 +215,22 @@ class Network:
                 except LabError as error:
                     raise LabError(f'{error}\n{self.processes.log_tail(f"{host}-zebra")}') from None
 
+    def wait_link_known(self, host, interface):
+        """Before it gets addresses: zebra 8.4 hears of links and of addresses on two sockets, and forgets an address whose link it has not
+        read yet. bgpd then resets each session over it ("nexthop_set failed")."""
+        def known():
+            return any(line.split()[:1] == [interface] for line in
+                       frr.vtysh(self.ns(host), self.ns(host), 'show interface brief', check=False).splitlines())
+
+        wait_for(f"{host}'s zebra knows {interface}", known, pause=0.01)
+
     def make_node(self, node):
         ns, tor = self.ns(node), self.ns('tor')
         (v4, v6), (router_v4, router_v6) = self.node_addresses(node), self.router_addresses(node)
         cidr_v4, cidr_v6 = self.pod_cidrs(node)
         netns.add(ns, {**QUIET_V6, **FORWARDING, **STRICT})
         netns.veth(tor, node, ns, 'eth0')
+        self.wait_link_known('tor', node)
         netns.ip_batch(tor, [f'addr add {router_v4}/30 dev {node}', f'addr add {router_v6}/64 dev {node} nodad', f'link set {node} up'])
         # The blackholes: what is addressed to a pod that is not there must not travel back to the router.
         netns.ip_batch(ns, [f'addr add {v4}/30 dev eth0', f'addr add {v6}/64 dev eth0 nodad', 'link set eth0 up',
