@@ -152,6 +152,34 @@ static void excluded(struct scene *scene)
 		    "node.kubernetes.io/exclude-from-external-load-balancers", "");
 }
 
+/* What Go's ParseBool takes for false excludes nobody. */
+static void not_excluded(struct scene *scene)
+{
+	scene->input.n_routes = 0;
+	world_label(&scene->world, &scene->node->meta.labels,
+		    "node.kubernetes.io/exclude-from-external-load-balancers", "False");
+}
+
+static void on_its_way_out(struct scene *scene)
+{
+	scene->input.n_routes = 0;
+	scene->node->meta.deleting = true;
+}
+
+/* A port that no data path carries is no broken step. */
+static void sctp_beside(struct scene *scene)
+{
+	static struct frontend frontends[2];
+	static struct frontend_state states[2];
+
+	frontends[0] = frontends[1] = scene->frontend;
+	frontends[1].protocol = L4_SCTP;
+	states[0] = scene->state;
+	scene->plan.frontends = frontends;
+	scene->plan.n_frontends = 2;
+	scene->input.states = states;
+}
+
 static void not_selected(struct scene *scene)
 {
 	scene->input.n_routes = 0;
@@ -267,6 +295,9 @@ static const struct {
 	{ "maps", "an older state serves", stale },
 	{ "announcement", "no usable BGPPeer", no_peer },
 	{ "announcement", "exclude-from-external-load-balancers", excluded },
+	{ "announcement", "node selector leaves this node out", not_excluded },
+	{ "announcement", "the node is being deleted", on_its_way_out },
+	{ "", "192.0.2.10/32 to tor-a: announced", sctp_beside },
 	{ "announcement", "no BGPAdvertisement selects", not_selected },
 	{ "announcement", "; BGPAdvertisement/some: spec.communities: no-exprt; it is not used",
 	  advertisement_broken },

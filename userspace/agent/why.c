@@ -10,8 +10,7 @@
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/explain.h"
-
-#define EXCLUDE_LABEL "node.kubernetes.io/exclude-from-external-load-balancers"
+#include "userspace/core/route_policy.h"
 
 static bool step_class(const struct why_input *in, struct strbuf *out)
 {
@@ -139,6 +138,12 @@ static bool step_endpoints(const struct why_input *in, struct strbuf *out)
 	return false;
 }
 
+/* SCTP never does, and is a problem of its own. */
+static bool is_to_stand(const struct frontend *frontend)
+{
+	return frontend->type == FRONTEND_LOAD_BALANCER && frontend->protocol != L4_SCTP;
+}
+
 static bool step_maps(const struct why_input *in, struct strbuf *out)
 {
 	char text[ADDR_TEXT_MAX];
@@ -146,13 +151,13 @@ static bool step_maps(const struct why_input *in, struct strbuf *out)
 	size_t i, standing = 0, n = 0;
 
 	for (i = 0; i < in->plan->n_frontends; i++) {
-		n += in->plan->frontends[i].type == FRONTEND_LOAD_BALANCER;
-		standing += in->plan->frontends[i].type == FRONTEND_LOAD_BALANCER && in->states[i].standing;
+		n += is_to_stand(&in->plan->frontends[i]);
+		standing += is_to_stand(&in->plan->frontends[i]) && in->states[i].standing;
 	}
 	strbuf_appendf(out, "%zu of %zu frontends stand as planned", standing, n);
 	for (i = 0; i < in->plan->n_frontends && standing < n; i++) {
 		frontend = &in->plan->frontends[i];
-		if (frontend->type != FRONTEND_LOAD_BALANCER || in->states[i].standing)
+		if (!is_to_stand(frontend) || in->states[i].standing)
 			continue;
 		strbuf_appendf(out, "; %s port %u/%s does not (%s)", addr_format(&frontend->addr, text),
 			       frontend->port, l4_protocol_name(frontend->protocol),
@@ -166,20 +171,8 @@ static bool step_maps(const struct why_input *in, struct strbuf *out)
 static const char *node_excluded(const struct why_input *in)
 {
 	const struct node *node = cluster_find_node(in->cluster, in->node);
-	const char *label;
-	size_t i;
 
-	if (!node)
-		return "there is no Node object of this name";
-	label = labels_find(&node->meta.labels, EXCLUDE_LABEL);
-	if (label && strcmp(label, "false"))
-		return "the node carries the label " EXCLUDE_LABEL;
-	if (node->network_unavailable)
-		return "the node's condition NetworkUnavailable is True";
-	for (i = 0; i < node->n_taints; i++)
-		if (text_equal(node->taints[i].key, "ToBeDeletedByClusterAutoscaler"))
-			return "the node has the taint ToBeDeletedByClusterAutoscaler";
-	return NULL;
+	return node ? node_why_no_services(node) : "there is no Node object of this name";
 }
 
 /* The Service may be announced from nowhere because of what is wrong with its own selector, or with an

@@ -36,17 +36,21 @@ static bool text_is_false(const char *text)
 	return false;
 }
 
-bool node_takes_services(const struct node *node)
+const char *node_why_no_services(const struct node *node)
 {
 	const char *exclude = labels_find(&node->meta.labels, EXCLUDE_LABEL);
 	size_t i;
 
-	if (node->meta.deleting || node->network_unavailable || (exclude && !text_is_false(exclude)))
-		return false;
+	if (node->meta.deleting)
+		return "the node is being deleted";
+	if (exclude && !text_is_false(exclude))
+		return "the node carries the label " EXCLUDE_LABEL;
+	if (node->network_unavailable)
+		return "the node's condition NetworkUnavailable is True";
 	for (i = 0; i < node->n_taints; i++)
 		if (text_equal(node->taints[i].key, AUTOSCALER_TAINT))
-			return false;
-	return true; /* also when it is not ready: health checks decide about that; also when it is cordoned */
+			return "the node has the taint " AUTOSCALER_TAINT;
+	return NULL; /* also when it is not ready: health checks decide about that; also when it is cordoned */
 }
 
 /* As the scheduler matches them (corev1.Toleration). */
@@ -356,7 +360,7 @@ static int advert_nodes(struct route_policy *policy, const struct cluster *clust
 
 		if (!selectors_match_any_or_empty(&object->node_selectors, &node->meta.labels))
 			continue;
-		if (object->type == ADVERTISE_SERVICE && (!node_takes_services(node) || is_draining(object, node)))
+		if (object->type == ADVERTISE_SERVICE && (node_why_no_services(node) || is_draining(object, node)))
 			continue;
 		if (i != policy->self && !asks_about_others(policy, object))
 			continue;

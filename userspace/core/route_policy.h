@@ -64,7 +64,7 @@ const struct policy_pool *route_policy_pool(const struct route_policy *, const s
 /* Is the whole prefix the pool's? NULL: no pool, nothing is. */
 bool policy_pool_covers(const struct policy_pool *, const struct prefix *);
 
-/* SEMANTICS L8 and DESIGN section 5: may this node attract traffic for ServiceIPs at all? */
-bool node_takes_services(const struct node *);
+/* SEMANTICS L8 and DESIGN section 5: why this node may attract no traffic for ServiceIPs at all; NULL: it may. */
+const char *node_why_no_services(const struct node *);
 
 #endif
