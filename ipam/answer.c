@@ -96,7 +96,7 @@ static void append_refusal(struct strbuf *out, const struct claim *claim, const 
 		strbuf_append(out, pool->health == POOL_INVALID ? "Invalid" : "Conflict");
 		break;
 	case REFUSED_DISABLED:
-		strbuf_append(out, "disabled");
+		strbuf_append(out, pool->spec->meta.deleting ? "being deleted" : "disabled");
 		break;
 	case REFUSED_FAMILY:
 		strbuf_appendf(out, "no %s addresses", slot == SLOT_IPV6 ? "IPv6" : "IPv4");

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/parse.h"
 #include "userspace/core/annotations.h"
@@ -192,12 +191,13 @@ static int split(struct strings *ret, struct arena *arena, const char *text, enu
 
 /* --- addresses ----------------------------------------------------------------------------------------- */
 
-static const char *take_address(struct request *request, const char *text)
+static const char *take_address(struct request *request, enum wish_syntax syntax, const char *text)
 {
 	struct addr addr, *slot;
 
 	if (addr_parse(text, &addr) < 0)
-		return "not a list of plain IPv4 and IPv6 addresses";
+		return syntax == SYNTAX_TEXT ? "not a plain IPv4 or IPv6 address; " ANNOTATION_IPS " takes one of each" :
+					       "not a list of plain IPv4 and IPv6 addresses";
 	slot = &request->ips[family_slot(addr.family)];
 	if (slot->family != ADDR_NONE)
 		return "more than one address of a family";
@@ -228,7 +228,7 @@ static int parse_addresses(struct request *request, struct arena *arena, const s
 	if (r < 0)
 		return set_invalid(request, arena, source->annotation, text, "not a JSON list of strings");
 	for (i = 0; i < pieces.n && !why; i++)
-		why = take_address(request, pieces.items[i]);
+		why = take_address(request, source->syntax, pieces.items[i]);
 	return why ? set_invalid(request, arena, source->annotation, text, why) : 0;
 }
 
@@ -301,20 +301,22 @@ static void determine_families(struct request *request, const struct service *se
 	}
 }
 
-static int check_families(struct request *request, struct arena *arena,
-			  const struct service *service _unused_)
+static int check_families(struct request *request, struct arena *arena)
 {
-	size_t i;
+	const struct wish *wish = &request->ips_wish;
+	bool both = request->ips[SLOT_IPV4].family && request->ips[SLOT_IPV6].family;
+	unsigned slot;
 
-	if (request->n_families < 2 && request->ips[SLOT_IPV4].family && request->ips[SLOT_IPV6].family)
-		return set_invalid(request, arena, "requested addresses", "IPv4 and IPv6",
-				   "the Service has one family");
-	for (i = 0; i < SLOT_COUNT; i++) {
-		char text[ADDR_TEXT_MAX];
-
-		if (request->ips[i].family && !request_wants(request, request->ips[i].family))
-			return set_invalid(request, arena, "requested address", addr_format(&request->ips[i], text),
-					   "not of a family of the Service");
+	for (slot = 0; slot < SLOT_COUNT; slot++) {
+		if (!request->ips[slot].family || request_wants(request, request->ips[slot].family))
+			continue;
+		if (both)
+			return set_invalid(request, arena, wish->source, wish->text,
+					   "the Service has one family: leave the other one's address out, or set "
+					   "spec.ipFamilyPolicy to RequireDualStack");
+		return set_invalid(request, arena, wish->source, wish->text,
+				   slot == SLOT_IPV6 ? "the Service has no IPv6 in spec.ipFamilies" :
+						       "the Service has no IPv4 in spec.ipFamilies");
 	}
 	return 0;
 }
@@ -395,7 +397,7 @@ int request_parse(struct request *ret, struct arena *arena, const struct service
 		return r;
 	determine_families(&request, service);
 	if (!request.invalid)
-		r = check_families(&request, arena, service);
+		r = check_families(&request, arena);
 	if (r == 0 && !request.invalid)
 		r = parse_pools(&request, arena, service);
 	if (r < 0)
