@@ -292,6 +292,50 @@ static void test_a_quota_of_another_pool(void **state)
 	       "ServiceIPPool/other itself now");
 }
 
+/* … whoever says so: the Service by a name, as above, or the pool by whom it selects. */
+static void test_a_quota_of_a_pool_for_others(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_ip_pool *full = world_pool(&fixture->world, "full", "203.0.113.0/30");
+	struct service *holder = world_service(&fixture->world, "w/holder");
+
+	give(fixture);
+	world_service(&fixture->world, "w/next");
+	full->quota_per_namespace = fixture->pool->quota_per_namespace = 1;
+	world_ingress(&fixture->world, holder, "203.0.113.0");
+	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
+	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
+	fixture->busy = "public";
+	expect(fixture,
+	       "Service/holder now\nService/shop now\nServiceIPPool/full itself now\n"
+	       "ServiceIPPool/other itself now"); /* it is for all: the next round has an address of it */
+	fixture->pool->allocation =
+		(struct service_allocation){ .present = true,
+					     .namespaces = world_words(&fixture->world, "elsewhere") };
+	expect(fixture,
+	       "Service/holder now\nService/next now\nService/shop now\nServiceIPPool/full itself now\n"
+	       "ServiceIPPool/other itself now");
+}
+
+/* A status that says too much is written whatever is about to be free: it is what others wait for. */
+static void test_what_must_leave_a_status_waits_for_no_quota(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *next = world_service(&fixture->world, "w/next");
+
+	give(fixture);
+	next->meta.created_sec = fixture->shop->meta.created_sec - 1; /* it is decided about first */
+	fixture->pool->quota_per_namespace = 1;
+	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
+	world_ingress(&fixture->world, next, "198.51.100.0");
+	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "public");
+	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
+	fixture->busy = "public";
+	expect(fixture, "Service/shop now\nServiceIPPool/other itself now");
+	world_ingress(&fixture->world, next, "198.51.100.0 198.51.100.1"); /* one too many */
+	expect(fixture, "Service/next now\nService/shop now\nServiceIPPool/other itself now");
+}
+
 static void test_conditions_can_wait(void **state)
 {
 	struct fixture *fixture = *state;
@@ -403,6 +447,8 @@ int main(void)
 		TEST(test_a_quota_that_is_about_to_be_free),
 		TEST(test_a_quota_that_stays_taken),
 		TEST(test_a_quota_of_another_pool),
+		TEST(test_a_quota_of_a_pool_for_others),
+		TEST(test_what_must_leave_a_status_waits_for_no_quota),
 		TEST(test_nothing_is_said_of_what_names_the_unknown),
 		TEST(test_profiles_and_communities),
 		TEST(test_counts_of_a_peer_can_wait_longer),
