@@ -535,6 +535,31 @@ static void what_goes_in_time_ends_no_rest(void **state _unused_)
 	assert_in_range(n_glances, 5, 9);
 }
 
+/* One that goes and comes back between two writes stands there already: no rest ends for it a second time. */
+static void what_stands_there_already_ends_no_rest(void **state _unused_)
+{
+	report_of(30000, true);
+	leaving = "w/shop";
+	reporter_kick(agent.reporter);
+	pass(REPORT_QUIET_MSEC);
+	is_written("w/shop=192.0.2.1");
+	answer(200);
+	leaving = NULL;
+	reporter_kick(agent.reporter);
+	pass(1100);
+	leaving = "w/shop";
+	reporter_kick(agent.reporter);
+	n_calls = n_looks = 0;
+	pass(REPORT_QUIET_MSEC);
+	assert_int_equal(n_looks, 1); /* as for one that is not told */
+	for (unsigned i = 0; i < 50; i++) {
+		reporter_kick(agent.reporter);
+		pass(100);
+	}
+	assert_int_equal(n_looks, 1);
+	assert_int_equal(n_calls, 0);
+}
+
 /* Nor does it cut the pause after a write that failed: the API server asked for it. */
 static void what_must_be_told_waits_for_a_failed_write(void **state _unused_)
 {
@@ -605,6 +630,7 @@ int main(void)
 		row(what_begins_during_a_write_is_told_in_time),
 		row(many_that_cannot_go_do_not_make_many_writes),
 		row(what_goes_in_time_ends_no_rest),
+		row(what_stands_there_already_ends_no_rest),
 		row(what_must_be_told_waits_for_a_failed_write),
 		row(what_a_failed_write_left_is_not_known),
 		row(before_the_first_round_nothing_is_said),
