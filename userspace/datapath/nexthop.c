@@ -17,6 +17,7 @@
 #include "userspace/base/log.h"
 #include "userspace/datapath/clock.h"
 #include "userspace/datapath/prefix_set.h"
+#include "userspace/datapath/reading.h"
 #include "userspace/datapath/routes.h"
 
 #define ROUTES_SETTLE_USEC  (20 * 1000) /* a burst of route events is one reload … */
@@ -289,16 +290,7 @@ static void leaf_ask(struct nexthops *nexthops, struct leaf *leaf, const struct 
 {
 	leaf->asked = true;
 	leaf->error = routes_ask(&nexthops->routes, addr, &leaf->hop);
-	switch (leaf->error) {
-	case 0:
-	case -ENETUNREACH: /* the kernel's word: no route, … */
-	case -EHOSTUNREACH:
-	case -EINVAL: /* … blackhole, … */
-	case -EACCES: /* … prohibit */
-		return;
-	default:
-		nexthops->asked_in_vain = true;
-	}
+	nexthops->asked_in_vain |= !reading_is_word(leaf->error);
 }
 
 static const struct hop_info *hop_of(struct nexthops *nexthops, const struct addr *addr)

@@ -18,8 +18,7 @@ struct routes { /* { .netlink = … } */
 	bool read;
 };
 
-/* -ENETUNREACH, -EHOSTUNREACH, -EINVAL (blackhole), -EACCES: the kernel's word; else it could not be asked.
- */
+/* 0 or -errno; which of those are the kernel's word: reading_is_word(). */
 int routes_ask(struct routes *, const struct addr *destination, struct hop_info *ret);
 void routes_forget(struct routes *); /* they changed, or are no longer needed */
 

@@ -10,17 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-event.h>
 #include <uthash.h>
 
 #include "userspace/base/array.h"
-#include "userspace/base/attributes.h"
 #include "userspace/base/log.h"
 #include "userspace/datapath/choose.h"
+#include "userspace/datapath/reading.h"
 #include "userspace/datapath/routes.h"
+#include "userspace/io/loop.h"
 
-#define SETTLE_USEC (50 * 1000)	       /* a burst of link and route events is one refresh */
-#define RETRY_USEC  (10 * 1000 * 1000) /* an interface that could not be attached is tried again */
+#define SETTLE_MSEC 50	  /* a burst of link and route events is one refresh */
+#define RETRY_MSEC  10000 /* an interface that could not be attached is tried again */
 #define PASSES	    3 /* of a refresh: our program on one device can be what lets XDP on another send there */
 
 struct uplink {
@@ -45,8 +45,8 @@ struct uplinks {
 	size_t n_carriers, carriers_capacity;
 	struct interface_view *views;
 	size_t n_views, views_capacity;
-	sd_event_source *settle;
-	bool settling; /* armed by an event, not for a retry */
+	struct reading reading;	    /* of what chooses: `carriers` */
+	struct loop_timer *refresh; /* NULL: there is no loop */
 };
 
 /* --- links ------------------------------------------------------------------------------------ */
@@ -115,15 +115,20 @@ static int links_read(struct uplinks *uplinks)
 
 /* --- who carries routes ----------------------------------------------------------------------- */
 
-static void carrier_add(struct uplinks *uplinks, uint32_t ifindex)
+static int carrier_add(struct uplinks *uplinks, uint32_t ifindex)
 {
-	if (ifindex && array_reserve(uplinks->carriers, uplinks->n_carriers, uplinks->carriers_capacity) == 0)
-		uplinks->carriers[uplinks->n_carriers++] = ifindex;
+	if (!ifindex)
+		return 0;
+	if (array_reserve(uplinks->carriers, uplinks->n_carriers, uplinks->carriers_capacity) < 0)
+		return -ENOMEM;
+	uplinks->carriers[uplinks->n_carriers++] = ifindex;
+	return 0;
 }
 
 struct default_routes {
 	struct route_info *items;
 	size_t n, capacity;
+	int error;
 };
 
 static void read_default_route(void *userdata, const struct route_info *route)
@@ -134,41 +139,71 @@ static void read_default_route(void *userdata, const struct route_info *route)
 		return;
 	if (array_reserve(routes->items, routes->n, routes->capacity) == 0)
 		routes->items[routes->n++] = *route;
+	else
+		routes->error = -ENOMEM;
 }
 
-static void default_carriers_read(struct uplinks *uplinks)
+static int first_error(int first, int second)
+{
+	return first < 0 ? first : second;
+}
+
+static int failure_of(int r)
+{
+	return reading_is_word(r) ? 0 : r;
+}
+
+static int default_carriers_read(struct uplinks *uplinks)
 {
 	struct default_routes routes = { 0 };
+	int v4 = netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, &routes);
+	int v6 = netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, &routes);
+	int error = first_error(failure_of(v4), failure_of(v6));
 
-	netlink_each_route(uplinks->netlink, ADDR_IPV4, read_default_route, &routes);
-	netlink_each_route(uplinks->netlink, ADDR_IPV6, read_default_route, &routes);
+	error = first_error(error, routes.error);
 	for (size_t i = 0; i < routes.n; i++) {
 		struct route_info *route = &routes.items[i];
+		int r = netlink_route_complete(uplinks->netlink, route);
 
-		/* What the kernel does not tell of it chooses nothing, as with a peer without a route. */
-		netlink_route_complete(uplinks->netlink, route);
+		/* What has no next hop chooses nothing, as with a peer without a route. */
+		error = first_error(error, failure_of(r));
 		for (unsigned j = 0; j < route->n_ifindex; j++)
-			carrier_add(uplinks, route->ifindex[j]);
+			error = first_error(error, carrier_add(uplinks, route->ifindex[j]));
 	}
 	free(routes.items);
+	return error;
 }
 
-static void carriers_read(struct uplinks *uplinks)
+static int peer_carriers_read(struct uplinks *uplinks)
 {
 	struct routes routes = { .netlink = uplinks->netlink };
+	int error = 0;
 
-	uplinks->n_carriers = 0;
-	if (uplinks->config.n_globs)
-		return;
 	for (size_t i = 0; i < uplinks->config.n_peers; i++) {
 		struct hop_info hop;
+		int r = routes_ask(&routes, &uplinks->config.peers[i], &hop);
 
 		/* A peer without a route at the moment chooses nothing; the route's event comes back here. */
-		if (routes_ask(&routes, &uplinks->config.peers[i], &hop) == 0 && hop.type == RTN_UNICAST)
-			carrier_add(uplinks, hop.ifindex);
+		error = first_error(error, failure_of(r));
+		if (r == 0 && hop.type == RTN_UNICAST)
+			error = first_error(error, carrier_add(uplinks, hop.ifindex));
 	}
 	routes_forget(&routes);
-	default_carriers_read(uplinks);
+	return error;
+}
+
+/* Whatever could be read counts: an interface that was chosen once stays so. 0 or the first error. */
+static int carriers_read(struct uplinks *uplinks)
+{
+	int error;
+
+	uplinks->n_carriers = 0;
+	if (uplinks->config.n_globs) {
+		uplinks->reading = (struct reading){ 0 }; /* it is over, and nobody cares */
+		return 0;
+	}
+	error = peer_carriers_read(uplinks);
+	return first_error(error, default_carriers_read(uplinks));
 }
 
 /* --- acting ----------------------------------------------------------------------------------- */
@@ -181,10 +216,10 @@ static void uplink_tell(const struct uplink *uplink, const struct interface_view
 		return;
 	if (error < 0 && strcmp(view->hook, "none") != 0)
 		log_error("interface %s: %s; the last agent's programs stay at work (%s), retry in %u s",
-			  view->name, view->why, view->hook, RETRY_USEC / 1000000);
+			  view->name, view->why, view->hook, RETRY_MSEC / 1000);
 	else if (error < 0)
 		log_error("interface %s: no hook: %s; its traffic is not balanced, retry in %u s", view->name,
-			  view->why, RETRY_USEC / 1000000);
+			  view->why, RETRY_MSEC / 1000);
 	else
 		log_info("interface %s: hook %s (%s)", view->name, view->hook, view->why);
 }
@@ -228,16 +263,11 @@ static bool uplink_wanted(const struct uplinks *uplinks, const struct uplink *up
 				uplink->link.flags & IFF_LOOPBACK);
 }
 
-static void arm(struct uplinks *uplinks, uint64_t usec)
+/* A stream of events must not put a refresh off for ever, nor a retry an event. */
+static void arm(struct uplinks *uplinks, uint64_t after_msec)
 {
-	bool pending = sd_event_source_get_enabled(uplinks->settle, NULL) > 0;
-
-	/* A stream of events must not put a refresh off for ever, nor a retry an event. */
-	if (!uplinks->settle || (pending && (usec == RETRY_USEC || uplinks->settling)))
-		return;
-	uplinks->settling = usec == SETTLE_USEC;
-	sd_event_source_set_time_relative(uplinks->settle, usec);
-	sd_event_source_set_enabled(uplinks->settle, SD_EVENT_ONESHOT);
+	if (uplinks->refresh)
+		loop_timer_set_earlier(uplinks->refresh, after_msec);
 }
 
 /* --- where XDP cannot send -------------------------------------------------------------------- */
@@ -328,24 +358,44 @@ static bool refresh_hooks(struct uplinks *uplinks, bool *failed)
 	return changed;
 }
 
+/* The next event would choose them too, but on a quiet host there is none for hours. */
+static void note_reading(struct uplinks *uplinks, int error)
+{
+	uint64_t retry_msec;
+
+	switch (reading_note(&uplinks->reading, error, &retry_msec)) {
+	case READING_NO_NEWS:
+		break;
+	case READING_FAILS:
+		log_warn(
+			"interfaces: the routes that choose them cannot be read (%s); those that were chosen "
+			"stay, tried again, less and less often",
+			strerror(-error));
+		break;
+	case READING_IS_OVER:
+		log_info("interfaces: the routes that choose them are read again");
+		break;
+	}
+	if (retry_msec)
+		arm(uplinks, retry_msec);
+}
+
 int uplinks_refresh(struct uplinks *uplinks, bool links_too)
 {
 	int r = links_too ? links_read(uplinks) : 0;
 	bool failed = false;
 
-	carriers_read(uplinks);
+	note_reading(uplinks, carriers_read(uplinks));
 	for (int pass = 0; pass < PASSES && !failed && refresh_hooks(uplinks, &failed); pass++)
 		;
 	if (failed || r < 0)
-		arm(uplinks, RETRY_USEC);
+		arm(uplinks, RETRY_MSEC);
 	return r;
 }
 
-static int on_settled(sd_event_source *source _unused_, uint64_t usec _unused_, void *userdata)
+static void on_refresh(void *userdata)
 {
-	((struct uplinks *)userdata)->settling = false;
 	uplinks_refresh(userdata, true);
-	return 0;
 }
 
 void uplinks_link_changed(struct uplinks *uplinks, const struct link_info *link, bool gone)
@@ -359,18 +409,18 @@ void uplinks_link_changed(struct uplinks *uplinks, const struct link_info *link,
 		if (uplink)
 			uplink_drop(uplinks, uplink);
 	}
-	arm(uplinks, SETTLE_USEC);
+	arm(uplinks, SETTLE_MSEC);
 }
 
 void uplinks_next_hops_changed(struct uplinks *uplinks)
 {
-	arm(uplinks, SETTLE_USEC);
+	arm(uplinks, SETTLE_MSEC);
 }
 
 void uplinks_routes_changed(struct uplinks *uplinks)
 {
 	if (!uplinks->config.n_globs)
-		arm(uplinks, SETTLE_USEC);
+		arm(uplinks, SETTLE_MSEC);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -402,10 +452,7 @@ int uplinks_new(struct sd_event *event, struct netlink *netlink, const struct ho
 	if (r == 0)
 		r = hooks_each_interface(links_dir, adopt, uplinks);
 	if (r == 0 && event)
-		r = sd_event_add_time_relative(event, &uplinks->settle, CLOCK_MONOTONIC, SETTLE_USEC,
-					       SETTLE_USEC / 4, on_settled, uplinks);
-	if (r >= 0 && event)
-		r = sd_event_source_set_enabled(uplinks->settle, SD_EVENT_OFF);
+		r = loop_timer_new(event, on_refresh, uplinks, &uplinks->refresh);
 	if (r >= 0)
 		r = uplinks_refresh(uplinks, false);
 	if (r < 0) {
@@ -422,7 +469,7 @@ void uplinks_free(struct uplinks *uplinks)
 
 	if (!uplinks)
 		return;
-	sd_event_source_disable_unref(uplinks->settle);
+	loop_timer_free(uplinks->refresh);
 	HASH_ITER(hh, uplinks->by_ifindex, uplink, next)
 	{
 		HASH_DEL(uplinks->by_ifindex, uplink);
