@@ -2,6 +2,7 @@
 /* What the data path takes from the host: next hops by its routes and neighbours, and findings about its
  * settings. */
 #include <bpf/bpf.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -463,6 +464,33 @@ static void test_dead_next_hops(void **state _unused_)
 	}
 }
 
+/* What the kernel says of a next hop is read of objects, too: of these it calls none dead, for it removes
+ * them with their interface's carrier. */
+static void test_flags_of_objects(void **state _unused_)
+{
+	static const char *const routes[] = { "10.244.2.0/24", "fd00:244:2::/64" };
+
+	shell("ip addr add 10.0.9.1/24 dev up0; ip addr add fd00:9::1/64 dev up0 nodad; "
+	      "ip nexthop add id 26 via 10.0.9.2 dev up0 onlink; ip nexthop add id 28 group 26; "
+	      "ip nexthop add id 16 via fd00:9::2 dev up0 onlink; ip nexthop add id 18 group 16; "
+	      "ip route add 10.244.2.0/24 nhid 28; ip route add fd00:244:2::/64 nhid 18");
+	for (int compatible = 1; compatible >= 0; compatible--) {
+		shell("sysctl -qw net.ipv4.nexthop_compat_mode=%d", compatible);
+		for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+			struct route_info route = dumped_route(routes[i]);
+			struct netlink *netlink;
+
+			assert_int_equal(netlink_open(NULL, NULL, &netlink), 0);
+			assert_int_equal(netlink_route_complete(netlink, &route), 0);
+			netlink_close(netlink);
+			assert_int_equal(route.n_ifindex, 1);
+			assert_int_equal(route.hop.ifindex, if_nametoindex("up0"));
+			assert_int_equal(route.hop_flags, RTNH_F_ONLINK);
+		}
+	}
+	shell("sysctl -qw net.ipv4.nexthop_compat_mode=1");
+}
+
 /* --- the host --------------------------------------------------------------------------------- */
 
 static void test_host(void **state)
@@ -510,6 +538,7 @@ int main(void)
 		SMALL_WORLD_TEST(test_objects_without_compatibility),
 		SMALL_WORLD_TEST(test_default_routes_without_compatibility),
 		SMALL_WORLD_TEST(test_dead_next_hops),
+		SMALL_WORLD_TEST(test_flags_of_objects),
 		SMALL_WORLD_TEST(test_host),
 	};
 

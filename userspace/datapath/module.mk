@@ -1,5 +1,5 @@
 # The kernel half: pure decisions (core), and the edge that loads, attaches, feeds and reads it.
-CORE_SRCS += $(addprefix userspace/datapath/,choose.c expiry.c fib.c index_table.c options.c port_list.c prefix_set.c reading.c)
+CORE_SRCS += $(addprefix userspace/datapath/,choose.c expiry.c fib.c hops.c index_table.c options.c port_list.c prefix_set.c reading.c)
 EDGE_SRCS += $(addprefix userspace/datapath/,addresses.c applied.c attach.c collector.c counters.c events.c flow_view.c flows.c \
 	frontends.c host.c netlink.c nexthop.c pins.c ranges.c routes.c tables.c uplinks.c)
 EDGE_SRCS += userspace/datapath/load.c userspace/datapath/datapath.c

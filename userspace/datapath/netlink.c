@@ -21,6 +21,7 @@
 #include "userspace/base/attributes.h"
 #include "userspace/base/cleanup.h"
 #include "userspace/base/log.h"
+#include "userspace/datapath/hops.h"
 
 #define EVENT_BUFFER_BYTES (4 << 20) /* some 10,000 neighbour events between two turns of the loop */
 #define DUMP_ATTEMPTS	   3	     /* a dump that a change interrupted is asked again */
@@ -122,12 +123,6 @@ static bool parse_link(struct nlmsghdr *header, struct link_info *ret)
 	return true;
 }
 
-static void route_add_ifindex(struct route_info *route, uint32_t ifindex)
-{
-	if (route->n_ifindex < ARRAY_SIZE(route->ifindex))
-		route->ifindex[route->n_ifindex++] = ifindex;
-}
-
 static bool hop_parse(int family, struct nlattr *attrs[static RTA_MAX + 1], struct hop_info *hop)
 {
 	if (attrs[RTA_OIF])
@@ -145,39 +140,25 @@ static bool hop_parse(int family, struct nlattr *attrs[static RTA_MAX + 1], stru
 	return true;
 }
 
-/* The lower, the better. The kernel calls a hop without carrier dead where the device's settings say so. */
-enum liveliness { HOP_ALIVE, HOP_WITHOUT_CARRIER, HOP_DEAD };
-
-static enum liveliness liveliness_of(unsigned flags)
-{
-	return flags & RTNH_F_DEAD ? HOP_DEAD : flags & RTNH_F_LINKDOWN ? HOP_WITHOUT_CARRIER : HOP_ALIVE;
-}
-
-static bool parse_one_of_many(int family, const struct rtnexthop *one, struct hop_info *ret)
+/* What of it cannot be read leads nowhere. */
+static void parse_one_of_many(int family, const struct rtnexthop *one, struct route_info *route)
 {
 	struct nlattr *attrs[RTA_MAX + 1];
-	struct hop_info hop = { .type = ret->type, .ifindex = one->rtnh_ifindex };
+	struct hop_info hop = { .type = route->type, .ifindex = one->rtnh_ifindex };
+	bool read = nla_parse(attrs, RTA_MAX, (struct nlattr *)RTNH_DATA(one),
+			      one->rtnh_len - (int)RTNH_LENGTH(0), NULL) >= 0 &&
+		    hop_parse(family, attrs, &hop);
 
-	if (nla_parse(attrs, RTA_MAX, (struct nlattr *)RTNH_DATA(one), one->rtnh_len - (int)RTNH_LENGTH(0),
-		      NULL) < 0 ||
-	    !hop_parse(family, attrs, &hop))
-		return false;
-	*ret = hop;
-	return true;
+	route_add_hop(route, &hop, read ? one->rtnh_flags : RTNH_F_DEAD);
 }
 
 static void parse_multipath(int family, struct nlattr *attr, struct route_info *route)
 {
 	const struct rtnexthop *hop = nla_data(attr);
-	enum liveliness best = HOP_DEAD;
 	int left = nla_len(attr);
 
 	while (RTNH_OK(hop, left)) {
-		enum liveliness liveliness = liveliness_of(hop->rtnh_flags);
-
-		if (liveliness < best && parse_one_of_many(family, hop, &route->hop))
-			best = liveliness;
-		route_add_ifindex(route, hop->rtnh_ifindex);
+		parse_one_of_many(family, hop, route);
 		left -= RTNH_ALIGN(hop->rtnh_len);
 		hop = RTNH_NEXT(hop);
 	}
@@ -188,6 +169,8 @@ static bool parse_route(struct nlmsghdr *header, struct route_info *ret)
 	struct nlattr *attrs[RTA_MAX + 1];
 	const struct rtmsg *message = nlmsg_data(header);
 	struct route_info route = { 0 };
+	struct hop_info hop = { 0 };
+	bool read;
 
 	if (nlmsg_parse(header, sizeof(*message), attrs, RTA_MAX, NULL) < 0 ||
 	    message->rtm_flags & RTM_F_CLONED)
@@ -199,13 +182,9 @@ static bool parse_route(struct nlmsghdr *header, struct route_info *ret)
 	if (attrs[RTA_DST] && !addr_from_attr(message->rtm_family, attrs[RTA_DST], &route.destination.addr))
 		return false;
 	route.table = attr_u32(attrs[RTA_TABLE], message->rtm_table);
-	route.type = message->rtm_type;
-	if (attrs[RTA_OIF])
-		route_add_ifindex(&route, nla_get_u32(attrs[RTA_OIF]));
-	if (!hop_parse(message->rtm_family, attrs, &route.hop) ||
-	    liveliness_of(message->rtm_flags) == HOP_DEAD)
-		route.hop = (struct hop_info){ 0 };
-	route.hop.type = route.type;
+	route.type = route.hop.type = hop.type = message->rtm_type;
+	read = hop_parse(message->rtm_family, attrs, &hop);
+	route_add_hop(&route, &hop, read ? message->rtm_flags : RTNH_F_DEAD);
 	if (attrs[RTA_MULTIPATH])
 		parse_multipath(message->rtm_family, attrs[RTA_MULTIPATH], &route);
 	route.metric = attr_u32(attrs[RTA_PRIORITY], 0);
@@ -286,18 +265,11 @@ static bool parse_hop(struct nlmsghdr *header, struct hop_info *ret)
 	return true;
 }
 
-/* What a nexthop object is: one next hop, or a group of such objects. */
-struct nexthop_object {
-	uint32_t members[ARRAY_SIZE(((struct route_info *)0)->ifindex)];
-	unsigned n_members;
-	struct hop_info hop;
-};
-
 static bool parse_nexthop_object(struct nlmsghdr *header, struct nexthop_object *ret)
 {
 	struct nlattr *attrs[NHA_MAX + 1];
 	const struct nhmsg *message = nlmsg_data(header);
-	struct nexthop_object object = { .hop.type = RTN_UNICAST };
+	struct nexthop_object object = { .hop.type = RTN_UNICAST, .flags = message->nh_flags };
 
 	if (nlmsg_parse(header, sizeof(*message), attrs, NHA_MAX, NULL) < 0)
 		return false;
@@ -511,7 +483,7 @@ static void on_nexthop_object(struct answer *answer, struct nlmsghdr *header)
 		answer->found = parse_nexthop_object(header, answer->ret);
 }
 
-static int nexthop_object_get(struct netlink *netlink, uint32_t id, struct nexthop_object *ret)
+static int nexthop_object_get(void *userdata, uint32_t id, struct nexthop_object *ret)
 {
 	cleanup(nlmsg_freep) struct nl_msg *message = nlmsg_alloc_simple(RTM_GETNEXTHOP, 0);
 	struct nhmsg header = { .nh_family = AF_UNSPEC };
@@ -521,40 +493,17 @@ static int nexthop_object_get(struct netlink *netlink, uint32_t id, struct nexth
 	if (!message || nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) < 0 ||
 	    nla_put_u32(message, NHA_ID, id) < 0)
 		return -ENOMEM;
-	r = netlink_ask(netlink, message, &answer);
+	r = netlink_ask(userdata, message, &answer);
 	if (r < 0)
 		return r == -ENOENT ? -ENETUNREACH : r;
 	return answer.found ? 0 : -ENETUNREACH;
 }
 
-static void route_add_hop(struct route_info *route, const struct hop_info *hop)
-{
-	if (!hop->ifindex)
-		return;
-	if (!route->hop.ifindex)
-		route->hop = *hop;
-	route_add_ifindex(route, hop->ifindex);
-}
-
 int netlink_route_complete(struct netlink *netlink, struct route_info *route)
 {
-	struct nexthop_object object, member;
-	int r;
-
 	if (!route->nexthop_id || route->n_ifindex || route->type != RTN_UNICAST)
 		return 0;
-	r = nexthop_object_get(netlink, route->nexthop_id, &object);
-	if (r < 0)
-		return r;
-	route_add_hop(route, &object.hop);
-	for (unsigned i = 0; i < object.n_members; i++) {
-		r = nexthop_object_get(netlink, object.members[i], &member);
-		if (r == 0)
-			route_add_hop(route, &member.hop);
-		else if (r != -ENETUNREACH) /* that one is gone; the group has another since */
-			return r;
-	}
-	return route->n_ifindex ? 0 : -ENETUNREACH;
+	return route_add_object(route, nexthop_object_get, netlink);
 }
 
 static void on_neighbour(struct answer *answer, struct nlmsghdr *header)

@@ -37,6 +37,7 @@ struct route_info {
 	uint32_t ifindex[8]; /* of its next hops; the first 8 of a wider multipath route */
 	unsigned n_ifindex;
 	struct hop_info hop; /* the first that is alive, best with a carrier; ifindex 0: none is */
+	unsigned hop_flags;  /* RTNH_F_… of that */
 	uint32_t metric;
 	uint32_t nexthop_id;   /* of the nexthop object, which other routes may share; 0: none */
 	uint8_t source_length; /* of the prefix of sources that it is for; 0: all */
@@ -78,7 +79,8 @@ int netlink_each_link(struct netlink *, void (*fn)(void *userdata, const struct 
 int netlink_each_route(struct netlink *, enum addr_family,
 		       void (*fn)(void *userdata, const struct route_info *), void *userdata);
 /* With net.ipv4.nexthop_compat_mode 0 the kernel dumps a route by a nexthop object without next hops: this
- * asks for those of the object, as the dump has them otherwise. -ENETUNREACH: it is gone, or has none. */
+ * asks for those of the object, as the dump has them otherwise: hops.h. -ENETUNREACH: it is gone, or has
+ * none. */
 int netlink_route_complete(struct netlink *, struct route_info *);
 int netlink_each_rule(struct netlink *, enum addr_family,
 		      void (*fn)(void *userdata, const struct rule_info *), void *userdata);

@@ -64,6 +64,8 @@ static int hop_of(struct netlink *netlink, const struct fib_route *found, struct
 	};
 	int r = found->hop.ifindex ? 0 : netlink_route_complete(netlink, &route);
 
+	if (r == 0 && !route.hop.ifindex) /* all that it has are dead */
+		r = -ENETUNREACH;
 	if (r == 0)
 		*ret = route.hop;
 	return r;
