@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "k8s/intake.h"
+#include "k8s/source_trouble.h"
 #include "k8s/watch.h"
 #include "userspace/base/array.h"
 #include "userspace/base/cleanup.h"
@@ -267,17 +268,29 @@ static void compare_secrets(struct cluster_source *source)
 
 /* --- the result ---------------------------------------------------------------------------------------- */
 
-/* It will not come before somebody installs or permits it, and the rest does without. */
+static struct source_trouble trouble_of(const struct followed *followed)
+{
+	const struct cluster_source *source = followed->source;
+	const struct collection *collection = followed->collection;
+	struct source_trouble trouble = {
+		.path = collection ? collection->path : NULL,
+		.crd = collection ? collection->crd : NULL,
+		.namespace = followed->list.namespace,
+		.secret = followed->secret,
+		.dispensable = collection && source->dispensable & CLUSTER_KIND(collection->kind),
+		.complete = followed->complete,
+		.delivered = source->result.delivered,
+	};
+
+	trouble.trouble = watch_trouble(followed->watch, &trouble.status);
+	return trouble;
+}
+
 static bool is_given_up(const struct followed *followed)
 {
-	enum reflector_trouble trouble;
-	int status;
+	const struct source_trouble trouble = trouble_of(followed);
 
-	if (followed->complete || !followed->collection ||
-	    !(followed->source->dispensable & CLUSTER_KIND(followed->collection->kind)))
-		return false;
-	trouble = watch_trouble(followed->watch, &status);
-	return trouble == REFLECTOR_NOT_INSTALLED || trouble == REFLECTOR_FORBIDDEN;
+	return source_trouble_is_given_up(&trouble);
 }
 
 static bool all_complete(const struct cluster_source *source)
@@ -298,70 +311,6 @@ uint32_t cluster_source_absent(const struct cluster_source *source)
 	return kinds;
 }
 
-static int add_not_installed(struct problems *problems, const struct followed *followed, const char *stays)
-{
-	cleanup(strbuf_done) struct strbuf object = { 0 };
-
-	if (!followed->collection || !followed->collection->crd)
-		return problems_add(problems, "API server", "", "does not know %s (HTTP 404)%s",
-				    followed->collection ? followed->collection->path : "Secrets", stays);
-	strbuf_appendf(&object, "CustomResourceDefinition/%s", followed->collection->crd);
-	if (strbuf_failed(&object))
-		return -ENOMEM;
-	return problems_add(problems, strbuf_text(&object), "",
-			    "not installed (apply the CRDs of this version)%s", stays);
-}
-
-static int add_forbidden(struct problems *problems, const struct followed *followed, const char *stays)
-{
-	if (followed->secret)
-		return problems_add(
-			problems, "API server", "",
-			"our role does not let us list and watch the Secret %s in %s (HTTP 403)%s",
-			followed->secret, followed->list.namespace, stays);
-	return problems_add(problems, "API server", "",
-			    "our role does not let us list and watch %s (HTTP 403; apply the Roles of this "
-			    "version)%s",
-			    strrchr(followed->collection->path, '/') + 1, stays);
-}
-
-/* What all collections suffer alike has one text, and so is one problem. */
-static int add_trouble(struct problems *problems, const struct followed *followed, bool delivered)
-{
-	int status;
-	enum reflector_trouble trouble = watch_trouble(followed->watch, &status);
-	const char *stays = is_given_up(followed) ? "; all else goes on without, tried again"
-			    : delivered		  ? "; the last good objects stay in force, tried again"
-						  : "; nothing is decided until it is, tried again";
-
-	switch (trouble) {
-	case REFLECTOR_FINE:
-	case REFLECTOR_UNREACHABLE: /* the API client tells */
-		return 0;
-	case REFLECTOR_NOT_INSTALLED:
-		return add_not_installed(problems, followed, stays);
-	case REFLECTOR_FORBIDDEN:
-		return add_forbidden(problems, followed, stays);
-	case REFLECTOR_UNAUTHORIZED:
-		return problems_add(problems, "API server", "",
-				    "does not accept our credentials (HTTP 401)%s", stays);
-	case REFLECTOR_BUSY:
-		return problems_add(problems, "API server", "", "is too busy to answer (HTTP 429)%s", stays);
-	case REFLECTOR_SERVER_ERROR:
-		return problems_add(problems, "API server", "", "fails (HTTP %d)%s", status, stays);
-	case REFLECTOR_GARBAGE:
-		return problems_add(problems, "API server", "",
-				    "something answers with what is no answer of an API server%s", stays);
-	case REFLECTOR_REFUSED:
-		return problems_add(problems, "API server", "", "refuses what we ask (HTTP %d)%s", status,
-				    stays);
-	case REFLECTOR_NO_MEMORY:
-		return problems_add(problems, "API server", "", "what it sends does not fit into memory%s",
-				    stays);
-	}
-	return 0;
-}
-
 /* 0, -ENOMEM, or 1: they are others than before. */
 static int rebuild_problems(struct cluster_source *source)
 {
@@ -369,8 +318,11 @@ static int rebuild_problems(struct cluster_source *source)
 	int r;
 
 	r = intake_append_problems(&source->intake, &problems);
-	for (size_t i = 0; i < source->n_followed && !r; i++)
-		r = add_trouble(&problems, source->followed[i], source->result.delivered);
+	for (size_t i = 0; i < source->n_followed && !r; i++) {
+		const struct source_trouble trouble = trouble_of(source->followed[i]);
+
+		r = source_trouble_add(&problems, &trouble);
+	}
 	if (r < 0) {
 		problems_done(&problems);
 		return r;

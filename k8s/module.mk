@@ -1,5 +1,5 @@
 CORE_SRCS += k8s/json.c k8s/yaml.c k8s/decode.c k8s/decode_common.c k8s/decode_core.c k8s/decode_fairway.c k8s/decode_notation.c k8s/store.c
-CORE_SRCS += k8s/decode_lb_node.c k8s/source.c k8s/backoff.c
+CORE_SRCS += k8s/decode_lb_node.c k8s/source.c k8s/source_trouble.c k8s/backoff.c
 CORE_SRCS += k8s/kubeconfig.c k8s/json_stream.c k8s/api_error.c k8s/api_pace.c k8s/api_reach.c k8s/reflector.c k8s/intake.c
 EDGE_SRCS += k8s/manifests.c k8s/manifests_file.c k8s/manifests_watch.c
 EDGE_SRCS += k8s/api.c k8s/api_server.c k8s/api_requests.c k8s/api_link.c k8s/credentials.c k8s/watch.c k8s/cluster_source.c
