@@ -8,6 +8,7 @@
 
 #include "ipam/addressees.h"
 #include "ipam/event_sender.h"
+#include "ipam/forbidden.h"
 #include "ipam/rush.h"
 #include "k8s/decode.h"
 #include "k8s/json.h"
@@ -42,6 +43,7 @@ struct outbox {
 	struct outbox_fns fns;
 	void *userdata;
 	struct addressees objects;
+	struct forbidden forbidden; /* statuses */
 	struct event_sender *events;
 	struct queue now, later;
 	struct item *under_way[OUTBOX_AT_ONCE];
@@ -87,6 +89,15 @@ bool outbox_holds_back(struct outbox *outbox, uint64_t now_msec)
 	if (until_msec)
 		loop_timer_set_earlier(outbox->due, until_msec - now_msec);
 	return until_msec;
+}
+
+static bool may_write_status(struct outbox *outbox, enum object_kind kind, const struct meta *meta,
+			     uint64_t now_msec)
+{
+	uint64_t until_msec = forbidden_until_msec(&outbox->forbidden, kind, meta->namespace);
+
+	return is_ready(outbox, until_msec > now_msec ? ADDRESSEE_RESTS : ADDRESSEE_READY, until_msec,
+			now_msec);
 }
 
 /* --- the queues ---------------------------------------------------------------------------------------- */
@@ -231,6 +242,8 @@ int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t
 	if (!is_ready(outbox, addressee_ask_urgency(object, write->urgency, now_msec, &until_msec),
 		      until_msec, now_msec))
 		return 0;
+	if (write->is_status && !may_write_status(outbox, write->kind, write->meta, now_msec))
+		return 0;
 	if (write->is_status &&
 	    !is_ready(outbox,
 		      addressee_ask_status(object, write->meta->resource_version, now_msec, &until_msec),
@@ -300,6 +313,29 @@ static void append_cure(struct strbuf *out, const struct item *item, int status)
 			resource_of(item->kind), item->is_status ? "/status" : "");
 }
 
+/* The role lacks the right: told as the first of its kind, and by whoever finds no memory to note it. */
+static void note_forbidden(struct item *item, const struct api_reply *reply)
+{
+	cleanup(strbuf_done) struct strbuf cure = { 0 };
+	const char *namespace = item->meta.namespace;
+
+	if (!forbidden_refused(&item->outbox->forbidden, item->kind, namespace, loop_now_msec()))
+		return;
+	append_cure(&cure, item, reply->status);
+	log_warn("%s %s%s%s: status not written: %s%s; the others of the kind%s%s wait, one is tried every "
+		 "%d s",
+		 object_kind_name(item->kind), namespace, *namespace ? "/" : "", item->meta.name,
+		 reply->message, strbuf_text(&cure), *namespace ? " in " : "", namespace,
+		 FORBIDDEN_TRY_MSEC / 1000);
+}
+
+/* All of the kind may go at once: the round that follows each answer decides about them. */
+static void note_let_through(struct item *item)
+{
+	if (item->is_status && forbidden_end(&item->outbox->forbidden, item->kind, item->meta.namespace))
+		log_info("%s/status may be written again", resource_of(item->kind));
+}
+
 static void note_failure(struct item *item, struct addressee *object, const struct api_reply *reply)
 {
 	cleanup(strbuf_done) struct strbuf cure = { 0 };
@@ -307,19 +343,25 @@ static void note_failure(struct item *item, struct addressee *object, const stru
 	uint64_t asked_msec = reply->retry_after_msec > 0 ? (uint64_t)reply->retry_after_msec : 0;
 	bool for_good = reply->status >= 400 && reply->status < 500 && reply->status != 404 &&
 			reply->status != 409 && reply->status != 429;
+	bool by_role = item->is_status && forbidden_by_role(reply->status, reply->message);
 
 	if (reply->status == 404 && item->is_status && !item->is_service) {
 		note_not_found(item, object);
 		return;
 	}
 	loop_timer_set_earlier(outbox->due, addressee_failed(object, asked_msec, loop_now_msec()));
+	if (by_role)
+		note_forbidden(item, reply);
+	if (forbidden_let_through(reply->status, reply->message))
+		note_let_through(item);
 	if (!for_good || object->refusal_told)
 		return; /* no answer: the API client tells of it */
 	object->refusal_told = true;
 	append_cure(&cure, item, reply->status);
-	log_warn("%s %s%s%s: not written: %s%s; trying again, less and less often",
-		 object_kind_name(item->kind), item->meta.namespace, *item->meta.namespace ? "/" : "",
-		 item->meta.name, reply->message, strbuf_text(&cure));
+	if (!by_role)
+		log_warn("%s %s%s%s: not written: %s%s; trying again, less and less often",
+			 object_kind_name(item->kind), item->meta.namespace, *item->meta.namespace ? "/" : "",
+			 item->meta.name, reply->message, strbuf_text(&cure));
 	outbox->fns.refused(outbox->userdata, item->kind, &item->meta, reply->message);
 }
 
@@ -342,6 +384,7 @@ static void on_reply(void *userdata, const struct api_reply *reply)
 	count_reply(&outbox->counts, reply->status, version != 0);
 	if (version) {
 		addressee_acknowledged(object, version);
+		note_let_through(item);
 		outbox->no_status_told[item->kind] &= !item->is_status;
 		outbox->fns.acknowledged(outbox->userdata, &item->meta,
 					 item->is_service ? &item->service : NULL, version);
@@ -376,6 +419,8 @@ static int send_item(struct outbox *outbox, struct item *item)
 
 	if (!object || object->busy)
 		return 0;
+	if (item->is_status && !may_write_status(outbox, item->kind, &item->meta, loop_now_msec()))
+		return 0; /* another one is tried */
 	for (i = 0; outbox->under_way[i]; i++)
 		;
 	r = item->is_service ? outbox->fns.sending(outbox->userdata, &item->meta, &item->service) : 0;
@@ -384,6 +429,8 @@ static int send_item(struct outbox *outbox, struct item *item)
 	if (r < 0)
 		return r;
 	addressee_sent(object, loop_now_msec());
+	if (item->is_status)
+		forbidden_sent(&outbox->forbidden, item->kind, item->meta.namespace, object->sent_msec);
 	outbox->under_way[i] = item;
 	outbox->counts.n_under_way++;
 	outbox->n_later_under_way += item->urgency != WRITE_NOW;
@@ -479,6 +526,7 @@ void outbox_free(struct outbox *outbox)
 	free(outbox->now.items);
 	free(outbox->later.items);
 	addressees_done(&outbox->objects);
+	forbidden_done(&outbox->forbidden);
 	loop_timer_free(outbox->due);
 	free(outbox);
 }

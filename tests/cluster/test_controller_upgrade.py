@@ -15,6 +15,18 @@ NO_STATUS = 'CustomResourceDefinition/bfdprofiles.fairway.dev: has no status (HT
 NO_LIST = 'API server: our role does not let us list and watch communities (HTTP 403; apply the Roles of this version)'
 
 
+NO_RIGHT = ': status not written: HTTP 403 Forbidden: services '
+GRANTED = 'services/status may be written again'
+
+
+def without_status_of_services():
+    objects = [obj for obj in manifests() if obj['kind'] not in WORKLOADS]
+    for obj in objects:
+        if obj['kind'] == 'ClusterRole' and obj['metadata']['name'] == 'fairway-lbcontroller':
+            obj['rules'] = [rule for rule in obj['rules'] if 'services/status' not in rule['resources']]
+    return objects
+
+
 def former_installation():
     """bfdprofiles without status, lbcontroller's role without communities."""
     objects = [obj for obj in manifests() if obj['kind'] not in WORKLOADS]
@@ -28,13 +40,22 @@ def former_installation():
     return objects
 
 
-@pytest.fixture
-def old_plane():
+def plane_with(objects):
     if missing():
         pytest.skip(missing())
     with ControlPlane() as plane:
-        plane.admin.apply_all(former_installation())
+        plane.admin.apply_all(objects)
         yield plane
+
+
+@pytest.fixture
+def old_plane():
+    yield from plane_with(former_installation())
+
+
+@pytest.fixture
+def poor_plane():
+    yield from plane_with(without_status_of_services())
 
 
 def custom(kind, name, **spec):
@@ -72,6 +93,32 @@ def test_ahead_of_crds_and_roles(old_plane):
         admin.apply(custom('BFDProfile', 'one', detectMultiplier=5))
         assert eventually(lambda: valid('BFDProfile', 'one'), controller.log)['status'] == 'True'
         assert controller.log().count(NO_STATUS) == controller.log().count(NO_LIST) == 1, controller.log()
+    finally:
+        controller.part.stop()
+        print(controller.log()[-5000:])
+
+
+def test_a_status_that_the_role_lacks(poor_plane):
+    """Told once, with the cure; not each Service is tried again and again; all at once when it is granted."""
+    controller = Controller(poor_plane).start()
+    names = [f's{i}' for i in range(12)]
+
+    def refused():
+        return len([e for e in asked(poor_plane, verbs=('patch',)) if e.get('objectRef', {}).get('resource') == 'services' and
+                    e['responseStatus']['code'] == 403])
+
+    try:
+        wait_leader(poor_plane, [controller])
+        room = Room(poor_plane, 'poor')
+        room.pool(v4=16)
+        for name in names:
+            room.service(name)
+        eventually(lambda: NO_RIGHT in controller.log(), controller.log, 60)
+        stays(lambda: refused() < 2 * len(names), 'each once, and one now and then')
+        poor_plane.admin.apply_all([obj for obj in manifests() if obj['kind'] == 'ClusterRole'])
+        eventually(lambda: GRANTED in controller.log(), controller.log, 60)
+        assert sorted(a for name in names for a in room.addresses(name)) == sorted(room.ip4(i) for i in range(12))
+        assert controller.log().count(NO_RIGHT) == controller.log().count(GRANTED) == 1, controller.log()
     finally:
         controller.part.stop()
         print(controller.log()[-5000:])

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ipam/addressees.h"
+#include "ipam/forbidden.h"
 #include "ipam/outbox.h"
 #include "k8s/json.h"
 #include "tests/edge/outbox_frame.h"
@@ -32,6 +33,7 @@ static struct call {
 static size_t n_calls;
 static unsigned n_lines; /* logged */
 static char line[1024];	 /* the last */
+static const char *says; /* every answer that is no success */
 enum log_level log_threshold;
 
 void log_at(enum log_level level _unused_, const char *format, ...)
@@ -98,7 +100,7 @@ static void answer(struct call *call, int status, const char *body)
 	assert_int_equal(json_parse(body, strlen(body), &document, &error), 0);
 	answered(call->userdata,
 		 &(struct api_reply){
-			 .status = status, .reason = "", .message = "said so", .body = document.first });
+			 .status = status, .reason = "", .message = says, .body = document.first });
 }
 
 /* --- the owner ----------------------------------------------------------------------------------------- */
@@ -135,7 +137,7 @@ static void on_refused(void *userdata, enum object_kind kind _unused_, const str
 {
 	struct fixture *fixture = userdata;
 
-	assert_string_equal(message, "said so");
+	assert_string_equal(message, says);
 	fixture->n_refused++;
 }
 
@@ -152,6 +154,7 @@ static int set_up(void **state)
 	assert_non_null(fixture);
 	now_msec = 1000000;
 	n_calls = n_lines = 0;
+	says = "said so";
 	fixture->book = event_book_new();
 	assert_non_null(fixture->book);
 	assert_int_equal(outbox_new(NULL, NULL, fixture->book, &source, &fns, fixture, &fixture->outbox), 0);
@@ -169,12 +172,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A round that wants these statuses (or the objects themselves) written; returns how many leave. */
-static size_t write_kind(struct fixture *fixture, enum object_kind kind, const struct meta *metas, size_t n,
-			 bool is_status)
+/* A round that wants these statuses (or the objects themselves) written. */
+static void want_kind(struct fixture *fixture, enum object_kind kind, const struct meta *metas, size_t n,
+		      bool is_status)
 {
 	cleanup(strbuf_done) struct strbuf body = { 0 };
-	size_t before = n_calls;
 
 	strbuf_append(&body, "{}");
 	outbox_begin(fixture->outbox);
@@ -189,6 +191,15 @@ static size_t write_kind(struct fixture *fixture, enum object_kind kind, const s
 							   .body = &body },
 				   now_msec),
 			0);
+}
+
+/* … and may send them; returns how many leave. */
+static size_t write_kind(struct fixture *fixture, enum object_kind kind, const struct meta *metas, size_t n,
+			 bool is_status)
+{
+	size_t before = n_calls;
+
+	want_kind(fixture, kind, metas, n, is_status);
 	outbox_send(fixture->outbox);
 	return n_calls - before;
 }
@@ -334,6 +345,141 @@ static void test_a_kind_without_status(void **state)
 	assert_int_equal(fixture->n_refused, 0);
 }
 
+#define GOOD "{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"5\"}}"
+#define BY_ROLE                                                                                              \
+	"HTTP 403 Forbidden: bgppeers.fairway.dev \"p0\" is forbidden: User \"someone\" cannot patch "       \
+	"resource \"bgppeers/status\" in API group \"fairway.dev\" at the cluster scope"
+#define MANY 20
+
+/* Enough to fill the queue. */
+static void many(struct meta *metas, char (*names)[8])
+{
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "p%u", i);
+		metas[i] =
+			(struct meta){ .namespace = "", .name = names[i], .uid = "u", .resource_version = 5 };
+	}
+}
+
+/* Answers what is under way, and what follows from the answers; returns how many there were. */
+static size_t answer_all(size_t from, int status)
+{
+	size_t n = 0;
+
+	for (; from < n_calls; from++, n++)
+		answer(&calls[from], status, status == 200 ? GOOD : "{}");
+	return n;
+}
+
+/* With thousands of objects each would be refused, for ever: one is tried for all. */
+static void test_a_kind_whose_status_is_forbidden(void **state)
+{
+	struct fixture *fixture = *state;
+	struct meta metas[MANY];
+	char names[MANY][8];
+	size_t before = n_calls;
+
+	many(metas, names);
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), OUTBOX_LATER_AT_ONCE);
+	says = BY_ROLE;
+	assert_int_equal(answer_all(before, 403), OUTBOX_LATER_AT_ONCE); /* the others do not even leave */
+	assert_int_equal(n_lines, 1);
+	assert_string_equal(line, "BGPPeer p0: status not written: " BY_ROLE
+				  " (does lbcontroller's ClusterRole allow patch of bgppeers/status? Apply "
+				  "the Roles of this version); the others of the kind wait, one is "
+				  "tried every 30 s");
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
+	assert_int_equal(write_kind(fixture, OBJECT_COMMUNITY, metas, 1, true), 1);
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &metas[MANY - 1], 1, false),
+			 1); /* another right */
+	answer_all(n_calls - 2, 200);
+	want_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true);
+	assert_int_equal(outbox_counts(fixture->outbox).n_queued, 0); /* they take nobody's room */
+	for (unsigned i = 0; i < 3; i++) {
+		now_msec += FORBIDDEN_TRY_MSEC - 1;
+		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
+		now_msec++;
+		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
+		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
+		assert_int_equal(answer_all(n_calls - 1, 403), 1);
+	}
+	assert_int_equal(n_lines, 1);
+
+	now_msec += FORBIDDEN_TRY_MSEC;
+	before = n_calls;
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
+	assert_int_equal(answer_all(before, 200), 1); /* the Role was applied */
+	assert_int_equal(n_lines, 2);
+	assert_string_equal(line, "bgppeers/status may be written again");
+	before = n_calls;
+	now_msec += ADDRESSEE_SOON_MSEC; /* after the last write of the first */
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), OUTBOX_LATER_AT_ONCE);
+	assert_int_equal(answer_all(before, 200), MANY); /* each makes room for one */
+	assert_int_equal(n_lines, 2);
+
+	now_msec += ADDRESSEE_SOON_MSEC;
+	before = n_calls;
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, 1, true), 1);
+	answer_all(before, 403); /* taken away: another story */
+	assert_int_equal(n_lines, 3);
+}
+
+/* A conflict, too, shows that the role has the right. */
+static void test_a_right_that_a_conflict_shows(void **state)
+{
+	struct fixture *fixture = *state;
+	struct meta metas[MANY];
+	char names[MANY][8];
+
+	many(metas, names);
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, 1, true), 1);
+	says = BY_ROLE;
+	answer_all(n_calls - 1, 403);
+	now_msec += FORBIDDEN_TRY_MSEC;
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
+	answer_all(n_calls - 1, 503); /* shows nothing */
+	now_msec += FORBIDDEN_TRY_MSEC - 1;
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
+	now_msec++;
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
+	answer_all(n_calls - 1, 409);
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), OUTBOX_LATER_AT_ONCE);
+	answer_all(n_calls - OUTBOX_LATER_AT_ONCE, 200);
+}
+
+/* Rights are given by namespace; and what a policy refuses is one object's matter. */
+static void test_what_is_forbidden_to_one_holds_up_no_other(void **state)
+{
+	static const char *const by_policy = "HTTP 403 Forbidden: services \"shop\" is forbidden: "
+					     "ValidatingAdmissionPolicy 'x' denied: no";
+	struct fixture *fixture = *state;
+	struct meta same = shop, elsewhere = shop;
+	size_t before;
+
+	same.name = "same";
+	elsewhere.namespace = "v";
+	says = by_policy;
+	answer(write_shop(fixture), 403, "{}");
+	assert_int_equal(n_lines, 1);
+	before = n_calls;
+	round_wants(fixture->outbox, &same);
+	assert_int_equal(n_calls, before + 1);
+	says = BY_ROLE;
+	answer(&calls[before], 403, "{}");
+	assert_int_equal(n_lines, 2);
+	assert_int_equal(fixture->n_refused, 2);
+	assert_non_null(strstr(line, "; the others of the kind in w wait, one is tried every 30 s"));
+	now_msec += 1000;
+	round_wants(fixture->outbox, &shop);
+	assert_int_equal(n_calls, before + 1); /* it is of that namespace */
+	round_wants(fixture->outbox, &elsewhere);
+	assert_int_equal(n_calls, before + 2);
+	answer(&calls[before + 1], 200, GOOD);
+	assert_int_equal(n_lines, 2); /* nothing of it was forbidden, so nothing is over */
+	round_wants(fixture->outbox, &shop);
+	assert_int_equal(n_calls, before + 2);
+}
+
 static void test_events_wait_for_addresses(void **state)
 {
 	struct fixture *fixture = *state;
@@ -376,9 +522,15 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_an_answer_that_is_not_the_object), TEST(test_refusals),
-		TEST(test_each_kind_in_its_place),	     TEST(test_a_kind_without_status),
-		TEST(test_events_wait_for_addresses),	     TEST(test_an_event_that_expired),
+		TEST(test_an_answer_that_is_not_the_object),
+		TEST(test_refusals),
+		TEST(test_each_kind_in_its_place),
+		TEST(test_a_kind_without_status),
+		TEST(test_a_kind_whose_status_is_forbidden),
+		TEST(test_a_right_that_a_conflict_shows),
+		TEST(test_what_is_forbidden_to_one_holds_up_no_other),
+		TEST(test_events_wait_for_addresses),
+		TEST(test_an_event_that_expired),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which statuses our role does not let us write (PURE): by kind and namespace, for so rights are given.
+ *
+ * With 10,000 objects of a kind each would be refused for itself, again and again. So after the first refusal
+ * the others of the kind in its namespace wait, and one of them is tried FORBIDDEN_TRY_MSEC later; of several
+ * namespaces one after the other, each every FORBIDDEN_MOST_MSEC at least. Namespaces that were not refused
+ * are written to meanwhile. The first that is let through ends it for the whole kind. */
+#ifndef FAIRWAY_IPAM_FORBIDDEN_H
+#define FAIRWAY_IPAM_FORBIDDEN_H
+
+#include "userspace/core/cluster.h"
+
+#define FORBIDDEN_TRY_MSEC  30000
+#define FORBIDDEN_MOST_MSEC 600000
+
+struct forbidden_place {
+	enum object_kind kind;
+	char *namespace;
+	uint64_t try_msec; /* not before */
+};
+
+struct forbidden { /* { 0 }: nothing is; by kind and namespace */
+	struct forbidden_place *items;
+	size_t n, capacity;
+};
+
+void forbidden_done(struct forbidden *);
+
+/* Is that the answer to a role that lacks the right? Policies and webhooks refuse single objects with 403,
+ * too: those are told and tried again each for itself. */
+bool forbidden_by_role(int status, const char *message);
+/* Does the answer show that the role has the right, although nothing was written? */
+bool forbidden_let_through(int status, const char *message);
+
+uint64_t forbidden_until_msec(const struct forbidden *, enum object_kind, const char *namespace); /* 0: now */
+/* One is being sent; of a place that is forbidden it is the one that is tried. */
+void forbidden_sent(struct forbidden *, enum object_kind, const char *namespace, uint64_t now_msec);
+/* It was refused. 1: as the first of its kind, 0, or -ENOMEM. */
+int forbidden_refused(struct forbidden *, enum object_kind, const char *namespace, uint64_t now_msec);
+/* It was let through. True: the place was forbidden; now nothing of the kind is. */
+bool forbidden_end(struct forbidden *, enum object_kind, const char *namespace);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Statuses that our role does not let us write: which answer says so, and who is tried when. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "ipam/forbidden.h"
+#include "userspace/base/attributes.h"
+#include "userspace/base/cleanup.h"
+
+/* As kube-apiserver 1.36 words them. */
+#define BY_ROLE                                                                                              \
+	"services \"shop\" is forbidden: User \"system:serviceaccount:fairway-system:lbcontroller\" cannot " \
+	"patch resource \"services/status\" in API group \"\" in the namespace \"w\""
+#define BY_POLICY                                                                                            \
+	"services \"shop\" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'x' denied request: "    \
+	"nobody may"
+/* What somebody may have written into an object that a webhook repeats. */
+#define BY_WEBHOOK "admission webhook \"x\" denied the request: " BY_ROLE
+
+static void test_answers(void **state _unused_)
+{
+	static const struct {
+		int status;
+		const char *message;
+		bool by_role, let_through;
+	} rows[] = {
+		{ 403, "HTTP 403 Forbidden: " BY_ROLE, true, false },
+		{ 403, "HTTP 403 Forbidden: " BY_ROLE ": no binding", true, false },
+		{ 403, "HTTP 403 Forbidden: " BY_POLICY, false, true },
+		{ 403, "HTTP 403 Forbidden: " BY_POLICY ": " BY_ROLE, false, true },
+		{ 403, "HTTP 403 Forbidden: " BY_WEBHOOK, false, true },
+		{ 403, "HTTP 403 Forbidden: services \"shop\" is forbidden: User \"x\" is tired", false,
+		  true },
+		{ 403, "HTTP 403: a proxy's page", false, false },
+		{ 403, "HTTP 403: " BY_ROLE, false, false }, /* no Status */
+		{ 403, "HTTP 403 Forbidden", false, false },
+		{ 403, "", false, false },
+		{ 409, "HTTP 409 Conflict: the object has been modified", false, true },
+		{ 422, "HTTP 422 Invalid: x", false, true },
+		{ 401, "HTTP 401 Unauthorized: x", false, false },
+		{ 404, "HTTP 404: a proxy's page", false, false },
+		{ 429, "HTTP 429", false, false },
+		{ 500, "HTTP 500: " BY_ROLE, false, false },
+		{ 200, "", false, false }, /* no object, or it would count as written */
+		{ 0, "no answer", false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (forbidden_by_role(rows[i].status, rows[i].message) != rows[i].by_role ||
+		    forbidden_let_through(rows[i].status, rows[i].message) != rows[i].let_through)
+			fail_msg("%d %s", rows[i].status, rows[i].message);
+	}
+}
+
+static uint64_t until_sec(const struct forbidden *forbidden, enum object_kind kind, const char *namespace)
+{
+	return forbidden_until_msec(forbidden, kind, namespace) / 1000;
+}
+
+static void test_one_place(void **state _unused_)
+{
+	cleanup(forbidden_done) struct forbidden forbidden = { 0 };
+
+	forbidden_sent(&forbidden, OBJECT_BGP_PEER, "", 1000); /* as any: nothing is known of it */
+	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 0);
+	assert_false(forbidden_end(&forbidden, OBJECT_BGP_PEER, ""));
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 10000), 1);
+	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 40);
+	/* those that were under way with it move nothing */
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 15000), 0);
+	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 40);
+	forbidden_sent(&forbidden, OBJECT_BGP_PEER, "", 41000); /* the one that is tried, */
+	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 71);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 42000), 0); /* in vain */
+	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 71);
+	assert_int_equal(until_sec(&forbidden, OBJECT_COMMUNITY, ""), 0);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_COMMUNITY, "", 50000),
+			 1); /* a kind's own story */
+	assert_int_equal(until_sec(&forbidden, OBJECT_COMMUNITY, ""), 80);
+	assert_true(forbidden_end(&forbidden, OBJECT_BGP_PEER, ""));
+	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 0);
+	assert_int_equal(until_sec(&forbidden, OBJECT_COMMUNITY, ""), 80);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 90000), 1); /* told again */
+}
+
+static void test_namespaces_one_after_the_other(void **state _unused_)
+{
+	cleanup(forbidden_done) struct forbidden forbidden = { 0 };
+	static const char *const names[] = { "m", "z", "a", "k" };
+	char name[8];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, names[i], 0), i == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, names[i]), 30 * (i + 1));
+	assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, "b"), 0); /* its own right */
+	assert_false(forbidden_end(&forbidden, OBJECT_SERVICE, "b"));
+	forbidden_sent(&forbidden, OBJECT_SERVICE, "m", 30000);
+	assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, "m"), 150); /* behind the last */
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, name, 30000), 0);
+		assert_in_range(until_sec(&forbidden, OBJECT_SERVICE, name), 60,
+				30 + FORBIDDEN_MOST_MSEC / 1000);
+	}
+	assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, "n999"), 30 + FORBIDDEN_MOST_MSEC / 1000);
+	assert_true(forbidden_end(&forbidden, OBJECT_SERVICE, "n500")); /* all may be tried */
+	assert_int_equal(forbidden.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_one_place),
+		cmocka_unit_test(test_namespaces_one_after_the_other),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
