@@ -9,6 +9,7 @@
 #include "ipam/ledger.h"
 #include "ipam/outbox.h"
 #include "ipam/problem_lines.h"
+#include "ipam/rounds.h"
 #include "ipam/silence.h"
 #include "ipam/wants.h"
 #include "k8s/cluster_source.h"
@@ -25,9 +26,7 @@
 /* Without these an advertisement looks wrong that is not. */
 #define KINDS_NAMED_BY_ADVERTISEMENTS (CLUSTER_KIND(OBJECT_BGP_PEER) | CLUSTER_KIND(OBJECT_COMMUNITY))
 
-#define ROUND_MSEC		      20   /* answers and changes that come together make one round */
-#define RETRY_MSEC		      1000 /* after a round for which there was no memory */
-#define STOP_MSEC		      2000 /* for the answers to what is under way */
+#define ROUND_MSEC		      20 /* answers and changes that come together make one round */
 
 struct leader {
 	struct leader_options options;
@@ -43,10 +42,8 @@ struct leader {
 	struct outbox *outbox;
 	struct ledger ledger;
 	struct node_reports reports;
-	bool reports_fresh;
 	struct allocations allocations; /* of the last round */
-	bool allocated;
-	uint64_t rest_until_msec;	      /* after a round */
+	struct rounds rounds;
 	struct problem_lines problems;	      /* of any object, logged */
 	struct problem_book problems_written; /* of Services, in their conditions */
 	bool waiting_said;
@@ -164,10 +161,16 @@ static void on_due(void *userdata)
 {
 	struct leader *leader = userdata;
 
-	if (!leader->stopped)
+	switch (rounds_answered(&leader->rounds, outbox_is_idle(leader->outbox))) {
+	case ROUNDS_GO_ON:
 		debounce_kick(leader->round);
-	else if (outbox_is_idle(leader->outbox))
+		break;
+	case ROUNDS_END:
 		loop_timer_set(leader->next, 0);
+		break;
+	case ROUNDS_WAIT:
+		break;
+	}
 }
 
 /* --- one round ----------------------------------------------------------------------------------------- */
@@ -175,20 +178,14 @@ static void on_due(void *userdata)
 static int refresh_reports(struct leader *leader, const struct cluster *cluster,
 			   const struct store_changes *changes)
 {
-	int r = 0;
+	int r;
 
-	if (!leader->reports_fresh || changes->lb_nodes || changes->others) {
-		node_reports_done(&leader->reports);
-		r = node_reports_init(&leader->reports, cluster);
-		leader->reports_fresh = r == 0;
-	}
+	if (rounds_reports_stand(&leader->rounds, changes))
+		return 0;
+	node_reports_done(&leader->reports);
+	r = node_reports_init(&leader->reports, cluster);
+	leader->rounds.reports_fresh = r == 0;
 	return r;
-}
-
-/* Allocations follow from everything but the nodes' reports; those only let go what is leaving. */
-static bool allocations_stand(const struct leader *leader, const struct store_changes *changes)
-{
-	return leader->allocated && !changes->others && !changes->services.n && !leader->ledger.n_leaving;
 }
 
 static void count_allocations(struct leader *leader)
@@ -205,7 +202,8 @@ static int decide(struct leader *leader, const struct cluster *cluster)
 {
 	cleanup(arena_done) struct arena arena = { 0 };
 	const struct store_changes changes = store_changes(leader->store);
-	bool default_class = leader->options.default_class, stand = allocations_stand(leader, &changes);
+	bool default_class = leader->options.default_class;
+	bool stand = rounds_allocations_stand(&leader->rounds, &changes, leader->ledger.n_leaving);
 	struct allocations allocations = { 0 };
 	struct cluster overlay;
 	int r = refresh_reports(leader, cluster, &changes);
@@ -227,7 +225,7 @@ static int decide(struct leader *leader, const struct cluster *cluster)
 		return r;
 	allocations_done(&leader->allocations);
 	leader->allocations = allocations;
-	leader->allocated = true;
+	leader->rounds.allocated = true;
 	count_allocations(leader);
 	return 0;
 }
@@ -290,12 +288,9 @@ static int do_round(struct leader *leader)
 	return 0;
 }
 
-/* A round looks at every Service. With thousands of them it rests for twice the processor time that it took,
- * so that a stream of changes leaves most of it to others; the first change after a rest waits for nothing.
- */
 static void note_duration(struct leader *leader, double seconds, double cpu_seconds)
 {
-	leader->rest_until_msec = loop_now_msec() + (uint64_t)(cpu_seconds * 2000);
+	rounds_done(&leader->rounds, cpu_seconds, loop_now_msec());
 	leader->counts.n_rounds++;
 	leader->counts.round_seconds_last = seconds;
 	leader->counts.round_seconds_sum += seconds;
@@ -305,23 +300,28 @@ static void on_round(void *userdata)
 {
 	struct leader *leader = userdata;
 	const struct source_result *result = cluster_source_result(leader->source);
+	uint64_t now_msec = loop_now_msec();
 	double began = loop_seconds_of(CLOCK_MONOTONIC),
 	       began_cpu = loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
 	problem_lines_say(&leader->problems, &result->problems);
-	if (leader->stopped || !result->delivered)
+	switch (rounds_ask(&leader->rounds, result->delivered, now_msec)) {
+	case ROUND_NONE:
 		return;
-	if (!leader->counts.delivered)
+	case ROUND_RESTS:
+		loop_timer_set_earlier(leader->next, leader->rounds.rest_until_msec - now_msec);
+		return;
+	case ROUND_FIRST:
 		log_info("every list that addresses need is there: addresses in statuses count as given, now "
 			 "others are given");
-	leader->counts.delivered = true;
-	if (loop_now_msec() < leader->rest_until_msec) {
-		loop_timer_set_earlier(leader->next, leader->rest_until_msec - loop_now_msec());
-		return;
+		break;
+	case ROUND_NOW:
+		break;
 	}
 	if (do_round(leader) < 0) {
-		log_error("out of memory; every address stays as it is, next try in %d s", RETRY_MSEC / 1000);
-		loop_timer_set(leader->next, RETRY_MSEC);
+		log_error("out of memory; every address stays as it is, next try in %d s",
+			  ROUNDS_RETRY_MSEC / 1000);
+		loop_timer_set(leader->next, ROUNDS_RETRY_MSEC);
 	}
 	note_duration(leader, loop_seconds_of(CLOCK_MONOTONIC) - began,
 		      loop_seconds_of(CLOCK_PROCESS_CPUTIME_ID) - began_cpu);
@@ -332,9 +332,9 @@ static void on_look(void *userdata)
 {
 	struct leader *leader = userdata;
 	const struct cluster *cluster = store_cluster(leader->store);
-	uint64_t now_msec = loop_now_msec(), wait_msec = RETRY_MSEC;
+	uint64_t now_msec = loop_now_msec(), wait_msec = ROUNDS_RETRY_MSEC;
 
-	if (cluster && leader->counts.delivered &&
+	if (cluster && leader->rounds.delivered &&
 	    silence_look(&leader->silence, cluster, api_state(leader->api).reachable, now_msec) == 0) {
 		wait_msec = leader->silence.next_msec - now_msec;
 		if (leader->silence.n_due)
@@ -356,7 +356,7 @@ static void on_next(void *userdata)
 {
 	struct leader *leader = userdata;
 
-	if (leader->stopped)
+	if (rounds_timed(&leader->rounds) == ROUNDS_END)
 		leader->stopped(leader->stopped_userdata);
 	else
 		debounce_kick(leader->round);
@@ -367,7 +367,7 @@ void leader_stop(struct leader *leader, void (*done)(void *userdata), void *user
 	leader->stopped = done;
 	leader->stopped_userdata = userdata;
 	outbox_stop(leader->outbox);
-	loop_timer_set(leader->next, outbox_is_idle(leader->outbox) ? 0 : STOP_MSEC);
+	loop_timer_set(leader->next, rounds_stop(&leader->rounds, outbox_is_idle(leader->outbox)));
 }
 
 bool leader_is_idle(const struct leader *leader)
@@ -377,7 +377,7 @@ bool leader_is_idle(const struct leader *leader)
 
 bool leader_has_delivered(const struct leader *leader)
 {
-	return leader->counts.delivered;
+	return leader->rounds.delivered;
 }
 
 void leader_count(const struct leader *leader, struct metrics *metrics)
@@ -388,6 +388,7 @@ void leader_count(const struct leader *leader, struct metrics *metrics)
 
 	counts.version = metrics->version;
 	counts.leader = metrics->leader;
+	counts.delivered = leader->rounds.delivered;
 	counts.pools = leader->allocations.pools;
 	counts.n_pools = leader->allocations.n_pools;
 	counts.n_silent_nodes = leader->silence.n_silent;

@@ -8,7 +8,7 @@
  * only then any is given.
  *
  * A round: store -> cluster -> ledger laid over it -> allocate() -> wants: one PATCH at most for each object.
- * The pure parts decide: ledger, allocator, node_reports, problem_book, silence, wants with all that it asks,
+ * The pure parts decide: rounds (when), ledger, allocator, node_reports, problem_book, silence, wants with all that it asks,
  * and event_book. */
 #ifndef FAIRWAY_IPAM_LEADER_H
 #define FAIRWAY_IPAM_LEADER_H
