@@ -172,7 +172,7 @@ class Bench:
     def services(self):
         return {f'{s["namespace"]}/{s["name"]}': s for s in self.lbctl_json('svc', 'ls').get('services', [])}
 
-    def curl(self, address, port=80, path='/', limit=3):
+    def curl(self, address, port=80, path='/', limit=10):
         host = f'[{address}]' if ':' in address else address
         done = subprocess.run(netns.enter(self.client, ['curl', '-s', '-g', '-m', str(limit), f'http://{host}:{port}{path}']),
                               capture_output=True, text=True)

@@ -116,8 +116,9 @@ class AgentSubject(Subject):
         return self.agent.services().get('web/shop')
 
     def done(self):
-        shop = self.state() or {}
-        return shop.get('ports') == [f'{self.port}/TCP'] and shop['programmed']
+        shop = self.state() or {}  # the object as it is by now; whether its new port is in the maps is seen by its answers
+        return (shop.get('ports') == [f'{self.port}/TCP'] and shop['programmed'] and
+                all(self.agent.curl(address, self.port) for address in (node.VIP4, node.VIP6)))
 
     def check_kept(self):
         self.served = self.port
