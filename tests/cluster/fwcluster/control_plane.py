@@ -61,14 +61,19 @@ def program(name):
     return programs()[name]
 
 
+HELD = []  # sockets of free_ports()
+
+
 def free_ports(n):
+    """Of the loopback, for servers that this program starts, and starts again. The kernel gives them to nobody else for as long as it
+    runs: a socket that is bound and does not listen is in the way of no server that sets SO_REUSEADDR too, and of everyone who
+    asks for any port."""
     sockets = [socket.socket() for _ in range(n)]
     for s in sockets:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(('127.0.0.1', 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    HELD.extend(sockets)
+    return [s.getsockname()[1] for s in sockets]
 
 
 def sweep():
@@ -212,7 +217,7 @@ class ControlPlane:
             'service-account-key-file': f'{self.pki.directory}/service-accounts.pub',
             'service-cluster-ip-range': self.options['service_cidrs'], 'shutdown-watch-termination-grace-period': '1s',
             'audit-policy-file': f'{self.directory}/audit-policy.json', 'audit-log-path': self.audit_path,
-            'audit-log-mode': 'blocking', 'max-requests-inflight': '2000', 'max-mutating-requests-inflight': '1000',
+            'audit-log-mode': 'blocking', 'audit-log-maxsize': 0, 'max-requests-inflight': '2000', 'max-mutating-requests-inflight': '1000',
         }, self.options['api_flags'])]
 
     def own_kubeconfigs(self, name):
@@ -323,7 +328,9 @@ class ControlPlane:
         received, events = {}, []
         if os.path.exists(self.audit_path):
             with open(self.audit_path, 'rb') as file:
-                file.seek(since)
+                if since:  # a line that was being written then was of what was asked before
+                    file.seek(since - 1)
+                    file.readline()
                 for event in (json.loads(line) for line in file if line.endswith(b'\n')):
                     if event['stage'] == 'RequestReceived':
                         received[event['auditID']] = received_at(event)
