@@ -39,8 +39,11 @@ def test_kubectl_shows_it(fairway):
         assert f'tor-{node}-v4' in shown and f'tor-{node}-v6' in shown
     eventually(lambda: cluster.kubectl('get', 'bgppeers', '--no-headers').count('1/1') == 2 * len(cluster.nodes),
                lambda: cluster.kubectl('get', 'bgppeers'))
-    pool = fairway.admin.get('ServiceIPPool', 'public')['status']
-    assert (pool['assignedIPv4'], pool['assignedIPv6']) == (1, 1), pool
+
+    def pool():
+        return fairway.admin.get('ServiceIPPool', 'public')['status']
+
+    eventually(lambda: (pool()['assignedIPv4'], pool()['assignedIPv6']) == (1, 1), pool)
 
 
 def test_a_family_without_a_peer_is_told(fairway):

@@ -31,7 +31,7 @@ def test_pods_are_spread_ready_and_reached_from_outside_in_both_families(cluster
         name = pod['metadata']['name']
         assert len(pod['status']['podIPs']) == 2
         for ip in (entry['ip'] for entry in pod['status']['podIPs']):
-            answer = json.loads(netns.run_in(cluster.ns('client'), ['curl', '-sS', '-g', '--max-time', '3',
+            answer = json.loads(netns.run_in(cluster.ns('client'), ['curl', '-sS', '-g', '--max-time', '10',
                                                                     f'http://{target(ip, workload.TARGET_PORT)}/']))
             assert answer['pod'] == name and answer['client'].startswith(('198.51.100.2:', '[2001:db8:c::2]:'))
     admin.delete('Namespace', 'bare')

@@ -27,6 +27,11 @@ def shops(fairway):
     return {'Cluster': fairway.wait_served('shop-cluster'), 'Local': fairway.wait_served('shop-local')}
 
 
+def pods(fairway):
+    """Of the application, without those of a test before that are still ending."""
+    return [p for p in fairway.admin.list('Pod', 'web', labelSelector='app=shop') if not p['metadata'].get('deletionTimestamp')]
+
+
 def restart(cluster, what, namespace, patience=120):
     cluster.kubectl('-n', namespace, 'rollout', 'restart', what)
     cluster.wait_rollout(what, namespace, patience)
@@ -38,7 +43,7 @@ def both(shops):
 
 @POLICIES
 def test_rollout_of_the_application(fairway, shops, policy):
-    before = {p['metadata']['name'] for p in fairway.admin.list('Pod', 'web')}
+    before = {p['metadata']['name'] for p in pods(fairway)}
     with PodWatch(fairway.cluster, 'web') as watch, Traffic(fairway.cluster, shops[policy]) as traffic:
         restart(fairway.cluster, 'deployment/shop', 'web')
         eventually(lambda: before <= set(watch.gone), lambda: f'all old pods are gone: {before - set(watch.gone)} are not', 40)
@@ -75,7 +80,7 @@ def test_drain_of_a_node(fairway, shops, policy):
     """Under policy Local the node announces as long as its leaving pods serve. Then the router has a next hop less and spreads
     anew: connections to other nodes' pods may be reset by that, nothing else."""
     cluster, node = fairway.cluster, fairway.cluster.nodes[-1]
-    leaving = {p['metadata']['name'] for p in fairway.admin.list('Pod', 'web') if p['spec']['nodeName'] == node}
+    leaving = {p['metadata']['name'] for p in pods(fairway) if p['spec']['nodeName'] == node}
     assert leaving
     try:
         with PodWatch(cluster, 'web') as watch, Traffic(cluster, shops[policy]) as traffic:

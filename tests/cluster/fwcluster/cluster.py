@@ -25,6 +25,7 @@ from .control_plane import ControlPlane
 
 CONTROL_V4, CONTROL_V6 = '172.30.250.2', 'fd00:30:fa::2'
 API_PORT = 6443
+NOT_READY = ('node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable')
 POD_PROGRAMS = f'{SOURCE}/build/cluster-image'  # sanitizers are for Fairway's own
 # Below every route of BGP, also in zebra's eyes, which takes the highest byte for the administrative distance.
 LAST_RESORT = 250 << 24
@@ -135,11 +136,15 @@ class Cluster(Network):
         self.processes.start(f'{node}-init', netns.enter(self.ns(node), argv))
 
     def wait_nodes_ready(self, patience=90):
+        """… and the scheduler may use all of them: kube-controller-manager takes a taint away some time after the node is Ready."""
         def waiting():
             unready = []
             for node in self.plane.admin.list('Node'):
                 conditions = {c['type']: c for c in node.get('status', {}).get('conditions', [])}
-                if conditions.get('Ready', {}).get('status') != 'True':
+                taints = [t['key'] for t in node['spec'].get('taints', []) if t['key'] in NOT_READY]
+                if conditions.get('Ready', {}).get('status') == 'True' and taints:
+                    unready.append(f'{node["metadata"]["name"]}: {taints}')
+                elif conditions.get('Ready', {}).get('status') != 'True':
                     unready.append(f'{node["metadata"]["name"]}: {conditions.get("Ready", {}).get("message", "no kubelet yet")}')
             return unready
 
