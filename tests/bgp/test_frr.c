@@ -259,11 +259,12 @@ static void test_bgpd_stopped(void **state _unused_)
 	frr_lab_until(&lab, frr_lab_router_has(&lab, "192.0.2.20/32"), "what came meanwhile at the router");
 }
 
-static void check_file(void)
+/* Half a second after everything is in sync, or when the loop gets to it. */
+static void wait_for_file(void)
 {
 	struct stat status;
 
-	assert_int_equal(stat(lab.config_file, &status), 0);
+	frr_lab_until(&lab, !stat(lab.config_file, &status), "the file is written");
 	assert_int_equal(status.st_mode & 0777, 0600);
 }
 
@@ -272,8 +273,7 @@ static void test_bgpd_killed(void **state _unused_)
 	struct prefix prefix;
 
 	prefix_parse("192.0.2.10/32", &prefix);
-	frr_lab_run(&lab, 700); /* the file is written */
-	check_file();
+	wait_for_file();
 	frr_lab_kill(&lab, lab.node, "bgpd", SIGKILL);
 	frr_lab_until(&lab, !strcmp(frr_daemon_state(lab.frr), "not running"), "not running");
 	assert_false(frr_announces(lab.frr, &prefix));
@@ -284,8 +284,7 @@ static void test_bgpd_killed(void **state _unused_)
 
 	frr_lab_driver(&lab); /* a new driver writes the file anew */
 	want_and_wait();
-	frr_lab_run(&lab, 700);
-	check_file();
+	wait_for_file();
 	frr_lab_kill(&lab, lab.node, "bgpd", SIGKILL);
 	frr_lab_until(&lab, !strcmp(frr_daemon_state(lab.frr), "not running"), "not running");
 	frr_free(lab.frr); /* without an agent, from the file alone */
@@ -425,7 +424,8 @@ static void test_bird_as_router(void **state _unused_)
 	assert_non_null(file);
 	fputs(config, file);
 	fclose(file);
-	frr_lab_run(&lab, 300); /* until bgpd has left port 179 */
+	snprintf(command, sizeof(command), "ip netns exec %s ss -Hltn 'sport = :179' | grep -q .", lab.router);
+	frr_lab_until(&lab, system(command), "bgpd has left port 179");
 	snprintf(command, sizeof(command), "ip netns exec %s bird -c %s -s %s -P /run/frr/%s/bird.pid </dev/null >/dev/null 2>&1",
 		 lab.router, path, socket_path, lab.router);
 	assert_int_equal(system(command), 0);
