@@ -85,6 +85,16 @@ uint64_t forbidden_until_msec(const struct forbidden *forbidden, enum object_kin
 	return place ? place->try_msec : 0;
 }
 
+static uint64_t pause_msec(const struct forbidden *forbidden, enum object_kind kind)
+{
+	uint64_t msec = FORBIDDEN_FIRST_MSEC;
+	unsigned i;
+
+	for (i = 0; i < forbidden->n_tries[kind] && msec < FORBIDDEN_TRY_MSEC; i++)
+		msec *= 2;
+	return msec < FORBIDDEN_TRY_MSEC ? msec : FORBIDDEN_TRY_MSEC;
+}
+
 /* Behind the last that is to be tried: of a thousand namespaces without the right not all at once. */
 static uint64_t next_try_msec(const struct forbidden *forbidden, enum object_kind kind, uint64_t now_msec)
 {
@@ -94,7 +104,7 @@ static uint64_t next_try_msec(const struct forbidden *forbidden, enum object_kin
 	for (i = 0; i < forbidden->n; i++)
 		if (forbidden->items[i].kind == kind && forbidden->items[i].try_msec > at_msec)
 			at_msec = forbidden->items[i].try_msec;
-	at_msec += FORBIDDEN_TRY_MSEC;
+	at_msec += pause_msec(forbidden, kind);
 	return at_msec < now_msec + FORBIDDEN_MOST_MSEC ? at_msec : now_msec + FORBIDDEN_MOST_MSEC;
 }
 
@@ -103,8 +113,10 @@ void forbidden_sent(struct forbidden *forbidden, enum object_kind kind, const ch
 {
 	struct forbidden_place *place = find(forbidden, kind, namespace);
 
-	if (place)
-		place->try_msec = next_try_msec(forbidden, kind, now_msec);
+	if (!place)
+		return;
+	forbidden->n_tries[kind]++;
+	place->try_msec = next_try_msec(forbidden, kind, now_msec);
 }
 
 static bool is_first(const struct forbidden *forbidden, enum object_kind kind)
@@ -144,5 +156,6 @@ bool forbidden_end(struct forbidden *forbidden, enum object_kind kind, const cha
 	if (!find(forbidden, kind, namespace))
 		return false;
 	keep_others(forbidden, kind, false);
+	forbidden->n_tries[kind] = 0;
 	return true;
 }

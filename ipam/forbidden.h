@@ -2,16 +2,18 @@
 /* Which statuses our role does not let us write (PURE): by kind and namespace, for so rights are given.
  *
  * With 10,000 objects of a kind each would be refused for itself, again and again. So after the first refusal
- * the others of the kind in its namespace wait, and one of them is tried FORBIDDEN_TRY_MSEC later; of several
- * namespaces one after the other, each every FORBIDDEN_MOST_MSEC at least. Namespaces that were not refused
- * are written to meanwhile. The first that is let through ends it for the whole kind. */
+ * the others of the kind in its namespace wait, and one of them is tried: soon, for an API server that starts
+ * refuses everybody until it has read its Roles, then less and less often. Of several namespaces one is tried
+ * after the other, each every FORBIDDEN_MOST_MSEC at least. Namespaces that were not refused are written to
+ * meanwhile. The first that is let through ends it for the whole kind. */
 #ifndef FAIRWAY_IPAM_FORBIDDEN_H
 #define FAIRWAY_IPAM_FORBIDDEN_H
 
 #include "userspace/core/cluster.h"
 
-#define FORBIDDEN_TRY_MSEC  30000
-#define FORBIDDEN_MOST_MSEC 600000
+#define FORBIDDEN_FIRST_MSEC 200 /* between two tries of a kind, doubles with each, up to … */
+#define FORBIDDEN_TRY_MSEC   30000
+#define FORBIDDEN_MOST_MSEC  600000
 
 struct forbidden_place {
 	enum object_kind kind;
@@ -22,6 +24,7 @@ struct forbidden_place {
 struct forbidden { /* { 0 }: nothing is; by kind and namespace */
 	struct forbidden_place *items;
 	size_t n, capacity;
+	unsigned n_tries[OBJECT_KIND_COUNT]; /* in vain, or without an answer yet */
 };
 
 void forbidden_done(struct forbidden *);

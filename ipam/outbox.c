@@ -322,8 +322,8 @@ static void note_forbidden(struct item *item, const struct api_reply *reply)
 	if (!forbidden_refused(&item->outbox->forbidden, item->kind, namespace, loop_now_msec()))
 		return;
 	append_cure(&cure, item, reply->status);
-	log_warn("%s %s%s%s: status not written: %s%s; the others of the kind%s%s wait, one is tried every "
-		 "%d s",
+	log_warn("%s %s%s%s: status not written: %s%s; the others of the kind%s%s wait, one is tried, "
+		 "less and less often (every %d s in the end)",
 		 object_kind_name(item->kind), namespace, *namespace ? "/" : "", item->meta.name,
 		 reply->message, strbuf_text(&cure), *namespace ? " in " : "", namespace,
 		 FORBIDDEN_TRY_MSEC / 1000);

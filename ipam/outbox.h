@@ -12,8 +12,8 @@
  *   mostly shown what was in the way;
  * - as to its status, when that is answered with 404 and the object stays: its CRD is too old, or missing. It
  *   is tried again when the object changes, or after 5 minutes; told once for the kind;
- * - as to its status, when our role lacks the right to it for the kind, in a namespace: one object is tried
- *   every 30 s, all go when it is let through; told once for the kind (forbidden.h);
+ * - as to its status, when our role lacks the right to it for the kind, in a namespace: one object is tried,
+ *   after 0.2 to 30 s, all go when it is let through; told once for the kind (forbidden.h);
  * - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told once.
  *
  * Addresses go first, Events when nothing else is due; while addresses go out in a rush (rush.h) nothing else

@@ -387,7 +387,7 @@ static void test_a_kind_whose_status_is_forbidden(void **state)
 	assert_string_equal(line, "BGPPeer p0: status not written: " BY_ROLE
 				  " (does lbcontroller's ClusterRole allow patch of bgppeers/status? Apply "
 				  "the Roles of this version); the others of the kind wait, one is "
-				  "tried every 30 s");
+				  "tried, less and less often (every 30 s in the end)");
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
 	assert_int_equal(write_kind(fixture, OBJECT_COMMUNITY, metas, 1, true), 1);
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &metas[MANY - 1], 1, false),
@@ -395,8 +395,10 @@ static void test_a_kind_whose_status_is_forbidden(void **state)
 	answer_all(n_calls - 2, 200);
 	want_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true);
 	assert_int_equal(outbox_counts(fixture->outbox).n_queued, 0); /* they take nobody's room */
-	for (unsigned i = 0; i < 3; i++) {
-		now_msec += FORBIDDEN_TRY_MSEC - 1;
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t pause_msec = FORBIDDEN_FIRST_MSEC << i;
+
+		now_msec += (pause_msec < FORBIDDEN_TRY_MSEC ? pause_msec : FORBIDDEN_TRY_MSEC) - 1;
 		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
 		now_msec++;
 		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
@@ -438,7 +440,7 @@ static void test_a_right_that_a_conflict_shows(void **state)
 	now_msec += FORBIDDEN_TRY_MSEC;
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
 	answer_all(n_calls - 1, 503); /* shows nothing */
-	now_msec += FORBIDDEN_TRY_MSEC - 1;
+	now_msec += 2 * FORBIDDEN_FIRST_MSEC - 1;
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
 	now_msec++;
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
@@ -468,8 +470,8 @@ static void test_what_is_forbidden_to_one_holds_up_no_other(void **state)
 	answer(&calls[before], 403, "{}");
 	assert_int_equal(n_lines, 2);
 	assert_int_equal(fixture->n_refused, 2);
-	assert_non_null(strstr(line, "; the others of the kind in w wait, one is tried every 30 s"));
-	now_msec += 1000;
+	assert_non_null(strstr(line, "; the others of the kind in w wait, one is tried, less"));
+	now_msec += FORBIDDEN_FIRST_MSEC - 1;
 	round_wants(fixture->outbox, &shop);
 	assert_int_equal(n_calls, before + 1); /* it is of that namespace */
 	round_wants(fixture->outbox, &elsewhere);

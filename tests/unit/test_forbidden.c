@@ -58,9 +58,9 @@ static void test_answers(void **state _unused_)
 	}
 }
 
-static uint64_t until_sec(const struct forbidden *forbidden, enum object_kind kind, const char *namespace)
+static uint64_t until_msec(const struct forbidden *forbidden, enum object_kind kind)
 {
-	return forbidden_until_msec(forbidden, kind, namespace) / 1000;
+	return forbidden_until_msec(forbidden, kind, "");
 }
 
 static void test_one_place(void **state _unused_)
@@ -68,25 +68,29 @@ static void test_one_place(void **state _unused_)
 	cleanup(forbidden_done) struct forbidden forbidden = { 0 };
 
 	forbidden_sent(&forbidden, OBJECT_BGP_PEER, "", 1000); /* as any: nothing is known of it */
-	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 0);
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 0);
 	assert_false(forbidden_end(&forbidden, OBJECT_BGP_PEER, ""));
 	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 10000), 1);
-	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 40);
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 10200);
 	/* those that were under way with it move nothing */
-	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 15000), 0);
-	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 40);
-	forbidden_sent(&forbidden, OBJECT_BGP_PEER, "", 41000); /* the one that is tried, */
-	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 71);
-	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 42000), 0); /* in vain */
-	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 71);
-	assert_int_equal(until_sec(&forbidden, OBJECT_COMMUNITY, ""), 0);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 10100), 0);
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 10200);
+	forbidden_sent(&forbidden, OBJECT_BGP_PEER, "", 10300); /* the one that is tried, */
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 10700);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 10350), 0); /* in vain */
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 10700);
+	for (unsigned i = 0; i < 10; i++)
+		forbidden_sent(&forbidden, OBJECT_BGP_PEER, "", 60000 * i);
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 570000);
+	assert_int_equal(until_msec(&forbidden, OBJECT_COMMUNITY), 0);
 	assert_int_equal(forbidden_refused(&forbidden, OBJECT_COMMUNITY, "", 50000),
 			 1); /* a kind's own story */
-	assert_int_equal(until_sec(&forbidden, OBJECT_COMMUNITY, ""), 80);
+	assert_int_equal(until_msec(&forbidden, OBJECT_COMMUNITY), 50200);
 	assert_true(forbidden_end(&forbidden, OBJECT_BGP_PEER, ""));
-	assert_int_equal(until_sec(&forbidden, OBJECT_BGP_PEER, ""), 0);
-	assert_int_equal(until_sec(&forbidden, OBJECT_COMMUNITY, ""), 80);
-	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 90000), 1); /* told again */
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 0);
+	assert_int_equal(until_msec(&forbidden, OBJECT_COMMUNITY), 50200);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_BGP_PEER, "", 600000), 1); /* told again, */
+	assert_int_equal(until_msec(&forbidden, OBJECT_BGP_PEER), 600200);		 /* and tried soon */
 }
 
 static void test_namespaces_one_after_the_other(void **state _unused_)
@@ -98,18 +102,21 @@ static void test_namespaces_one_after_the_other(void **state _unused_)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, names[i], 0), i == 0);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, names[i]), 30 * (i + 1));
-	assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, "b"), 0); /* its own right */
+		assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, names[i]), 200 * (i + 1));
+	assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, "b"), 0); /* its own right */
 	assert_false(forbidden_end(&forbidden, OBJECT_SERVICE, "b"));
-	forbidden_sent(&forbidden, OBJECT_SERVICE, "m", 30000);
-	assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, "m"), 150); /* behind the last */
+	forbidden_sent(&forbidden, OBJECT_SERVICE, "m", 200);
+	assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, "m"), 1200); /* behind the last */
+	for (unsigned i = 0; i < 10; i++)
+		forbidden_sent(&forbidden, OBJECT_SERVICE, "m", 1200);
 	for (unsigned i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
 		assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, name, 30000), 0);
-		assert_in_range(until_sec(&forbidden, OBJECT_SERVICE, name), 60,
-				30 + FORBIDDEN_MOST_MSEC / 1000);
+		assert_in_range(forbidden_until_msec(&forbidden, OBJECT_SERVICE, name), 60000,
+				30000 + FORBIDDEN_MOST_MSEC);
 	}
-	assert_int_equal(until_sec(&forbidden, OBJECT_SERVICE, "n999"), 30 + FORBIDDEN_MOST_MSEC / 1000);
+	assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, "n999"),
+			 30000 + FORBIDDEN_MOST_MSEC);
 	assert_true(forbidden_end(&forbidden, OBJECT_SERVICE, "n500")); /* all may be tried */
 	assert_int_equal(forbidden.n, 0);
 }
