@@ -100,6 +100,4 @@ int netlink_xdp_features(struct netlink *, uint32_t ifindex, uint64_t *ret);
 /* How many filters are on the link's clsact qdisc, both directions; or -errno. */
 int netlink_count_filters(struct netlink *, uint32_t ifindex);
 
-bool neighbour_is_usable(const struct neighbour_info *); /* its MAC may be written into frames */
-
 #endif

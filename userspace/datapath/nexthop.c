@@ -109,6 +109,15 @@ static struct gateway *gateway_find(struct nexthops *nexthops, uint32_t ifindex,
 	return gateway;
 }
 
+/* Its MAC may be written into frames. */
+static bool neighbour_is_usable(const struct neighbour_info *neighbour)
+{
+	static const uint8_t none[6];
+
+	return neighbour->has_mac && memcmp(neighbour->mac, none, sizeof(none)) != 0 &&
+	       (neighbour->state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)) != 0;
+}
+
 /* True if what its backends are told changed. An entry that is gone or being resolved proves nothing against
  * the MAC that was good until now (garbage collection, a flush by hand); one that failed does. */
 static bool gateway_update(struct gateway *gateway, const struct neighbour_info *neighbour)
