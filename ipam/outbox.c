@@ -229,6 +229,7 @@ static int says_nothing_new(const struct outbox_write *write)
 int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t now_msec)
 {
 	struct queue *queue = write->urgency == WRITE_NOW ? &outbox->now : &outbox->later;
+	enum addressee_answer answer;
 	uint64_t until_msec = now_msec;
 	struct addressee *object;
 	struct item *item;
@@ -239,15 +240,14 @@ int outbox_add(struct outbox *outbox, const struct outbox_write *write, uint64_t
 	object = addressees_add(&outbox->objects, write->kind, write->meta);
 	if (!object)
 		return -ENOMEM;
-	if (!is_ready(outbox, addressee_ask_urgency(object, write->urgency, now_msec, &until_msec),
-		      until_msec, now_msec))
+	answer = addressee_ask_urgency(object, write->urgency, now_msec, &until_msec);
+	if (!is_ready(outbox, answer, until_msec, now_msec))
 		return 0;
 	if (write->is_status && !may_write_status(outbox, write->kind, write->meta, now_msec))
 		return 0;
-	if (write->is_status &&
-	    !is_ready(outbox,
-		      addressee_ask_status(object, write->meta->resource_version, now_msec, &until_msec),
-		      until_msec, now_msec))
+	if (write->is_status)
+		answer = addressee_ask_status(object, write->meta->resource_version, now_msec, &until_msec);
+	if (!is_ready(outbox, answer, until_msec, now_msec))
 		return 0;
 	item = item_new(outbox, write);
 	if (!item || array_reserve(queue->items, queue->n, queue->capacity) < 0) {

@@ -33,6 +33,7 @@ static struct call {
 static size_t n_calls;
 static unsigned n_lines; /* logged */
 static char line[1024];	 /* the last */
+static uint64_t due_after_msec; /* the earliest that a timer was set to */
 static const char *says; /* every answer that is no success */
 enum log_level log_threshold;
 
@@ -66,8 +67,10 @@ void loop_timer_set(struct loop_timer *timer _unused_, uint64_t after_msec _unus
 {
 }
 
-void loop_timer_set_earlier(struct loop_timer *timer _unused_, uint64_t after_msec _unused_)
+void loop_timer_set_earlier(struct loop_timer *timer _unused_, uint64_t after_msec)
 {
+	if (after_msec < due_after_msec)
+		due_after_msec = after_msec;
 }
 
 int api_send(struct api *api _unused_, const struct api_call *sent, api_reply_fn *answered, void *userdata,
@@ -498,6 +501,23 @@ static void test_events_wait_for_addresses(void **state)
 	assert_true(outbox_is_idle(fixture->outbox));
 }
 
+/* Each round wants anew what rests: one that it asks for at once would bring the next one, and so on for half a minute. */
+static void test_what_rests_asks_for_no_round_before_its_time(void **state)
+{
+	static const struct meta read = { .name = "tor", .namespace = "", .uid = "u", .resource_version = 5 },
+				 written = { .name = "tor", .namespace = "", .uid = "u", .resource_version = 6 };
+	struct fixture *fixture = *state;
+
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &read, 1, true), 1);
+	answer(&calls[0], 200, "{\"metadata\":{\"uid\":\"u\",\"resourceVersion\":\"6\"}}");
+	for (now_msec += 10; now_msec < 1000000 + ADDRESSEE_SOON_MSEC; now_msec += 330) {
+		due_after_msec = UINT64_MAX;
+		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &written, 1, true), 0);
+		assert_int_equal(due_after_msec, 1000000 + ADDRESSEE_SOON_MSEC - now_msec);
+	}
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &written, 1, true), 1);
+}
+
 /* The API server forgets Events after an hour; what is told again then is a new one. */
 static void test_an_event_that_expired(void **state)
 {
@@ -532,6 +552,7 @@ int main(void)
 		TEST(test_a_right_that_a_conflict_shows),
 		TEST(test_what_is_forbidden_to_one_holds_up_no_other),
 		TEST(test_events_wait_for_addresses),
+		TEST(test_what_rests_asks_for_no_round_before_its_time),
 		TEST(test_an_event_that_expired),
 	};
 
