@@ -115,8 +115,10 @@ class Room:
         return FINALIZER in self.get(name)['metadata'].get('finalizers', [])
 
     def events(self, name, reason=None):
+        """Without those of Kubernetes' own controllers: that of EndpointSlices warns of each conflict."""
         found = self.admin.list('Event', self.namespace, fieldSelector=f'involvedObject.name={name}')
-        return [e for e in found if reason in (None, e['reason'])]
+        return [e for e in found if reason in (None, e['reason']) and
+                (e.get('reportingComponent') or e.get('source', {}).get('component')) != 'endpoint-slice-controller']
 
     def close(self):
         """Deletes the Services, waits until they are gone, then the pools; the namespace goes when the controller gets to it."""
