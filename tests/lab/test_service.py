@@ -33,6 +33,7 @@ def spread_service(lab):
     lab.service_remove('web/spread')
     for name in names:
         lab.pod_delete(name)
+    lab.wait_announced(addresses, [])
 
 
 @FAMILIES
