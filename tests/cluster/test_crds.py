@@ -248,12 +248,17 @@ def test_golden_objects(admin, tmp_path):
     (peer(peerASN=None), 'spec.peerASN: Invalid value: one of peerASN and dynamicASN is needed'),
     (peer(interface='eth0'), 'spec.interface: Invalid value: peerAddress and interface exclude each other: leave one of them out'),
     (peer(holdTime='2s'), 'spec.holdTime: Invalid value: too short: write 0s for no hold timer, or at least 3s'),
+    (peer(holdTime='9 s'), 'spec.holdTime: Invalid value: "9 s": not a duration: write for example 90s or 1m30s'),
+    (peer(keepaliveTime='.s', holdTime='soon'), 'spec.keepaliveTime: Invalid value: ".s": not a duration: write for example 90s or 1m30s'),
+    (peer(vrf='a b'), 'spec.vrf: Invalid value: "a b": not an interface\'s name: write for example eth0'),
+    (peer(bfdProfile='A'), 'spec.bfdProfile: Invalid value: "A": not the name of a BFDProfile: write lower-case letters'),
+    (peer(passwordSecret={'name': 'a..b'}), 'spec.passwordSecret.name: Invalid value: "a..b": not the name of a Secret: write'),
     (community('x'), 'not a community: write for example 64512:100'),
-], ids=['host-bits', 'no-range', 'password', 'no-asn', 'two-ways', 'hold-time', 'community'])
+], ids=['host-bits', 'no-range', 'password', 'no-asn', 'two-ways', 'hold-time', 'no-time', 'no-times', 'vrf', 'profile', 'secret', 'community'])
 def test_messages_say_what_to_write(admin, case, said):
     (message,) = what_the_server_refuses(admin, [case]).values()
     assert said in message
-    assert 'secret"' not in message
+    assert 'secret"' not in message and 'evaluating rule' not in message and 'should match' not in message
 
 
 def test_defaults_are_those_of_the_decoders(admin):
