@@ -39,6 +39,10 @@ static const struct row {
 	  "InvalidAnnotation: metadata.annotations[fairway.dev/node-selector]: a in b: ( expected after in "
 	  "or notin; the Service "
 	  "is announced from no node until this is mended" },
+	{ "fairway.dev/shared-ip-namespaces=a,*,b-1,", "", "fairway.dev/lb", NULL, false, "" },
+	{ "fairway.dev/shared-ip-namespaces=a,b/c,*d", "", "fairway.dev/lb", NULL, false,
+	  "InvalidAnnotation: metadata.annotations[fairway.dev/shared-ip-namespaces]: not a namespace's name: \"b/c\": it "
+	  "permits nobody; write a, b or *" },
 	{ "service.beta.kubernetes.io/load-balancer-source-ranges=x", "", "fairway.dev/lb", NULL, false,
 	  "InvalidAnnotation: metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: "
 	  "not a prefix: \"x\": "

@@ -130,12 +130,37 @@ static int report(const struct service *service, const struct label *annotation,
 				   annotation->value);
 }
 
+/* "a, b" or "*": the first piece that can be no namespace permits nobody, though its writer meant somebody. */
+static int check_sharing_namespaces(const struct service *service, struct problems *problems)
+{
+	const char *list = labels_find(&service->meta.annotations, ANNOTATION_SHARED_IP_NAMESPACES);
+
+	while (list && *list) {
+		const char *start = list + strspn(list, " "), *comma = strchrnul(start, ','), *end = comma;
+		char piece[NAME_MAX_BYTES + 1];
+		int length;
+
+		while (end > start && end[-1] == ' ')
+			end--;
+		length = (int)(end - start < NAME_MAX_BYTES ? end - start : NAME_MAX_BYTES);
+		snprintf(piece, sizeof(piece), "%.*s", length, start);
+		if (end - start > NAME_MAX_BYTES || (*piece && !text_equal(piece, "*") && !text_is_dns_label(piece)))
+			return problems_add_object(problems, OBJECT_SERVICE, &service->meta,
+						   "metadata.annotations[" ANNOTATION_SHARED_IP_NAMESPACES "]",
+						   "not a namespace's name: \"%s\": it permits nobody; write a, b "
+						   "or *",
+						   piece);
+		list = *comma ? comma + 1 : comma;
+	}
+	return 0;
+}
+
 int annotations_check(const struct service *service, struct problems *problems)
 {
 	const struct labels *all = &service->meta.annotations;
 	const struct known *found;
 	size_t i, n_told = 0;
-	int r = 0;
+	int r = check_sharing_namespaces(service, problems);
 
 	for (i = 0; i < all->n && r == 0; i++) {
 		if (!has_no_effect(&all->items[i], &found))
