@@ -31,10 +31,10 @@ static struct call {
 	char method[8], path[256];
 } calls[CALLS_MAX];
 static size_t n_calls;
-static unsigned n_lines; /* logged */
-static char line[1024];	 /* the last */
+static unsigned n_lines;	/* logged */
+static char line[1024];		/* the last */
 static uint64_t due_after_msec; /* the earliest that a timer was set to */
-static const char *says; /* every answer that is no success */
+static const char *says;	/* every answer that is no success */
 enum log_level log_threshold;
 
 void log_at(enum log_level level _unused_, const char *format, ...)
@@ -402,6 +402,9 @@ static void test_a_kind_whose_status_is_forbidden(void **state)
 		uint64_t pause_msec = FORBIDDEN_FIRST_MSEC << i;
 
 		now_msec += (pause_msec < FORBIDDEN_TRY_MSEC ? pause_msec : FORBIDDEN_TRY_MSEC) - 1;
+		due_after_msec = UINT64_MAX;
+		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &metas[MANY - 2], 1, true), 0);
+		assert_int_equal(due_after_msec, 1); /* nothing else may ever ask */
 		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 0);
 		now_msec++;
 		assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), 1);
@@ -450,6 +453,26 @@ static void test_a_right_that_a_conflict_shows(void **state)
 	answer_all(n_calls - 1, 409);
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), OUTBOX_LATER_AT_ONCE);
 	answer_all(n_calls - OUTBOX_LATER_AT_ONCE, 200);
+}
+
+/* That to an object is another right than that to its status. */
+static void test_a_forbidden_object_holds_up_no_status(void **state)
+{
+	struct fixture *fixture = *state;
+	struct meta metas[MANY];
+	char names[MANY][8];
+
+	many(metas, names);
+	says = "HTTP 403 Forbidden: serviceippools.fairway.dev \"p0\" is forbidden: User \"someone\" cannot "
+	       "patch resource \"serviceippools\" in API group \"fairway.dev\" at the cluster scope";
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(write_kind(fixture, OBJECT_SERVICE_IP_POOL, &metas[i], 1, false), 1);
+		answer_all(n_calls - 1, 403);
+		assert_int_equal(n_lines, i + 1); /* each for itself */
+	}
+	assert_int_equal(write_kind(fixture, OBJECT_SERVICE_IP_POOL, &metas[2], 1, true), 1);
+	answer_all(n_calls - 1, 200);
+	assert_int_equal(n_lines, 2);
 }
 
 /* Rights are given by namespace; and what a policy refuses is one object's matter. */
@@ -501,11 +524,14 @@ static void test_events_wait_for_addresses(void **state)
 	assert_true(outbox_is_idle(fixture->outbox));
 }
 
-/* Each round wants anew what rests: one that it asks for at once would bring the next one, and so on for half a minute. */
+/* Each round wants anew what rests: one that it asks for at once would bring the next one, and so on for half
+ * a minute. */
 static void test_what_rests_asks_for_no_round_before_its_time(void **state)
 {
 	static const struct meta read = { .name = "tor", .namespace = "", .uid = "u", .resource_version = 5 },
-				 written = { .name = "tor", .namespace = "", .uid = "u", .resource_version = 6 };
+				 written = {
+					 .name = "tor", .namespace = "", .uid = "u", .resource_version = 6
+				 };
 	struct fixture *fixture = *state;
 
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, &read, 1, true), 1);
@@ -550,6 +576,7 @@ int main(void)
 		TEST(test_a_kind_without_status),
 		TEST(test_a_kind_whose_status_is_forbidden),
 		TEST(test_a_right_that_a_conflict_shows),
+		TEST(test_a_forbidden_object_holds_up_no_status),
 		TEST(test_what_is_forbidden_to_one_holds_up_no_other),
 		TEST(test_events_wait_for_addresses),
 		TEST(test_what_rests_asks_for_no_round_before_its_time),
