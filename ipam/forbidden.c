@@ -151,6 +151,22 @@ int forbidden_refused(struct forbidden *forbidden, enum object_kind kind, const 
 	return first;
 }
 
+void forbidden_forget_old(struct forbidden *forbidden, uint64_t now_msec)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < forbidden->n; i++) {
+		if (now_msec < forbidden->items[i].try_msec + FORBIDDEN_FORGET_MSEC)
+			forbidden->items[kept++] = forbidden->items[i];
+		else
+			free(forbidden->items[i].namespace);
+	}
+	forbidden->n = kept;
+	for (enum object_kind kind = 0; kind < OBJECT_KIND_COUNT; kind++)
+		if (is_first(forbidden, kind))
+			forbidden->n_tries[kind] = 0;
+}
+
 bool forbidden_end(struct forbidden *forbidden, enum object_kind kind, const char *namespace)
 {
 	if (!find(forbidden, kind, namespace))

@@ -11,9 +11,10 @@
 
 #include "userspace/core/cluster.h"
 
-#define FORBIDDEN_FIRST_MSEC 200 /* between two tries of a kind, doubles with each, up to … */
-#define FORBIDDEN_TRY_MSEC   30000
-#define FORBIDDEN_MOST_MSEC  600000
+#define FORBIDDEN_FIRST_MSEC  200 /* between two tries of a kind, doubles with each, up to … */
+#define FORBIDDEN_TRY_MSEC    30000
+#define FORBIDDEN_MOST_MSEC   600000
+#define FORBIDDEN_FORGET_MSEC 600000 /* a place that was due for so long, and nobody tried */
 
 struct forbidden_place {
 	enum object_kind kind;
@@ -40,6 +41,8 @@ uint64_t forbidden_until_msec(const struct forbidden *, enum object_kind, const 
 void forbidden_sent(struct forbidden *, enum object_kind, const char *namespace, uint64_t now_msec);
 /* It was refused. 1: as the first of its kind, 0, or -ENOMEM. */
 int forbidden_refused(struct forbidden *, enum object_kind, const char *namespace, uint64_t now_msec);
+/* Before each round. A namespace that is gone, say: what is refused later is another story. */
+void forbidden_forget_old(struct forbidden *, uint64_t now_msec);
 /* It was let through. True: the place was forbidden; now nothing of the kind is. */
 bool forbidden_end(struct forbidden *, enum object_kind, const char *namespace);
 

@@ -129,6 +129,7 @@ void outbox_begin(struct outbox *outbox)
 	queue_reset(&outbox->now);
 	queue_reset(&outbox->later);
 	addressees_forget_old(&outbox->objects, loop_now_msec());
+	forbidden_forget_old(&outbox->forbidden, loop_now_msec());
 }
 
 static const char *collection_of(enum object_kind kind)

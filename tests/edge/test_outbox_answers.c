@@ -430,6 +430,11 @@ static void test_a_kind_whose_status_is_forbidden(void **state)
 	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, 1, true), 1);
 	answer_all(before, 403); /* taken away: another story */
 	assert_int_equal(n_lines, 3);
+	now_msec += FORBIDDEN_FIRST_MSEC + FORBIDDEN_FORGET_MSEC;
+	before = n_calls;
+	assert_int_equal(write_kind(fixture, OBJECT_BGP_PEER, metas, MANY, true), OUTBOX_LATER_AT_ONCE);
+	answer_all(before, 403); /* and nobody has wanted anything for so long */
+	assert_int_equal(n_lines, 4);
 }
 
 /* A conflict, too, shows that the role has the right. */

@@ -121,12 +121,35 @@ static void test_namespaces_one_after_the_other(void **state _unused_)
 	assert_int_equal(forbidden.n, 0);
 }
 
+/* Else it would be remembered for ever, and the next refusal of the kind be told to nobody. */
+static void test_a_place_that_nobody_asks_for(void **state _unused_)
+{
+	cleanup(forbidden_done) struct forbidden forbidden = { 0 };
+
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, "gone", 1000), 1);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, "there", 1000), 0);
+	for (unsigned i = 0; i < 10; i++)
+		forbidden_sent(&forbidden, OBJECT_SERVICE, "there", 60000 * i); /* until 570000 */
+	forbidden_forget_old(&forbidden, 1200 + FORBIDDEN_FORGET_MSEC - 1);
+	assert_int_equal(forbidden.n, 2);
+	forbidden_forget_old(&forbidden, 1200 + FORBIDDEN_FORGET_MSEC);
+	assert_int_equal(forbidden.n, 1);
+	assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, "there"), 570000);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, "gone", 610000), 0);
+	assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, "gone"), 640000); /* one story */
+	forbidden_forget_old(&forbidden, 640000 + FORBIDDEN_FORGET_MSEC);
+	assert_int_equal(forbidden.n, 0);
+	assert_int_equal(forbidden_refused(&forbidden, OBJECT_SERVICE, "there", 2000000), 1); /* another */
+	assert_int_equal(forbidden_until_msec(&forbidden, OBJECT_SERVICE, "there"), 2000200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_one_place),
 		cmocka_unit_test(test_namespaces_one_after_the_other),
+		cmocka_unit_test(test_a_place_that_nobody_asks_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
