@@ -17,7 +17,7 @@
  * - a condition or a pool's count for 1 s after the last write, mere wording for 30 s: bursts are told once.
  *
  * Addresses go first, Events when nothing else is due; while addresses go out in a rush (rush.h) nothing else
- * goes. `may_write` is asked before each write and again at the moment when it leaves the API client's queue:
+ * goes. `may_write` is asked before each write and again when it leaves the API client's queue and goes out:
  * without leadership nothing does. */
 #ifndef FAIRWAY_IPAM_OUTBOX_H
 #define FAIRWAY_IPAM_OUTBOX_H

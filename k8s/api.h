@@ -72,9 +72,10 @@ struct api_call {	    /* copied */
 				   * YAML), "application/merge-patch+json"; NULL without one */
 	const char *body;
 	size_t length;
-	/* Asked with the call's `userdata` at the moment it would leave, which may be long after api_send()
-	 * (qps, burst, no room), and again before it is repeated; must not call into the api. False: it ends
-	 * with status 0. NULL: nobody asks. */
+	/* Asked with the call's `userdata` when it would leave the queue, which may be long after api_send()
+	 * (qps, burst, no room), again when it has a connection and its bytes go out with the return (a
+	 * process may be stopped at any time), and before it is repeated; must not call into the api. False:
+	 * it ends with status 0. NULL: nobody asks. */
 	bool (*may_leave)(void *userdata);
 };
 

@@ -101,6 +101,15 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userdata)
 	return length;
 }
 
+static int on_leaving(void *userdata, char *server _unused_, char *client _unused_, int server_port _unused_,
+		      int client_port _unused_)
+{
+	struct transfer *transfer = userdata;
+
+	transfer->held = transfer->may_leave && !transfer->may_leave(transfer);
+	return transfer->held ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 /* Takes it from curl; what came stays. */
 static void detach(struct transfer *transfer)
 {
@@ -128,6 +137,8 @@ static enum transfer_end end_of(const struct transfer *transfer, CURLcode result
 		return TRANSFER_ANSWERED;
 	case CURLE_WRITE_ERROR:
 		return transfer->stopped ? TRANSFER_ANSWERED : TRANSFER_BROKEN;
+	case CURLE_ABORTED_BY_CALLBACK:
+		return transfer->held ? TRANSFER_HELD : TRANSFER_BROKEN;
 	case CURLE_OPERATION_TIMEDOUT:
 		return TRANSFER_TIMED_OUT;
 	case CURLE_SSL_CONNECT_ERROR:
@@ -334,6 +345,7 @@ static bool set_callbacks(struct transfer *transfer)
 
 	return SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, transfer) &&
 	       SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, transfer) &&
+	       SET(CURLOPT_PREREQFUNCTION, on_leaving) && SET(CURLOPT_PREREQDATA, transfer) &&
 	       SET(CURLOPT_PRIVATE, transfer) && SET(CURLOPT_ERRORBUFFER, transfer->error);
 }
 
@@ -374,7 +386,7 @@ void transfer_done(struct transfer *transfer)
 	transfer_stop(transfer);
 	strbuf_done(&transfer->answer);
 	transfer->status = 0;
-	transfer->stopped = false;
+	transfer->stopped = transfer->held = false;
 	transfer->retry_after[0] = transfer->error[0] = 0;
 	transfer->bytes_received = transfer->bytes_sent = 0;
 }

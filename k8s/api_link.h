@@ -24,12 +24,15 @@ struct transfer { /* one request on its way */
 	uint64_t timeout_msec; /* 0: none */
 	/* Bytes of an answer with status 200, or NULL: all answers are collected. Not 0: enough. */
 	int (*data)(struct transfer *, const char *bytes, size_t length);
-	void (*begun)(struct transfer *); /* the head of an answer is there; may be NULL. Neither may call
-					     into the link */
+	void (*begun)(struct transfer *); /* the head of an answer is there; may be NULL */
+	/* It has a connection, and goes out with the return. False: it does not, and ends. NULL: nobody
+	 * asks. None of these may call into the link. */
+	bool (*may_leave)(struct transfer *);
 	void *userdata;
 	/* what came */
 	int status;   /* 0: nothing yet */
 	bool stopped; /* data() had enough */
+	bool held;    /* may_leave() said no */
 	struct strbuf answer;
 	char retry_after[32];
 	char error[CURL_ERROR_SIZE];

@@ -16,6 +16,7 @@
 
 enum transfer_end {		       /* how a request's transfer ended */
 		    TRANSFER_ANSWERED, /* the answer is there, as much of it as was wanted */
+		    TRANSFER_HELD,     /* it was not sent, for its owner does not want it any more */
 		    TRANSFER_TIMED_OUT,
 		    TRANSFER_BROKEN,	    /* its connection, or out of memory */
 		    TRANSFER_NO_CONNECTION, /* and so nobody else has one either */

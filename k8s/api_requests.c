@@ -15,6 +15,7 @@
 
 #define MOST_CALLS     64
 #define CUT_STORY_MSEC 1000
+#define NOT_SENT       "not sent: it is no longer wanted"
 
 /* --- ends of requests ---------------------------------------------------------------------------------- */
 
@@ -152,6 +153,13 @@ static void on_begun(struct transfer *transfer)
 		request->fns.begun(request->userdata);
 }
 
+static bool on_leaving(struct transfer *transfer)
+{
+	struct api_request *request = (struct api_request *)transfer;
+
+	return request->may_leave(request->userdata);
+}
+
 static int start(struct api *api, struct api_request *request)
 {
 	struct transfer *transfer = &request->transfer;
@@ -166,6 +174,7 @@ static int start(struct api *api, struct api_request *request)
 	transfer->body = request->body;
 	transfer->data = request->kind == REQUEST_STREAM ? on_stream_data : NULL;
 	transfer->begun = on_begun;
+	transfer->may_leave = request->may_leave ? on_leaving : NULL;
 	request->link = api->link; /* on_begun() asks */
 	request->token = api->n_tokens;
 	r = api_link_start(api->link, transfer, api->credentials.token.text);
@@ -204,6 +213,10 @@ void request_ended(struct api *api, struct api_request *request, enum transfer_e
 			server_answers(api);
 		if (!repeats(api, request))
 			deliver(request, NULL, false);
+		return;
+	}
+	if (end == TRANSFER_HELD) {
+		deliver(request, NOT_SENT, false);
 		return;
 	}
 	if (end == TRANSFER_TIMED_OUT && transfer->status == 200 && request->kind == REQUEST_STREAM)
@@ -247,7 +260,7 @@ static void pump(void *userdata)
 	while ((request = next_request(api))) {
 		if (request->may_leave && !request->may_leave(request->userdata)) {
 			unqueue(api, request);
-			deliver(request, "not sent: it is no longer wanted", false);
+			deliver(request, NOT_SENT, false);
 			continue;
 		}
 		wait_msec = pace_take(&api->pace, loop_now_msec());

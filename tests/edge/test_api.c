@@ -327,7 +327,8 @@ static void send_fenced(struct fixture *fixture, struct fence *fence, const char
 	assert_int_equal(api_send(fixture->api, &fenced, on_fenced_reply, fence, NULL), 0);
 }
 
-/* The fence is asked when a call leaves, not when it is queued, and once more before it is repeated. */
+/* The fence is asked when a call leaves the queue and when it goes out, not when it is queued, and again
+ * before it is repeated. */
 static void test_a_fence_that_falls(void **state)
 {
 	struct fixture *fixture = *state;
@@ -342,19 +343,48 @@ static void test_a_fence_that_falls(void **state)
 	assert_int_equal(fence.asked, 1);
 	assert_int_equal(fixture->status, 0);
 	assert_string_equal(fixture->message, "not sent: it is no longer wanted");
-	fence.open = 1;
+	fence.open = 2;
 	send_fenced(fixture, &fence, "/good");
 	wait_until(fixture, fixture->n_replies == 2);
+	assert_int_equal(fence.asked, 2);
 	assert_int_equal(fixture->status, 200);
 	scratch_replace(&server->scratch, "token", "second");
 	tell(server, "token second");
-	fence.open = 1;
+	fence.open = 2;
 	send_fenced(fixture, &fence, "/repeated"); /* a 401 is repeated with the new token */
 	wait_until(fixture, fixture->n_replies == 3);
-	assert_int_equal(fence.asked, 2);
+	assert_int_equal(fence.asked, 3);
 	assert_int_equal(fixture->status, 0);
 	tell(server, "requests");
 	assert_string_equal(strbuf_text(&server->answer), "GET /good -\nGET /repeated -\n");
+}
+
+/* A process that was stopped in between: what has a connection does not go out any more, and nothing else is
+ * the matter. */
+static void test_a_fence_that_falls_at_the_last_moment(void **state)
+{
+	struct fixture *fixture = *state;
+	struct server *server = &fixture->servers[0];
+	struct fence fence = { 0 };
+
+	connect_first(fixture);
+	send_call(fixture, "GET", "/good", NULL);
+	wait_until(fixture, fixture->n_replies == 1);
+	assert_true(api_state(fixture->api).reachable);
+	for (unsigned i = 2; i <= 4; i++) {
+		fence.open = 1;
+		send_fenced(fixture, &fence, "/late");
+		wait_until(fixture, fixture->n_replies == i);
+		assert_int_equal(fence.asked, 2);
+		assert_int_equal(fixture->status, 0);
+		assert_string_equal(fixture->message, "not sent: it is no longer wanted");
+	}
+	assert_true(api_state(fixture->api).reachable);
+	send_call(fixture, "GET", "/next", NULL);
+	wait_until(fixture, fixture->n_replies == 5);
+	assert_int_equal(fixture->status, 200);
+	tell(server, "requests");
+	assert_string_equal(strbuf_text(&server->answer), "GET /good -\nGET /next -\n");
 }
 
 static void send_next(void *userdata, const struct api_reply *reply)
@@ -852,6 +882,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_calls),
 		TEST(test_a_fence_that_falls),
+		TEST(test_a_fence_that_falls_at_the_last_moment),
 		TEST(test_calls_from_replies_and_many_at_once),
 		TEST(test_pages_and_events),
 		TEST(test_initial_events),
