@@ -66,7 +66,8 @@ GOOD = [
     peer(peerAddress='fd00::1', sourceAddress='fd00::2'), peer(sourceAddress='192.0.2.2'), peer(sourceAddress=''), peer(peerAddress='127.0.0.1'),
     peer(peerAddress='169.254.1.1'), peer(peerPort=1), peer(peerPort=65535), peer(routerID='10.0.0.1'), peer(routerID=''),
     peer(holdTime='9s', keepaliveTime='3s'), peer(holdTime='0s'), peer(holdTime='0'), peer(holdTime='1m30s', keepaliveTime='90s'), peer(holdTime='3s'),
-    peer(holdTime='90'), peer(holdTime='3000ms'), peer(holdTime='1.5m'), peer(holdTime='', keepaliveTime='5s'), peer(holdTime='18h12m15s'),
+    peer(holdTime='90'), peer(holdTime='3000ms'), peer(holdTime='1000000000us'), peer(holdTime='65535000ms'), peer(holdTime='1.5m'),
+    peer(holdTime='', keepaliveTime='5s'), peer(holdTime='18h12m15s'),
     peer(keepaliveTime='65535s'), peer(holdTime='0s', keepaliveTime='0s'), peer(connectTime='1s'), peer(gracefulRestartTime='4095s', enableGracefulRestart=True),
     peer(allowASIn=0), peer(allowASIn=10), peer(ebgpMultiHop=True, ebgpMultiHopTTL=255), peer(ttlSecurity=254), peer(ebgpMultiHop=True, ttlSecurity=0),
     peer(vrf='red'), peer(addressFamilies=['ipv4', 'ipv6']), peer(addressFamilies=[]), peer(addressFamilies=['ipv6'] * 8),
@@ -250,11 +251,14 @@ def test_golden_objects(admin, tmp_path):
     (peer(holdTime='2s'), 'spec.holdTime: Invalid value: too short: write 0s for no hold timer, or at least 3s'),
     (peer(holdTime='9 s'), 'spec.holdTime: Invalid value: "9 s": not a duration: write for example 90s or 1m30s'),
     (peer(keepaliveTime='.s', holdTime='soon'), 'spec.keepaliveTime: Invalid value: ".s": not a duration: write for example 90s or 1m30s'),
+    (peer(holdTime='2562048h'), 'spec.holdTime: Invalid value: "2562048h": not a duration: write for example 90s or 1m30s'),  # more than CEL reckons with
+    (peer(holdTime='99999h' * 5), f'spec.holdTime: Invalid value: "{"99999h" * 5}": out of range: write at most 65535s'),
+    (peer(holdTime='999999999s' * 3), f'spec.holdTime: Invalid value: "{"999999999s" * 3}": out of range: write at most 65535s'),
     (peer(vrf='a b'), 'spec.vrf: Invalid value: "a b": not an interface\'s name: write for example eth0'),
     (peer(bfdProfile='A'), 'spec.bfdProfile: Invalid value: "A": not the name of a BFDProfile: write lower-case letters'),
     (peer(passwordSecret={'name': 'a..b'}), 'spec.passwordSecret.name: Invalid value: "a..b": not the name of a Secret: write'),
     (community('x'), 'not a community: write for example 64512:100'),
-], ids=['host-bits', 'no-range', 'password', 'no-asn', 'two-ways', 'hold-time', 'no-time', 'no-times', 'vrf', 'profile', 'secret', 'community'])
+], ids=['host-bits', 'no-range', 'password', 'no-asn', 'two-ways', 'hold-time', 'no-time', 'no-times', 'huge-time', 'sum-of-hours', 'sum-of-seconds', 'vrf', 'profile', 'secret', 'community'])
 def test_messages_say_what_to_write(admin, case, said):
     (message,) = what_the_server_refuses(admin, [case]).values()
     assert said in message
