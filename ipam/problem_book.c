@@ -90,6 +90,15 @@ static const char *reason_of(const struct problem *first)
 		       : "InvalidAnnotation";
 }
 
+/* While the newest version is refused. */
+static const char *in_force(const struct service *service)
+{
+	if (!service->unusable)
+		return "; the last good version stays in force";
+	return service->n_ingress ? "; nothing of it is served, its addresses stay its own"
+				  : "; nothing of it is served, and it gets no address";
+}
+
 /* Fills reason, message and generation; reason NULL: nothing is wrong. */
 static int look(const struct service *service, struct service_problem *ret)
 {
@@ -101,9 +110,7 @@ static int look(const struct service *service, struct service_problem *ret)
 		ret->reason = "Refused";
 		ret->generation = service->meta.refused_generation;
 		strbuf_append_escaped(&message, service->meta.refused, MESSAGE_BYTES);
-		strbuf_append(&message, service->unusable
-						? "; nothing of it is served, its addresses stay its own"
-						: "; the last good version stays in force");
+		strbuf_append(&message, in_force(service));
 	} else {
 		r = collect(service, &problems);
 		if (r < 0 || !problems.n)

@@ -143,7 +143,7 @@ def test_a_refused_edit(room, fairway_plane):
 def test_a_service_that_is_refused_from_the_start(room):
     room.pool()
     room.service('shop', loadBalancerSourceRanges=[f'10.0.{i // 256}.{i % 256}/32' for i in range(257)])
-    assert problem_is(room, 'shop', 'Refused', 'more than 256').endswith('nothing of it is served, its addresses stay its own')
+    assert problem_is(room, 'shop', 'Refused', 'more than 256').endswith('nothing of it is served, and it gets no address')
     assert not room.has_finalizer('shop') and addresses(room.get('shop')) == []
     room.edit('shop', {'loadBalancerSourceRanges': None})
     assert room.addresses('shop') == [room.ip4(0)]

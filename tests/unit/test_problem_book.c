@@ -57,7 +57,7 @@ static const struct row {
 	{ "fairway.dev/pol=a", "", "fairway.dev/lb", "spec.ports[0].port: not in 1..65535: 0", false,
 	  "Refused: spec.ports[0].port: not in 1..65535: 0; the last good version stays in force" },
 	{ "", "", "fairway.dev/lb", "spec.ports: x", true,
-	  "Refused: spec.ports: x; nothing of it is served, its addresses stay its own" },
+	  "Refused: spec.ports: x; nothing of it is served, and it gets no address" },
 	{ "", "", NULL, "spec.ports: x", true, "" }, /* whose it is cannot be told */
 	{ "", "", "other.example/lb", "spec.ports: x", true, "" },
 };
@@ -126,10 +126,14 @@ static void test_one_of_ours_that_cannot_be_read(void **state _unused_)
 	cleanup(world_done) struct world world = { 0 };
 	cleanup(problem_book_done) struct problem_book book = { 0 };
 	struct service *service = make(&world, "web/shop", &row);
+	const struct service_problem *problem;
 
 	service->meta.conditions = (struct conditions){ .items = &allocated, .n = 1 };
+	world_ingress(&world, service, "192.0.2.1");
 	look(&world, &book, "web/shop");
-	assert_non_null(problem_book_find(&book, &service->meta));
+	problem = problem_book_find(&book, &service->meta);
+	assert_non_null(problem);
+	assert_string_equal(problem->message, "spec.loadBalancerClass: not a string: 7; nothing of it is served, its addresses stay its own");
 }
 
 static void test_what_is_not_carried_is_told(void **state _unused_)
