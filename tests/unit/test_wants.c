@@ -410,8 +410,7 @@ static void test_one_that_cannot_be_read(void **state)
 		(struct condition){ .type = CONDITION_PROBLEM,
 				    .status = CONDITION_TRUE,
 				    .reason = "Refused",
-				    .message =
-					    "spec: x; nothing of it is served, its addresses stay its own" };
+				    .message = "spec: x; nothing of it is served, and it gets no address" };
 	fixture->shop->meta.conditions = (struct conditions){ .items = &fixture->problem, .n = 1 };
 	expect(fixture, "");
 }
