@@ -8,5 +8,5 @@ CORE_SRCS += ipam/event_book.c ipam/service_events.c ipam/addressees.c ipam/forb
 EDGE_SRCS += ipam/status_file.c ipam/controller.c ipam/problem_lines.c ipam/outbox.c ipam/event_sender.c ipam/leader.c
 PROGRAMS += lbcontroller
 lbcontroller_SRCS := ipam/main.c ipam/manifests_mode.c ipam/cluster_mode.c
-EDGE_TESTS += tests/edge/test_lbcontroller.c tests/edge/test_outbox.c tests/edge/test_outbox_answers.c tests/edge/test_event_sender.c tests/edge/test_problem_lines.c
-EDGE_TESTS_ALONE += tests/edge/test_outbox_answers.c tests/edge/test_event_sender.c
+EDGE_TESTS += tests/edge/test_lbcontroller.c tests/edge/test_leader.c tests/edge/test_outbox.c tests/edge/test_outbox_answers.c tests/edge/test_event_sender.c tests/edge/test_problem_lines.c
+EDGE_TESTS_ALONE += tests/edge/test_leader.c tests/edge/test_outbox_answers.c tests/edge/test_event_sender.c
