@@ -302,28 +302,36 @@ static void leaf_ask(struct nexthops *nexthops, struct leaf *leaf, const struct 
 	nexthops->asked_in_vain |= !reading_is_word(leaf->error);
 }
 
-static const struct hop_info *hop_of(struct nexthops *nexthops, const struct addr *addr)
+/* *ret NULL: it leads to no other node. 0, or -errno if the kernel could not be asked. */
+static int hop_of(struct nexthops *nexthops, const struct addr *addr, const struct hop_info **ret)
 {
 	ptrdiff_t index = prefix_set_longest(&nexthops->prefixes, addr);
 	struct leaf *leaf;
 
+	*ret = NULL;
 	if (index < 0)
-		return NULL;
+		return 0;
 	leaf = &nexthops->leaves[index];
 	if (!leaf->asked)
 		leaf_ask(nexthops, leaf, addr);
 	/* Only a plain route leads to another node; a local address is ours, a blackhole nobody's. */
-	return leaf->error == 0 && leaf->hop.type == RTN_UNICAST && leaf->hop.ifindex ? &leaf->hop : NULL;
+	if (leaf->error == 0 && leaf->hop.type == RTN_UNICAST && leaf->hop.ifindex)
+		*ret = &leaf->hop;
+	return reading_is_word(leaf->error) ? 0 : leaf->error;
 }
 
-/* Puts the backend behind the gateway that the kernel's routes name now. */
+/* Puts the backend behind the gateway that the kernel's routes name now; it stays where it is while the
+ * kernel cannot be asked, which is done again with the next tick. */
 static int resolve(struct nexthops *nexthops, uint32_t id)
 {
 	struct watch *watch = &nexthops->watches[id];
-	const struct hop_info *hop = hop_of(nexthops, &watch->addr);
+	const struct hop_info *hop;
+	int r = hop_of(nexthops, &watch->addr, &hop);
 	const struct addr *addr = hop && hop->gateway.family ? &hop->gateway : &watch->addr;
 	struct gateway *gateway = NULL;
 
+	if (r < 0)
+		return 0;
 	if (hop) {
 		gateway = gateway_find(nexthops, hop->ifindex, addr);
 		if (!gateway)

@@ -4,7 +4,8 @@
  *
  * The kernel's tables stay the only truth: its route to each backend gives a gateway (or the backend itself
  * where it is on the link), its neighbour table the gateway's MAC. A gateway that backends need is resolved
- * and kept fresh as long as they need it. Work is done per gateway and per longest prefix, not per backend. */
+ * and kept fresh as long as they need it. While the kernel cannot be asked, what it said last counts. Work is
+ * done per gateway and per longest prefix, not per backend. */
 #ifndef FAIRWAY_DATAPATH_NEXTHOP_H
 #define FAIRWAY_DATAPATH_NEXTHOP_H
 
