@@ -59,7 +59,7 @@ static void each_problem_is_told_when_it_comes_and_when_it_goes(void **state _un
 {
 	static const struct {
 		const char *before, *now, *told;
-	} rows[] = { { "", "", "" },	      { "", "ba", "+a +b " }, { "ab", "", "-a -b " },
+	} rows[] = { { "", "", "" },	   { "", "ba", "+a +b " },     { "ab", "", "-a -b " },
 		     { "abc", "abc", "" }, { "abd", "bcd", "-a +c " }, { "z", "a", "+a -z " } };
 	size_t i;
 
@@ -76,7 +76,9 @@ static void each_problem_is_told_when_it_comes_and_when_it_goes(void **state _un
 
 static void equal_digests_mean_equal_problems(void **state _unused_)
 {
-	static const struct problem shifted[] = { { "a", "bc", "d" }, { "ab", "c", "d" }, { "a", "b", "cd" } };
+	static const struct problem shifted[] = { { "a", "bc", "d" },
+						  { "ab", "c", "d" },
+						  { "a", "b", "cd" } };
 	struct problems one = { .n = 1 };
 	uint64_t digests[3];
 	size_t i;
@@ -102,6 +104,22 @@ static void a_services_problem_is_found(void **state _unused_)
 	problems_sort_unique(&problems);
 	assert_string_equal(problems_find_service(&problems, "web", "shop")->message, "first");
 	assert_null(problems_find_service(&problems, "web", "sho"));
+}
+
+/* An annotation nobody reads is not why. */
+static void what_keeps_a_service_from_being_served(void **state _unused_)
+{
+	cleanup(problems_done) struct problems problems = { 0 };
+
+	assert_null(problems_find_unserved(&problems, "web", "shop"));
+	assert_int_equal(problems_add(&problems, "Service/web/shop", "metadata.annotations[x]", "ignored"),
+			 0);
+	assert_int_equal(problems_add(&problems, "Service/web/shopping", "spec.ports", "other"), 0);
+	problems_sort_unique(&problems);
+	assert_string_equal(problems_find_unserved(&problems, "web", "shop")->message, "ignored");
+	assert_int_equal(problems_add(&problems, "Service/web/shop", "spec.ports", "SCTP"), 0);
+	problems_sort_unique(&problems);
+	assert_string_equal(problems_find_unserved(&problems, "web", "shop")->message, "SCTP");
 }
 
 /* --- retiring ------------------------------------------------------------------------------------ */
@@ -203,8 +221,13 @@ static void what_nobody_waits_for_goes_at_once(void **state _unused_)
 {
 	struct step make = { .kind = STEP_TABLE_WRITE, .phase = STEP_MAKE };
 	struct step freed = { .kind = STEP_BACKEND_DELETE, .phase = STEP_BREAK, .service = "" };
-	struct step items[] = { deletion(80, 0), table_free(0), table_free(4000), backend_leaves("web/gone"),
-				backend_leaves("web/shop"), backend_leaves(""), freed };
+	struct step items[] = { deletion(80, 0),
+				table_free(0),
+				table_free(4000),
+				backend_leaves("web/gone"),
+				backend_leaves("web/shop"),
+				backend_leaves(""),
+				freed };
 	struct step lone[] = { make, table_free(4000), backend_leaves("web/gone") };
 	struct steps steps = { .items = items, .n = 7 }, without = { .items = lone, .n = 3 };
 	cleanup(retiring_done) struct retiring retiring = { 0 };
@@ -223,6 +246,7 @@ int main(void)
 		cmocka_unit_test(each_problem_is_told_when_it_comes_and_when_it_goes),
 		cmocka_unit_test(equal_digests_mean_equal_problems),
 		cmocka_unit_test(a_services_problem_is_found),
+		cmocka_unit_test(what_keeps_a_service_from_being_served),
 		cmocka_unit_test(a_frontend_goes_after_withdrawal_and_drain_delay),
 		cmocka_unit_test(an_unconfirmed_withdrawal_is_given_up),
 		cmocka_unit_test(times_survive_new_plans),

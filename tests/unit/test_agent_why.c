@@ -115,6 +115,14 @@ static void refused_address(struct scene *scene)
 		problems_add(&scene->problems, "Service/web/shop", "status", "192.0.2.10 is a node's"), 0);
 }
 
+static void refused_address_and_a_typo(struct scene *scene)
+{
+	assert_int_equal(problems_add(&scene->problems, "Service/web/shop",
+				      "metadata.annotations[fairway.dev/pol]", "ignored"),
+			 0);
+	refused_address(scene);
+}
+
 static void no_endpoints(struct scene *scene)
 {
 	scene->frontend.verdict = VERDICT_REJECT;
@@ -289,6 +297,7 @@ static const struct {
 	{ "pool", "PoolExhausted: pool public: full", no_pool },
 	{ "address", "lbcontroller", no_controller },
 	{ "address", "192.0.2.10 is a node's", refused_address },
+	{ "address", "192.0.2.10 is a node's", refused_address_and_a_typo },
 	{ "endpoints", "no usable endpoint", no_endpoints },
 	{ "endpoints", "none on node n1", no_local_endpoints },
 	{ "maps", "192.0.2.10 port 80/TCP does not (not in the maps)", not_programmed },

@@ -8,6 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "userspace/base/parse.h"
 #include "userspace/base/sorted.h"
 
 uint64_t problems_digest(uint64_t seed, const struct problems *problems)
@@ -58,4 +59,18 @@ const struct problem *problems_find_service(const struct problems *problems, con
 	if (snprintf(full, sizeof(full), "%s/%s", namespace, name) >= (int)sizeof(full))
 		return NULL;
 	return problems_find(problems, "Service", full);
+}
+
+const struct problem *problems_find_unserved(const struct problems *problems, const char *namespace,
+					     const char *name)
+{
+	static const char annotations[] = "metadata.annotations";
+	const struct problem *first = problems_find_service(problems, namespace, name), *problem;
+
+	for (problem = first;
+	     first && problem < problems->items + problems->n && text_equal(problem->object, first->object);
+	     problem++)
+		if (strncmp(problem->field, annotations, strlen(annotations)) != 0)
+			return problem;
+	return first;
 }

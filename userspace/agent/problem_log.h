@@ -13,5 +13,9 @@ uint64_t problems_digest(uint64_t seed, const struct problems *);
 const struct problem *problems_find_service(const struct problems *, const char *namespace, const char *name);
 const struct problem *problems_find(const struct problems *, const char *kind, const char *name);
 const struct problem *problems_find_kind(const struct problems *, const char *kind);
+/* Why a Service is not served at all: the first that is not of its annotations, which keep none from that; if
+ * there is no such, the first. */
+const struct problem *problems_find_unserved(const struct problems *, const char *namespace,
+					     const char *name);
 
 #endif

@@ -65,7 +65,9 @@ static bool is_reported(const struct collector *collector, const struct service_
 static int add_service(struct collector *collector, const struct service_plan *plan)
 {
 	const struct agent *agent = collector->agent;
-	const struct problem *problem = problems_find_service(&agent->problems, plan->namespace, plan->name);
+	const struct problem *problem =
+		plan->n_vips ? problems_find_service(&agent->problems, plan->namespace, plan->name)
+			     : problems_find_unserved(&agent->problems, plan->namespace, plan->name);
 	struct report_facts facts = {
 		.name = service_full_name_in(collector->arena, plan->namespace, plan->name),
 		.plan = plan,

@@ -88,7 +88,7 @@ static bool step_pool(const struct why_input *in, struct strbuf *out)
 static bool step_address(const struct why_input *in, struct strbuf *out)
 {
 	const struct problem *problem =
-		problems_find_service(in->problems, in->service->meta.namespace, in->service->meta.name);
+		problems_find_unserved(in->problems, in->service->meta.namespace, in->service->meta.name);
 	char text[ADDR_TEXT_MAX];
 	size_t i;
 
