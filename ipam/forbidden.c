@@ -31,6 +31,14 @@ void forbidden_done(struct forbidden *forbidden)
 
 #define REFUSED "HTTP 403 Forbidden: "
 
+/* Of a long one the API client leaves the end out. */
+static bool is_cut(const char *message)
+{
+	size_t length = strlen(message);
+
+	return length >= 3 && !strcmp(message + length - 3, "...");
+}
+
 /* The API client's line for a refusal of the API server's own: `HTTP 403 Forbidden: services "shop" is
  * forbidden: User "…" cannot patch resource "services/status" in API group …`. To the letter up to the user:
  * behind that, or behind a webhook's name, may stand what somebody else wrote. */
@@ -47,7 +55,8 @@ bool forbidden_by_role(int status, const char *message)
 		return false;
 	at += 2;
 	at += strcspn(at, "\"");
-	return strncmp(at, middle, strlen(middle)) == 0 && strstr(at, "\" cannot patch resource \"");
+	return strncmp(at, middle, strlen(middle)) == 0 &&
+	       (strstr(at, "\" cannot patch resource \"") || is_cut(at));
 }
 
 bool forbidden_let_through(int status, const char *message)

@@ -37,6 +37,11 @@ static void test_answers(void **state _unused_)
 		{ 403, "HTTP 403 Forbidden: " BY_WEBHOOK, false, true },
 		{ 403, "HTTP 403 Forbidden: services \"shop\" is forbidden: User \"x\" is tired", false,
 		  true },
+		/* of an object, or an account, with a long name */
+		{ 403, "HTTP 403 Forbidden: services \"shop\" is forbidden: User \"system:service...", true,
+		  false },
+		{ 403, "HTTP 403 Forbidden: services \"shop\" is forbidden: ValidatingAdmis...", false,
+		  true },
 		{ 403, "HTTP 403: a proxy's page", false, false },
 		{ 403, "HTTP 403: " BY_ROLE, false, false }, /* no Status */
 		{ 403, "HTTP 403 Forbidden", false, false },
