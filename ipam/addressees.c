@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/doubling.h"
 #include "userspace/base/sorted.h"
 
 /* --- the table ----------------------------------------------------------------------------------------- */
@@ -159,13 +160,8 @@ void addressee_acknowledged(struct addressee *object, uint64_t version)
 
 static uint64_t rest(struct addressee *object, uint64_t asked_msec, uint64_t now_msec)
 {
-	uint64_t msec = ADDRESSEE_FIRST_RETRY_MSEC;
-	unsigned i;
+	uint64_t msec = doubled(ADDRESSEE_FIRST_RETRY_MSEC, object->failures, ADDRESSEE_MOST_RETRY_MSEC);
 
-	for (i = 0; i < object->failures && msec < ADDRESSEE_MOST_RETRY_MSEC; i++)
-		msec *= 2;
-	if (msec > ADDRESSEE_MOST_RETRY_MSEC)
-		msec = ADDRESSEE_MOST_RETRY_MSEC;
 	if (msec < asked_msec)
 		msec = asked_msec;
 	object->busy = false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/base/array.h"
+#include "userspace/base/doubling.h"
 #include "userspace/base/sorted.h"
 
 static void keep_others(struct forbidden *forbidden, enum object_kind kind, bool all_kinds)
@@ -94,16 +95,6 @@ uint64_t forbidden_until_msec(const struct forbidden *forbidden, enum object_kin
 	return place ? place->try_msec : 0;
 }
 
-static uint64_t pause_msec(const struct forbidden *forbidden, enum object_kind kind)
-{
-	uint64_t msec = FORBIDDEN_FIRST_MSEC;
-	unsigned i;
-
-	for (i = 0; i < forbidden->n_tries[kind] && msec < FORBIDDEN_TRY_MSEC; i++)
-		msec *= 2;
-	return msec < FORBIDDEN_TRY_MSEC ? msec : FORBIDDEN_TRY_MSEC;
-}
-
 /* Behind the last that is to be tried: of a thousand namespaces without the right not all at once. */
 static uint64_t next_try_msec(const struct forbidden *forbidden, enum object_kind kind, uint64_t now_msec)
 {
@@ -113,7 +104,7 @@ static uint64_t next_try_msec(const struct forbidden *forbidden, enum object_kin
 	for (i = 0; i < forbidden->n; i++)
 		if (forbidden->items[i].kind == kind && forbidden->items[i].try_msec > at_msec)
 			at_msec = forbidden->items[i].try_msec;
-	at_msec += pause_msec(forbidden, kind);
+	at_msec += doubled(FORBIDDEN_FIRST_MSEC, forbidden->n_tries[kind], FORBIDDEN_TRY_MSEC);
 	return at_msec < now_msec + FORBIDDEN_MOST_MSEC ? at_msec : now_msec + FORBIDDEN_MOST_MSEC;
 }
 

@@ -16,6 +16,7 @@
 
 #include "userspace/agent/agent.h"
 #include "userspace/base/cleanup.h"
+#include "userspace/base/doubling.h"
 #include "userspace/base/log.h"
 
 #define RETRY_FIRST_MSEC 100
@@ -194,16 +195,9 @@ static void execute(struct agent *agent, const struct steps *steps, enum step_ph
 	}
 }
 
-static uint64_t backoff_msec(uint64_t first, unsigned times)
-{
-	while (times-- && first < RETRY_MAX_MSEC)
-		first *= 2;
-	return first < RETRY_MAX_MSEC ? first : RETRY_MAX_MSEC;
-}
-
 static void schedule_retry(struct agent *agent, const struct round *round)
 {
-	uint64_t delay = backoff_msec(RETRY_FIRST_MSEC, agent->failures);
+	uint64_t delay = doubled(RETRY_FIRST_MSEC, agent->failures, RETRY_MAX_MSEC);
 
 	if (!agent->failures++)
 		log_warn("data path: %zu steps were not executed (%s); what stood before stays in force, "
@@ -521,7 +515,7 @@ void agent_reconcile(struct agent *agent)
 	else
 		note_success(agent);
 	if (agent->steps.problems.n)
-		loop_timer_set_earlier(agent->retry, backoff_msec(UNFIT_FIRST_MSEC, agent->unfit_rounds++));
+		loop_timer_set_earlier(agent->retry, doubled(UNFIT_FIRST_MSEC, agent->unfit_rounds++, RETRY_MAX_MSEC));
 	else
 		agent->unfit_rounds = 0;
 	agent_break(agent);

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "userspace/base/doubling.h"
+
 bool reading_is_word(int error)
 {
 	switch (error) {
@@ -22,17 +24,14 @@ bool reading_is_word(int error)
 
 enum reading_news reading_note(struct reading *reading, int error, uint64_t *ret_retry_msec)
 {
-	uint64_t msec = READING_FIRST_RETRY_MSEC;
-	unsigned i, n_before = reading->n_failures;
+	unsigned n_before = reading->n_failures;
 
 	*ret_retry_msec = 0;
 	if (!error) {
 		reading->n_failures = 0;
 		return n_before ? READING_IS_OVER : READING_NO_NEWS;
 	}
-	for (i = 0; i < n_before && msec < READING_MOST_RETRY_MSEC; i++)
-		msec *= 2;
-	*ret_retry_msec = msec < READING_MOST_RETRY_MSEC ? msec : READING_MOST_RETRY_MSEC;
+	*ret_retry_msec = doubled(READING_FIRST_RETRY_MSEC, n_before, READING_MOST_RETRY_MSEC);
 	reading->n_failures++;
 	return n_before ? READING_NO_NEWS : READING_FAILS;
 }
