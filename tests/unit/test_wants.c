@@ -226,11 +226,10 @@ static void test_counts_of_a_peer_can_wait_longer(void **state)
 	expect(fixture, "Service/shop now\nBGPPeer/tor lazy unless as read (5)");
 }
 
-/* The quota of what is given up is free when no status says it any more: until then nobody is refused for it.
- */
-static void test_a_quota_that_is_about_to_be_free(void **state)
+/* Another Service of the namespace wants an address of the pool, whose quota shop has used up; there is a
+ * pool that shop may move to. */
+static struct service *beside_a_used_up_quota(struct fixture *fixture)
 {
-	struct fixture *fixture = *state;
 	struct service *next = world_service(&fixture->world, "w/next");
 
 	give(fixture);
@@ -238,6 +237,16 @@ static void test_a_quota_that_is_about_to_be_free(void **state)
 	fixture->pool->quota_per_namespace = 1;
 	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
 	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "public");
+	return next;
+}
+
+/* The quota of what is given up is free when no status says it any more: until then nobody is refused for it.
+ */
+static void test_a_quota_that_is_about_to_be_free(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *next = beside_a_used_up_quota(fixture);
+
 	fixture->busy = "public";
 	expect(fixture, "Service/next now\nService/shop soon\nServiceIPPool/other soon"); /* refused */
 	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
@@ -321,14 +330,9 @@ static void test_a_quota_of_a_pool_for_others(void **state)
 static void test_what_must_leave_a_status_waits_for_no_quota(void **state)
 {
 	struct fixture *fixture = *state;
-	struct service *next = world_service(&fixture->world, "w/next");
+	struct service *next = beside_a_used_up_quota(fixture);
 
-	give(fixture);
-	next->meta.created_sec = fixture->shop->meta.created_sec - 1; /* it is decided about first */
-	fixture->pool->quota_per_namespace = 1;
-	world_pool(&fixture->world, "other", "198.51.100.0/30")->auto_assign = false;
 	world_ingress(&fixture->world, next, "198.51.100.0");
-	world_label(&fixture->world, &next->meta.annotations, "fairway.dev/pool", "public");
 	world_label(&fixture->world, &fixture->shop->meta.annotations, "fairway.dev/pool", "other");
 	fixture->busy = "public";
 	expect(fixture, "Service/shop now\nServiceIPPool/other itself now");
